@@ -1,0 +1,173 @@
+#include "base/jsn.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Nesting is bounded before the parse: jansson's own limit of 2048 levels is a
+ * build constant, and every level costs stack. */
+static bool too_deep(struct view text)
+{
+    size_t depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > JSON_DEPTH_MAX)
+                return true;
+        } else if ((c == '}' || c == ']') && depth > 0) {
+            depth--;
+        }
+    }
+    return false;
+}
+
+enum status jsn_parse(struct view text, size_t size_max, json_t **ret_object, struct why *why)
+{
+    assert(ret_object != NULL);
+    if (text.size > size_max) {
+        why_set(why, "%zu bytes of JSON are more than the limit of %zu", text.size, size_max);
+        return ST_LIMIT;
+    }
+    if (too_deep(text)) {
+        why_set(why, "JSON is nested deeper than %d levels", JSON_DEPTH_MAX);
+        return ST_MALFORMED;
+    }
+    json_error_t error;
+    json_t *value = json_loadb(text.size == 0 ? "" : (const char *)text.data, text.size,
+                               JSON_REJECT_DUPLICATES, &error);
+    if (value == NULL) {
+        why_set(why, "not JSON: %s (line %d, column %d)", error.text, error.line, error.column);
+        return ST_MALFORMED;
+    }
+    if (!json_is_object(value)) {
+        json_decref(value);
+        why_set(why, "JSON of another kind than an object");
+        return ST_MALFORMED;
+    }
+    *ret_object = value;
+    return ST_OK;
+}
+
+char *jsn_text(const json_t *value)
+{
+    return json_dumps(value,
+                      JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+}
+
+/* Finds a field. *ret is NULL when it is absent or null and may be. */
+static enum status find(const json_t *object, const char *key, enum jsn_need need, json_t **ret,
+                        struct why *why)
+{
+    json_t *value = json_object_get(object, key);
+    if (value == NULL || json_is_null(value)) {
+        *ret = NULL;
+        if (need == JSN_OPTIONAL)
+            return ST_OK;
+        why_set(why, "%s is missing", key);
+        return ST_INVALID;
+    }
+    *ret = value;
+    return ST_OK;
+}
+
+static enum status wrong(const char *key, const char *expected, struct why *why)
+{
+    why_set(why, "%s is not %s", key, expected);
+    return ST_INVALID;
+}
+
+enum status jsn_id(const json_t *object, const char *key, enum jsn_need need, struct id *ret,
+                   struct why *why)
+{
+    json_t *value;
+    enum status status = find(object, key, need, &value, why);
+    if (status != ST_OK || value == NULL)
+        return status;
+    if (!json_is_string(value) ||
+        id_of(view_of(json_string_value(value), json_string_length(value)), ret) != ST_OK)
+        return wrong(key, "a name of 1 to 64 letters, digits, '.', '_', '-' or ':'", why);
+    return ST_OK;
+}
+
+enum status jsn_str(const json_t *object, const char *key, enum jsn_need need, size_t size_max,
+                    const char **ret, struct why *why)
+{
+    json_t *value;
+    enum status status = find(object, key, need, &value, why);
+    if (status != ST_OK || value == NULL)
+        return status;
+    if (!json_is_string(value))
+        return wrong(key, "a text", why);
+    size_t size = json_string_length(value);
+    if (size > size_max || memchr(json_string_value(value), 0, size) != NULL) {
+        why_set(why, "%s is longer than %zu bytes or holds a zero byte", key, size_max);
+        return ST_INVALID;
+    }
+    *ret = json_string_value(value);
+    return ST_OK;
+}
+
+enum status jsn_uint(const json_t *object, const char *key, enum jsn_need need, uint64_t min,
+                     uint64_t max, uint64_t *ret, struct why *why)
+{
+    json_t *value;
+    enum status status = find(object, key, need, &value, why);
+    if (status != ST_OK || value == NULL)
+        return status;
+    json_int_t number = json_integer_value(value);
+    if (!json_is_integer(value) || number < 0 || (uint64_t)number < min || (uint64_t)number > max) {
+        why_set(why, "%s is not a whole number from %llu to %llu", key, (unsigned long long)min,
+                (unsigned long long)max);
+        return ST_INVALID;
+    }
+    *ret = (uint64_t)number;
+    return ST_OK;
+}
+
+enum status jsn_bool(const json_t *object, const char *key, enum jsn_need need, bool *ret,
+                     struct why *why)
+{
+    json_t *value;
+    enum status status = find(object, key, need, &value, why);
+    if (status != ST_OK || value == NULL)
+        return status;
+    if (!json_is_boolean(value))
+        return wrong(key, "true or false", why);
+    *ret = json_is_true(value);
+    return ST_OK;
+}
+
+enum status jsn_object(const json_t *object, const char *key, enum jsn_need need, json_t **ret,
+                       struct why *why)
+{
+    json_t *value;
+    enum status status = find(object, key, need, &value, why);
+    if (status != ST_OK || value == NULL)
+        return status;
+    if (!json_is_object(value))
+        return wrong(key, "an object", why);
+    *ret = value;
+    return ST_OK;
+}
+
+enum status jsn_array(const json_t *object, const char *key, enum jsn_need need, size_t count_max,
+                      json_t **ret, struct why *why)
+{
+    json_t *value;
+    enum status status = find(object, key, need, &value, why);
+    if (status != ST_OK || value == NULL)
+        return status;
+    if (!json_is_array(value) || json_array_size(value) > count_max) {
+        why_set(why, "%s is not an array of at most %zu entries", key, count_max);
+        return ST_INVALID;
+    }
+    *ret = value;
+    return ST_OK;
+}

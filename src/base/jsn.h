@@ -1,0 +1,46 @@
+/* JSON from outside, read with limits and with errors that name the field.
+ *
+ * jansson (json_t) does the work; this adds what hostile input needs: the size
+ * before the parse, no duplicate keys, and for each field its presence, type
+ * and range in one call. The caller owns what jsn_parse gives: json_decref(). */
+#ifndef BASE_JSN_H
+#define BASE_JSN_H
+
+#include <stdbool.h>
+
+#include <jansson.h>
+
+#include "base/bytes.h"
+#include "base/id.h"
+
+/* Parses one JSON object and nothing after it.
+ * gives: *ret_object
+ * fails: ST_LIMIT (more than size_max bytes), ST_MALFORMED (not JSON, not an
+ *        object, a key twice, nested too deep) */
+MUST_CHECK enum status jsn_parse(struct view text, size_t size_max, json_t **ret_object,
+                                 struct why *why);
+
+/* Compact text with keys sorted, so that equal objects are equal bytes. Numbers
+ * that are real have 9 significant digits: enough for every float32.
+ * gives: the text, to be freed with free(); NULL: no memory */
+char *jsn_text(const json_t *value);
+
+/* One field of an object. A field that is absent or null leaves *ret as it was
+ * and is ST_OK, unless it is required: then it is ST_INVALID, as is a field of
+ * another type or out of range. Texts and objects are borrowed from object. */
+enum jsn_need { JSN_OPTIONAL, JSN_REQUIRED };
+
+MUST_CHECK enum status jsn_id(const json_t *object, const char *key, enum jsn_need need,
+                              struct id *ret, struct why *why);
+MUST_CHECK enum status jsn_str(const json_t *object, const char *key, enum jsn_need need,
+                               size_t size_max, const char **ret, struct why *why);
+MUST_CHECK enum status jsn_uint(const json_t *object, const char *key, enum jsn_need need,
+                                uint64_t min, uint64_t max, uint64_t *ret, struct why *why);
+MUST_CHECK enum status jsn_bool(const json_t *object, const char *key, enum jsn_need need,
+                                bool *ret, struct why *why);
+MUST_CHECK enum status jsn_object(const json_t *object, const char *key, enum jsn_need need,
+                                  json_t **ret, struct why *why);
+MUST_CHECK enum status jsn_array(const json_t *object, const char *key, enum jsn_need need,
+                                 size_t count_max, json_t **ret, struct why *why);
+
+#endif

@@ -1,0 +1,59 @@
+/* Every limit of the system that is not a setting, named, in one place. Over a
+ * limit is ST_LIMIT (or a refusal with a code), and a test says so. */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Names: round, proplet, task and model identifiers (see base/id.h). */
+#define ID_SIZE_MAX ((size_t)64)
+
+/* Messages. */
+#define TOPIC_SIZE_MAX     ((size_t)512)
+#define TOPIC_LEVELS_MAX   16
+#define JSON_SIZE_MAX      ((size_t)16 << 20)
+#define JSON_DEPTH_MAX     32
+#define CONTROL_SIZE_MAX   ((size_t)1 << 20)  /* any control message */
+#define MESSAGE_SIZE_MAX   ((size_t)32 << 20) /* models and updates in one message */
+#define PROPERTIES_MAX     8                  /* MQTT user properties that we read */
+#define INBOX_MESSAGES_MAX ((size_t)4096)
+#define INBOX_BYTES_MAX    ((size_t)128 << 20)
+
+/* Models. */
+#define TENSORS_MAX         4096
+#define TENSOR_RANK_MAX     8
+#define TENSOR_NAME_MAX     ((size_t)128)
+#define MODEL_PARAMS_MAX    ((size_t)1 << 28) /* 1 GiB of float32 */
+#define METADATA_MAX        64
+#define METADATA_VALUE_MAX  ((size_t)16 << 10)
+#define METRICS_MAX         32
+#define METRIC_NAME_MAX     ((size_t)64)
+
+/* Rounds. */
+#define ROUND_PARTICIPANTS_MAX 10000
+#define ROUND_TIMEOUT_S_MAX    ((uint32_t)7 * 24 * 3600)
+#define UPDATE_SAMPLES_MAX     ((uint64_t)1 << 30)
+#define ROUNDS_OPEN_MAX        64
+#define ROUNDS_KEPT_MAX        1024 /* ended rounds that are still answered for */
+
+/* Tasks. */
+#define TASK_ENV_MAX         64
+#define TASK_ENV_VALUE_MAX   ((size_t)128 << 10)
+#define TASKS_KEPT_MAX       10000 /* by the manager, ended ones first to go */
+#define PROPLETS_MAX         10000
+#define PROPLET_QUEUE_MAX    64 /* tasks that wait on one device */
+#define RESULTS_SIZE_MAX     ((size_t)64 << 10)
+#define GUEST_STDOUT_MAX     ((size_t)16 << 20) /* an update in JSON */
+#define GUEST_STDERR_MAX     ((size_t)64 << 10) /* the tail is kept */
+#define MODEL_DATA_ENV_MAX   ((size_t)64 << 10) /* JSON models also in MODEL_DATA */
+
+/* Images and their transfer in parts. */
+#define IMAGE_SIZE_MAX     ((size_t)64 << 20)
+#define IMAGE_NAME_MAX     ((size_t)200)
+#define IMAGES_MAX         1000
+#define PART_SIZE          ((size_t)256 << 10)
+#define PARTS_MAX          4096
+#define PARTS_IN_FLIGHT    4
+
+#endif

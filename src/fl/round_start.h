@@ -1,0 +1,42 @@
+/* A request for one round (PROTOCOL 2.1). */
+#ifndef FL_ROUND_START_H
+#define FL_ROUND_START_H
+
+#include <stdbool.h>
+
+#include "base/digest.h"
+#include "base/jsn.h"
+#include "fl/topics.h"
+
+enum round_mode { ROUND_TRAIN, ROUND_EVALUATE };
+
+struct round_start {
+    struct id round_id;
+    char model_uri[FL_TOPIC_SIZE];
+    struct model_ref model;      /* model_uri, read */
+    char image[256];             /* not interpreted here */
+    struct id *participants;     /* (participant_count,), all different, owned */
+    size_t participant_count;    /* 1..ROUND_PARTICIPANTS_MAX */
+    json_t *hyperparams;         /* object, owned, never NULL */
+    uint32_t k_of_n;             /* 1..participant_count */
+    uint32_t timeout_s;          /* 1..ROUND_TIMEOUT_S_MAX */
+    uint32_t grace_s;            /* 0..3600 */
+    enum round_mode mode;
+    bool has_model_digest;
+    struct digest model_digest;
+};
+
+/* gives: *ret, to be ended with round_start_done()
+ * fails: ST_LIMIT, ST_MALFORMED, ST_INVALID with a sentence. When the round's
+ *        id could be read it is in *ret_id_if_known, otherwise that is left empty. */
+MUST_CHECK enum status round_start_decode(struct view payload, struct round_start *ret,
+                                          struct id *ret_id_if_known, struct why *why);
+
+/* gives: text, to be freed with free(); NULL: no memory */
+char *round_start_encode(const struct round_start *start);
+
+void round_start_done(struct round_start *start);
+
+const char *round_mode_name(enum round_mode mode); /* "train", "evaluate" */
+
+#endif

@@ -1,0 +1,33 @@
+/* Topics of learning (PROTOCOL section 2). */
+#ifndef FL_TOPICS_H
+#define FL_TOPICS_H
+
+#include "base/id.h"
+
+#define FL_TOPIC_SIZE 256
+
+#define FL_ROUND_START   "fl/rounds/start"
+#define FL_ROUND_REFUSED "fl/rounds/refused"
+#define FL_ROUND_QUERY   "fl/rounds/query"
+#define FL_UPDATES       "fml/updates"
+#define FL_MODEL_PUBLISH "fl/models/publish"
+#define FL_MODEL_INDEX   "fl/models/index"
+#define FL_MODEL_REFUSED "fl/models/refused"
+#define FL_MODEL_ALL     "fl/models/+"
+
+void fl_topic_update(const struct id *round, const struct id *proplet, char ret[FL_TOPIC_SIZE]);
+void fl_topic_receipt(const struct id *round, const struct id *proplet, char ret[FL_TOPIC_SIZE]);
+void fl_topic_complete(const struct id *round, char ret[FL_TOPIC_SIZE]);
+
+/* fl/models/{name}_v{version}, where a version of a model lies. */
+struct model_ref {
+    struct id name;
+    uint64_t version; /* 0..2^53 */
+};
+
+void fl_topic_model(const struct model_ref *ref, char ret[FL_TOPIC_SIZE]);
+
+/* Reads such a topic. fails: ST_INVALID (another topic; leading zeros; no name) */
+MUST_CHECK enum status fl_model_ref_parse(const char *topic, struct model_ref *ret_ref);
+
+#endif

@@ -1,0 +1,38 @@
+/* One participant's update (PROTOCOL 2.2), in either form. */
+#ifndef FL_UPDATE_H
+#define FL_UPDATE_H
+
+#include "base/digest.h"
+#include "base/id.h"
+#include "fl/metrics.h"
+#include "fl/topics.h"
+#include "model/model.h"
+
+struct update {
+    struct id round_id;
+    struct id proplet_id;               /* empty if the body does not say */
+    char base_model_uri[FL_TOPIC_SIZE];
+    uint64_t num_samples;               /* 1..UPDATE_SAMPLES_MAX */
+    struct metrics metrics;
+    struct model *params;               /* owned; without tensors in mode evaluate */
+};
+
+/* Why bytes are not an update; the codes of receipts (PROTOCOL 2.3). */
+enum update_fault {
+    UPDATE_FINE,
+    UPDATE_MALFORMED,
+    UPDATE_TOO_LARGE,
+    UPDATE_WRONG_SHAPE,
+    UPDATE_WRONG_DTYPE,
+    UPDATE_NON_FINITE,
+    UPDATE_BAD_NUM_SAMPLES,
+    UPDATE_NO_MEMORY,
+};
+
+/* gives: *ret on UPDATE_FINE, to be ended with update_done(); all values finite */
+MUST_CHECK enum update_fault update_decode(struct view bytes, struct update *ret,
+                                           struct why *why);
+
+void update_done(struct update *u);
+
+#endif

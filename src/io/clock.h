@@ -1,0 +1,14 @@
+/* The two clocks. Deadlines use the one that never jumps. */
+#ifndef IO_CLOCK_H
+#define IO_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds since some start; CLOCK_BOOTTIME: goes on in suspend, never steps. */
+uint64_t clock_now_ms(void);
+
+#define CLOCK_TEXT_SIZE 32
+/* The time of day, for people: RFC 3339 in UTC, "2026-11-24T21:57:12.345Z". */
+void clock_text(char ret_text[CLOCK_TEXT_SIZE]);
+
+#endif

@@ -1,0 +1,24 @@
+/* Files: bounded reads; writes that are whole or not there. */
+#ifndef IO_FILE_H
+#define IO_FILE_H
+
+#include "base/bytes.h"
+
+/* Reads a regular file whole into ret (whatever it held is freed).
+ * fails: ST_NOT_FOUND, ST_LIMIT (more than size_max bytes), ST_NOMEM, ST_IO
+ *        (also: not a regular file) */
+MUST_CHECK enum status file_read(const char *path, size_t size_max, struct bytes *ret);
+
+/* Writes through a temporary file beside it, fsync, rename, fsync of the
+ * folder: after a crash the old or the new content is there, never a mixture.
+ * fails: ST_FULL, ST_IO; path is then as it was */
+MUST_CHECK enum status file_write(const char *path, struct view bytes);
+
+/* mkdir -p with mode 0700 for what is new. fails: ST_FULL, ST_IO */
+MUST_CHECK enum status file_make_folder(const char *path);
+
+/* Removes a folder and all in it; does not follow links, nothing there is fine.
+ * fails: ST_IO */
+MUST_CHECK enum status file_remove_tree(const char *path);
+
+#endif

@@ -1,0 +1,96 @@
+/* One MQTT 5 connection (OASIS MQTT 5.0) whose messages arrive on a libuv loop.
+ *
+ * libmosquitto's own thread keeps the connection (keep-alive, reconnect with
+ * back-off, name lookup), so that a busy loop never loses it. Its callback only
+ * copies a message into a bounded inbox and wakes the loop; when the inbox is
+ * full that thread waits, so the broker is slowed by TCP and nothing that was
+ * acknowledged is dropped. Everything here is called on the loop's thread.
+ *
+ * Everything is QoS 1 (libmosquitto 2.0 loses QoS 2 messages when a process
+ * dies in the callback). TCP_NODELAY is set. Subscriptions are remembered and
+ * made again after each reconnect; publishes made while offline are queued. */
+#ifndef IO_MQTT_H
+#define IO_MQTT_H
+
+#include <stdbool.h>
+
+#include <uv.h>
+
+#include "base/bytes.h"
+#include "base/limits.h"
+
+struct mqtt;
+
+struct mqtt_property {
+    const char *key;
+    const char *value;
+};
+
+/* A message that came, or one to send. Borrowed for the call in both directions. */
+struct mqtt_message {
+    const char *topic;
+    struct view payload;
+    bool retain;                /* came: it was retained; to send: retain it */
+    const char *response_topic; /* NULL: none */
+    struct view correlation;    /* size 0: none */
+    struct mqtt_property properties[PROPERTIES_MAX];
+    size_t property_count;
+};
+
+/* NULL if there is none of this key. */
+const char *mqtt_message_property(const struct mqtt_message *m, const char *key);
+
+struct mqtt_options {
+    const char *address;      /* tcp://host:port, mqtt://host:port, host:port or host; 1883 */
+    const char *client_id;
+    const char *username;     /* NULL: none */
+    const char *password;     /* NULL: none */
+    uint16_t keepalive_s;     /* 0: 30 */
+    size_t message_size_max;  /* larger ones are dropped and counted; 0: MESSAGE_SIZE_MAX */
+    uint32_t session_expiry_s; /* 0: a new session at each start; else the broker keeps
+                                * subscriptions and messages that long while we are away */
+    /* The last will; topic NULL: none. */
+    const char *will_topic;
+    struct view will_payload;
+    /* A message came. */
+    void (*on_message)(void *owner, const struct mqtt_message *m);
+    /* The connection is up (and the subscriptions are under way), or lost. May be NULL. */
+    void (*on_state)(void *owner, bool connected, const char *reason);
+    void *owner;
+};
+
+/* Starts connecting and returns at once; goes on trying for ever. Borrows
+ * options only for the call (callbacks and owner are kept).
+ * gives: *ret, to be ended with mqtt_close()
+ * fails: ST_INVALID (address), ST_NOMEM, ST_IO */
+MUST_CHECK enum status mqtt_open(uv_loop_t *loop, const struct mqtt_options *options,
+                                 struct mqtt **ret);
+
+/* fails: ST_INVALID (not a filter), ST_NOMEM */
+MUST_CHECK enum status mqtt_subscribe(struct mqtt *m, const char *filter);
+/* A filter that was never subscribed to is ignored. */
+void mqtt_unsubscribe(struct mqtt *m, const char *filter);
+
+/* Copies and queues; libmosquitto sends it and repeats it until acknowledged.
+ * fails: ST_LIMIT (payload above the broker's maximum), ST_INVALID (topic), ST_NOMEM */
+MUST_CHECK enum status mqtt_publish(struct mqtt *m, const struct mqtt_message *message);
+
+/* The common case: no properties, not retained. */
+MUST_CHECK enum status mqtt_publish_text(struct mqtt *m, const char *topic, const char *text);
+
+bool mqtt_connected(const struct mqtt *m);
+/* Publishes that the broker has not acknowledged yet. */
+size_t mqtt_unacknowledged(const struct mqtt *m);
+
+struct mqtt_counters {
+    uint64_t received, received_bytes, sent, sent_bytes, dropped_too_large, refused_by_broker,
+        reconnects;
+};
+struct mqtt_counters mqtt_counters(const struct mqtt *m);
+
+/* Sends DISCONNECT (the will is not sent then), ends the thread, drops what is
+ * queued, closes its uv handle and calls on_closed (may be NULL) from the loop
+ * once all is freed. */
+void mqtt_close(struct mqtt *m, void (*on_closed)(void *owner));
+
+#endif

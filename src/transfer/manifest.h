@@ -1,0 +1,34 @@
+/* What a blob consists of: its digest, size and the digests of its parts
+ * (PROTOCOL 1.6). With a manifest in hand a receiver can check every part on
+ * its own, whoever sent it, and ask only for those that are missing. */
+#ifndef TRANSFER_MANIFEST_H
+#define TRANSFER_MANIFEST_H
+
+#include "base/digest.h"
+#include "base/jsn.h"
+
+struct manifest {
+    struct digest digest;   /* of the whole */
+    uint64_t size;          /* bytes, 1..size_max of whoever decodes */
+    uint32_t part_size;     /* bytes of each part but the last */
+    uint32_t part_count;    /* ceil(size / part_size), 1..PARTS_MAX */
+    struct digest *parts;   /* (part_count,), owned */
+};
+
+/* Describes bytes. gives: *ret, to be ended with manifest_done()
+ * fails: ST_INVALID (empty), ST_LIMIT (more than PARTS_MAX parts), ST_NOMEM */
+MUST_CHECK enum status manifest_of(struct view blob, uint32_t part_size, struct manifest *ret);
+
+/* Reads the JSON object. fails: ST_INVALID, ST_LIMIT (size above size_max), ST_NOMEM */
+MUST_CHECK enum status manifest_decode(const json_t *object, uint64_t size_max,
+                                       struct manifest *ret, struct why *why);
+
+/* gives: a new JSON object; NULL: no memory */
+json_t *manifest_encode(const struct manifest *m);
+
+/* The bytes of part index within blob. index < part_count; blob is the whole. */
+struct view manifest_part(const struct manifest *m, struct view blob, uint32_t index);
+
+void manifest_done(struct manifest *m);
+
+#endif

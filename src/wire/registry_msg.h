@@ -1,0 +1,45 @@
+/* Names of images and the requests of the registry (PROTOCOL 1.6). */
+#ifndef WIRE_REGISTRY_MSG_H
+#define WIRE_REGISTRY_MSG_H
+
+#include <stdbool.h>
+
+#include "base/digest.h"
+#include "base/jsn.h"
+
+/* An image reference, split. Exactly one of the two forms. */
+struct image_ref {
+    bool by_digest;
+    struct digest digest;
+    char name[IMAGE_NAME_MAX + 1]; /* NAME:TAG, always with a tag, without oci:// */
+};
+
+/* Reads NAME[:TAG], oci://NAME[:TAG] or sha256:HEX.
+ * fails: ST_INVALID with a sentence */
+MUST_CHECK enum status image_ref_parse(const char *text, struct image_ref *ret_ref,
+                                       struct why *why);
+
+struct get_msg {
+    struct id client_id; /* who asks, and where the answer goes */
+    struct digest digest;
+    bool wants_part; /* false: the manifest */
+    uint32_t part;   /* 0..PARTS_MAX-1 */
+};
+
+MUST_CHECK enum status get_msg_decode(struct view payload, struct get_msg *ret_msg,
+                                      struct why *why);
+char *get_msg_encode(const struct get_msg *msg);
+
+struct pushed_msg {
+    char name[IMAGE_NAME_MAX + 1];
+    bool stored;
+    struct digest digest; /* if stored */
+    char code[64];        /* if not */
+    char reason[256];
+};
+
+MUST_CHECK enum status pushed_msg_decode(struct view payload, struct pushed_msg *ret_msg,
+                                         struct why *why);
+char *pushed_msg_encode(const struct pushed_msg *msg);
+
+#endif

@@ -48,6 +48,22 @@
 #define GUEST_STDERR_MAX     ((size_t)64 << 10) /* the tail is kept */
 #define MODEL_DATA_ENV_MAX   ((size_t)64 << 10) /* JSON models also in MODEL_DATA */
 
+/* What the manager keeps. */
+#define RULES_SIZE_MAX          ((size_t)64 << 10)
+#define RULES_MAX               16 /* of each kind */
+#define LAUNCH_PARTICIPANTS_MAX 10000
+#define LAUNCHES_SEEN_MAX       16384 /* launch ids that are not launched again */
+#define LAUNCH_INLINE_MAX       ((size_t)128 << 20) /* modules sent inside starts, in all */
+#define TASK_TIMEOUT_S_MAX      ((uint32_t)7 * 24 * 3600)
+#define PINS_MAX                4096
+#define PROPLET_METADATA_MAX    ((size_t)16 << 10)
+#define PUSHES_MAX              4   /* images that are being received at once */
+#define IMAGES_OLD_MAX          16  /* images that lost their name and are still served */
+#define IMAGES_CACHED_MAX       2   /* images held in memory to be served */
+#define ANSWERS_PENDING_MAX     512 /* parts under way before further ones must be asked again */
+#define QUERY_TASKS_MAX         100
+#define QUERY_PROPLETS_MAX      3000 /* so that an answer stays below CONTROL_SIZE_MAX */
+
 /* Images and their transfer in parts. */
 #define IMAGE_SIZE_MAX     ((size_t)64 << 20)
 #define IMAGE_NAME_MAX     ((size_t)200)

@@ -88,3 +88,19 @@ char *text_of(struct view v)
     text[v.size] = '\0';
     return text;
 }
+
+void text_trim(char *text)
+{
+    assert(text != NULL);
+    size_t size = strlen(text);
+    size_t lead = size; /* behind the lead byte of the last character */
+    while (lead > 0 && size - lead < 3 && ((uint8_t)text[lead - 1] & 0xC0) == 0x80)
+        lead--;
+    if (lead == 0)
+        return;
+    lead--;
+    uint8_t c = (uint8_t)text[lead];
+    size_t whole = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC0 ? 2 : 1;
+    if (size - lead < whole)
+        text[lead] = '\0';
+}

@@ -53,4 +53,8 @@ void bytes_done(struct bytes *b);
  * holds a zero byte. */
 char *text_of(struct view v);
 
+/* After a text was cut to fit: removes the UTF-8 character at its end that the
+ * cut left incomplete, or JSON could not carry the text. */
+void text_trim(char *text);
+
 #endif

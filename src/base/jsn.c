@@ -1,6 +1,7 @@
 #include "base/jsn.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Nesting is bounded before the parse: jansson's own limit of 2048 levels is a
@@ -44,7 +45,8 @@ enum status jsn_parse(struct view text, size_t size_max, json_t **ret_object, st
                                JSON_REJECT_DUPLICATES, &error);
     if (value == NULL) {
         why_set(why, "not JSON: %s (line %d, column %d)", error.text, error.line, error.column);
-        return ST_MALFORMED;
+        return json_error_code(&error) == json_error_numeric_overflow ? ST_NOT_FINITE
+                                                                      : ST_MALFORMED;
     }
     if (!json_is_object(value)) {
         json_decref(value);
@@ -59,6 +61,45 @@ char *jsn_text(const json_t *value)
 {
     return json_dumps(value,
                       JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+}
+
+/* Bytes of the UTF-8 character at v's start (RFC 3629 section 4), 0 if it is none. */
+static size_t utf8_size(struct view v)
+{
+    uint8_t c = v.data[0];
+    if (c < 0x80)
+        return c != 0;
+    size_t size = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : 2;
+    if (c < 0xC2 || c > 0xF4 || size > v.size)
+        return 0;
+    for (size_t i = 1; i < size; i++)
+        if ((v.data[i] & 0xC0) != 0x80)
+            return 0;
+    uint8_t next = v.data[1];
+    bool overlong = (c == 0xE0 && next < 0xA0) || (c == 0xF0 && next < 0x90);
+    bool surrogate = c == 0xED && next > 0x9F;
+    bool too_large = c == 0xF4 && next > 0x8F;
+    return overlong || surrogate || too_large ? 0 : size;
+}
+
+json_t *jsn_string(struct view v)
+{
+    assert(v.data != NULL || v.size == 0);
+    if (v.size == 0)
+        return json_string("");
+    char *text = malloc(v.size);
+    if (text == NULL)
+        return NULL;
+    for (size_t i = 0; i < v.size;) {
+        size_t size = utf8_size(view_of(v.data + i, v.size - i));
+        if (size == 0)
+            text[i++] = '?';
+        for (; size > 0; size--, i++)
+            text[i] = (char)v.data[i];
+    }
+    json_t *string = json_stringn(text, v.size);
+    free(text);
+    return string;
 }
 
 /* Finds a field. *ret is NULL when it is absent or null and may be. */

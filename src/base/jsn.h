@@ -16,7 +16,8 @@
 /* Parses one JSON object and nothing after it.
  * gives: *ret_object
  * fails: ST_LIMIT (more than size_max bytes), ST_MALFORMED (not JSON, not an
- *        object, a key twice, nested too deep) */
+ *        object, a key twice, nested too deep), ST_NOT_FINITE (a number too
+ *        large for a double, or a whole one for 64 bits, as 1e999) */
 MUST_CHECK enum status jsn_parse(struct view text, size_t size_max, json_t **ret_object,
                                  struct why *why);
 
@@ -24,6 +25,11 @@ MUST_CHECK enum status jsn_parse(struct view text, size_t size_max, json_t **ret
  * that are real have 9 significant digits: enough for every float32.
  * gives: the text, to be freed with free(); NULL: no memory */
 char *jsn_text(const json_t *value);
+
+/* A JSON text of any bytes: a guest's output, a sentence that quotes a peer.
+ * Zero bytes and what is not UTF-8 become '?', one for each byte.
+ * gives: a new reference; NULL: no memory */
+json_t *jsn_string(struct view v);
 
 /* One field of an object. A field that is absent or null leaves *ret as it was
  * and is ST_OK, unless it is required: then it is ST_INVALID, as is a field of

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/bytes.h"
+
 const char *status_name(enum status status)
 {
     switch (status) {
@@ -46,6 +48,8 @@ void why_set(struct why *why, const char *format, ...)
         return;
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(why->text, sizeof why->text, format, args);
+    int size = vsnprintf(why->text, sizeof why->text, format, args);
     va_end(args);
+    if (size >= (int)sizeof why->text)
+        text_trim(why->text);
 }

@@ -2,7 +2,7 @@
 add_library(fml_flags INTERFACE)
 target_compile_options(fml_flags INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
-  -Wvla -Wundef -Wformat=2 -Werror -fno-common)
+  -D_GNU_SOURCE -Wvla -Wundef -Wformat=2 -Werror -fno-common)
 
 # Asserts guard against our own mistakes and stay on in release.
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")

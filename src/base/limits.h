@@ -21,14 +21,14 @@
 #define INBOX_BYTES_MAX    ((size_t)128 << 20)
 
 /* Models. */
-#define TENSORS_MAX         4096
-#define TENSOR_RANK_MAX     8
-#define TENSOR_NAME_MAX     ((size_t)128)
-#define MODEL_PARAMS_MAX    ((size_t)1 << 28) /* 1 GiB of float32 */
-#define METADATA_MAX        64
-#define METADATA_VALUE_MAX  ((size_t)16 << 10)
-#define METRICS_MAX         32
-#define METRIC_NAME_MAX     ((size_t)64)
+#define TENSORS_MAX        4096
+#define TENSOR_RANK_MAX    8
+#define TENSOR_NAME_MAX    ((size_t)128)
+#define MODEL_PARAMS_MAX   ((size_t)1 << 28) /* 1 GiB of float32 */
+#define METADATA_MAX       64
+#define METADATA_VALUE_MAX ((size_t)16 << 10)
+#define METRICS_MAX        32
+#define METRIC_NAME_MAX    ((size_t)64)
 
 /* Rounds. */
 #define ROUND_PARTICIPANTS_MAX 10000
@@ -38,21 +38,21 @@
 #define ROUNDS_KEPT_MAX        1024 /* ended rounds that are still answered for */
 
 /* Tasks. */
-#define TASK_ENV_MAX         64
-#define TASK_ENV_VALUE_MAX   ((size_t)128 << 10)
-#define TASKS_KEPT_MAX       10000 /* by the manager, ended ones first to go */
-#define PROPLETS_MAX         10000
-#define PROPLET_QUEUE_MAX    64 /* tasks that wait on one device */
-#define RESULTS_SIZE_MAX     ((size_t)64 << 10)
-#define GUEST_STDOUT_MAX     ((size_t)16 << 20) /* an update in JSON */
-#define GUEST_STDERR_MAX     ((size_t)64 << 10) /* the tail is kept */
-#define MODEL_DATA_ENV_MAX   ((size_t)64 << 10) /* JSON models also in MODEL_DATA */
+#define TASK_ENV_MAX       64
+#define TASK_ENV_VALUE_MAX ((size_t)128 << 10)
+#define TASKS_KEPT_MAX     10000 /* by the manager, ended ones first to go */
+#define PROPLETS_MAX       10000
+#define PROPLET_QUEUE_MAX  64 /* tasks that wait on one device */
+#define RESULTS_SIZE_MAX   ((size_t)64 << 10)
+#define GUEST_STDOUT_MAX   ((size_t)16 << 20) /* an update in JSON */
+#define GUEST_STDERR_MAX   ((size_t)64 << 10) /* the tail is kept */
+#define MODEL_DATA_ENV_MAX ((size_t)64 << 10) /* JSON models also in MODEL_DATA */
 
 /* What the manager keeps. */
 #define RULES_SIZE_MAX          ((size_t)64 << 10)
 #define RULES_MAX               16 /* of each kind */
 #define LAUNCH_PARTICIPANTS_MAX 10000
-#define LAUNCHES_SEEN_MAX       16384 /* launch ids that are not launched again */
+#define LAUNCHES_SEEN_MAX       16384               /* launch ids that are not launched again */
 #define LAUNCH_INLINE_MAX       ((size_t)128 << 20) /* modules sent inside starts, in all */
 #define TASK_TIMEOUT_S_MAX      ((uint32_t)7 * 24 * 3600)
 #define PINS_MAX                4096
@@ -65,11 +65,11 @@
 #define QUERY_PROPLETS_MAX      3000 /* so that an answer stays below CONTROL_SIZE_MAX */
 
 /* Images and their transfer in parts. */
-#define IMAGE_SIZE_MAX     ((size_t)64 << 20)
-#define IMAGE_NAME_MAX     ((size_t)200)
-#define IMAGES_MAX         1000
-#define PART_SIZE          ((size_t)256 << 10)
-#define PARTS_MAX          4096
-#define PARTS_IN_FLIGHT    4
+#define IMAGE_SIZE_MAX  ((size_t)64 << 20)
+#define IMAGE_NAME_MAX  ((size_t)200)
+#define IMAGES_MAX      1000
+#define PART_SIZE       ((size_t)256 << 10)
+#define PARTS_MAX       4096
+#define PARTS_IN_FLIGHT 4
 
 #endif

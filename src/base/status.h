@@ -4,7 +4,7 @@
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H
 
-#define MUST_CHECK     __attribute__((warn_unused_result))
+#define MUST_CHECK        __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
 enum status {

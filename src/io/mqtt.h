@@ -41,12 +41,12 @@ struct mqtt_message {
 const char *mqtt_message_property(const struct mqtt_message *m, const char *key);
 
 struct mqtt_options {
-    const char *address;      /* tcp://host:port, mqtt://host:port, host:port or host; 1883 */
+    const char *address; /* tcp://host:port, mqtt://host:port, host:port or host; 1883 */
     const char *client_id;
-    const char *username;     /* NULL: none */
-    const char *password;     /* NULL: none */
-    uint16_t keepalive_s;     /* 0: 30 */
-    size_t message_size_max;  /* larger ones are dropped and counted; 0: MESSAGE_SIZE_MAX */
+    const char *username;      /* NULL: none */
+    const char *password;      /* NULL: none */
+    uint16_t keepalive_s;      /* 0: 30 */
+    size_t message_size_max;   /* larger ones are dropped and counted; 0: MESSAGE_SIZE_MAX */
     uint32_t session_expiry_s; /* 0: a new session at each start; else the broker keeps
                                 * subscriptions and messages that long while we are away */
     /* The last will; topic NULL: none. */

@@ -23,16 +23,16 @@ struct option_spec {
     const char *help;     /* one line */
     const char *value;    /* what VALUE is called in --help: "URL" */
     enum option_kind kind;
-    void *target;         /* where it goes, by kind; untouched if absent and no default */
-    uint64_t min, max;    /* of OPTION_NUMBER */
+    void *target;      /* where it goes, by kind; untouched if absent and no default */
+    uint64_t min, max; /* of OPTION_NUMBER */
     bool required;
 };
 
 struct options {
-    const char *program;  /* "fml-manager" or "fml round start" */
-    const char *summary;  /* one line */
-    const char *usage;    /* what follows the program's name: "[options] FILE" */
-    const char *notes;    /* more text at the end of --help, or NULL */
+    const char *program; /* "fml-manager" or "fml round start" */
+    const char *summary; /* one line */
+    const char *usage;   /* what follows the program's name: "[options] FILE" */
+    const char *notes;   /* more text at the end of --help, or NULL */
     const struct option_spec *specs;
     size_t count;
 };

@@ -23,19 +23,32 @@ struct service_settings {
 };
 
 #define SERVICE_OPTION_SPECS(s)                                                                    \
-    {.flag = "broker", .env = "MQTT_BROKER", .fallback = "tcp://localhost:1883",                   \
-     .help = "the MQTT broker", .value = "URL", .kind = OPTION_TEXT, .target = &(s)->broker},      \
-    {.flag = "username", .env = "MQTT_USERNAME", .help = "user name at the broker",                \
-     .value = "NAME", .kind = OPTION_TEXT, .target = &(s)->username},                              \
-    {.env = "MQTT_PASSWORD", .help = "password at the broker (environment only)",                  \
-     .kind = OPTION_TEXT, .target = &(s)->password},                                               \
-    {.flag = "log-level", .env = "FML_LOG_LEVEL", .fallback = "info",                              \
-     .help = "debug, info, warn or error", .value = "LEVEL", .kind = OPTION_TEXT,                  \
-     .target = &(s)->log_level}
+    {.flag = "broker",                                                                             \
+     .env = "MQTT_BROKER",                                                                         \
+     .fallback = "tcp://localhost:1883",                                                           \
+     .help = "the MQTT broker",                                                                    \
+     .value = "URL",                                                                               \
+     .kind = OPTION_TEXT,                                                                          \
+     .target = &(s)->broker},                                                                      \
+        {.flag = "username",                                                                       \
+         .env = "MQTT_USERNAME",                                                                   \
+         .help = "user name at the broker",                                                        \
+         .value = "NAME",                                                                          \
+         .kind = OPTION_TEXT,                                                                      \
+         .target = &(s)->username},                                                                \
+        {.env = "MQTT_PASSWORD",                                                                   \
+         .help = "password at the broker (environment only)",                                      \
+         .kind = OPTION_TEXT,                                                                      \
+         .target = &(s)->password},                                                                \
+    {                                                                                              \
+        .flag = "log-level", .env = "FML_LOG_LEVEL", .fallback = "info",                           \
+        .help = "debug, info, warn or error", .value = "LEVEL", .kind = OPTION_TEXT,               \
+        .target = &(s)->log_level                                                                  \
+    }
 
 struct service_hooks {
     const char *client_id;
-    const char *will_topic;   /* NULL: none */
+    const char *will_topic; /* NULL: none */
     struct view will_payload;
     uint32_t session_expiry_s; /* see io/mqtt.h */
     void (*on_message)(void *owner, const struct mqtt_message *m);

@@ -1,0 +1,165 @@
+#include "io/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum status status_of_errno(void)
+{
+    switch (errno) {
+    case ENOENT:
+        return ST_NOT_FOUND;
+    case ENOSPC:
+    case EDQUOT:
+        return ST_FULL;
+    case ENOMEM:
+        return ST_NOMEM;
+    default:
+        return ST_IO;
+    }
+}
+
+static enum status read_all(int fd, uint8_t *data, size_t size)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t got = read(fd, data + done, size - done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return ST_IO; /* an error, or shorter than it was a moment ago */
+        done += (size_t)got;
+    }
+    return ST_OK;
+}
+
+enum status file_read(const char *path, size_t size_max, struct bytes *ret)
+{
+    struct bytes fresh = {0};
+    struct stat info;
+    /* Not blocking: a pipe that someone put there must not hold us up. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return status_of_errno();
+
+    enum status status = ST_IO;
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+        goto done;
+    status = ST_LIMIT;
+    if ((uintmax_t)info.st_size > size_max)
+        goto done;
+    status = bytes_resize(&fresh, (size_t)info.st_size);
+    if (status != ST_OK)
+        goto done;
+    status = read_all(fd, fresh.data, fresh.size);
+    if (status != ST_OK)
+        goto done;
+    bytes_done(ret);
+    *ret = fresh;
+    fresh = (struct bytes){0};
+done:
+    bytes_done(&fresh);
+    (void)close(fd);
+    return status;
+}
+
+static enum status write_all(int fd, struct view bytes)
+{
+    size_t done = 0;
+    while (done < bytes.size) {
+        ssize_t put = write(fd, bytes.data + done, bytes.size - done);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return status_of_errno();
+        done += (size_t)put;
+    }
+    return ST_OK;
+}
+
+/* A rename is durable only once the folder that holds the name is. */
+static enum status sync_folder_of(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t size = slash == NULL ? 0 : (size_t)(slash - path);
+    if (size >= sizeof folder)
+        return ST_IO;
+    if (slash == NULL)
+        (void)strcpy(folder, ".");
+    else if (size == 0)
+        (void)strcpy(folder, "/");
+    else {
+        memcpy(folder, path, size);
+        folder[size] = '\0';
+    }
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return status_of_errno();
+    int failed = fsync(fd);
+    (void)close(fd);
+    return failed == 0 ? ST_OK : ST_IO;
+}
+
+enum status file_write(const char *path, struct view bytes)
+{
+    char temporary[PATH_MAX];
+    int size = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
+    if (size < 0 || (size_t)size >= sizeof temporary)
+        return ST_IO;
+    int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? ST_IO : status_of_errno();
+
+    enum status status = write_all(fd, bytes);
+    if (status == ST_OK && fsync(fd) != 0)
+        status = status_of_errno();
+    if (close(fd) != 0 && status == ST_OK)
+        status = status_of_errno();
+    if (status == ST_OK && rename(temporary, path) != 0)
+        status = status_of_errno();
+    if (status != ST_OK) {
+        (void)unlink(temporary);
+        return status;
+    }
+    return sync_folder_of(path);
+}
+
+enum status file_make_folder(const char *path)
+{
+    char partial[PATH_MAX];
+    size_t size = strlen(path);
+    if (size == 0 || size >= sizeof partial)
+        return ST_IO;
+    for (size_t end = 1; end <= size; end++) {
+        if (end < size && path[end] != '/')
+            continue;
+        memcpy(partial, path, end);
+        partial[end] = '\0';
+        if (mkdir(partial, 0700) != 0 && errno != EEXIST)
+            return status_of_errno() == ST_FULL ? ST_FULL : ST_IO;
+    }
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? ST_OK : ST_IO;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *where)
+{
+    (void)info;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+enum status file_remove_tree(const char *path)
+{
+    if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
+        return ST_IO;
+    return ST_OK;
+}

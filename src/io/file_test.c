@@ -1,0 +1,112 @@
+/* Checks that files are read within bounds and written whole. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/file.h"
+
+static char folder[64];
+static char path[128];
+
+static int setup(void **state)
+{
+    (void)state;
+    (void)strcpy(folder, "/tmp/fml-file-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/a", folder);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return file_remove_tree(folder) == ST_OK ? 0 : -1;
+}
+
+static void what_was_written_is_read(void **state)
+{
+    (void)state;
+    struct bytes b = {0};
+    assert_int_equal(file_write(path, view_text("hello")), ST_OK);
+    assert_int_equal(file_read(path, 5, &b), ST_OK);
+    assert_true(view_equal(bytes_view(&b), view_text("hello")));
+    assert_int_equal(file_write(path, view_text("")), ST_OK);
+    assert_int_equal(file_read(path, 5, &b), ST_OK);
+    assert_int_equal(b.size, 0);
+    bytes_done(&b);
+}
+
+static void a_refused_read_leaves_the_buffer(void **state)
+{
+    (void)state;
+    struct bytes b = {0};
+    assert_int_equal(bytes_copy(&b, view_text("old")), ST_OK);
+    assert_int_equal(file_read(path, 5, &b), ST_NOT_FOUND);
+    assert_int_equal(file_write(path, view_text("hello!")), ST_OK);
+    assert_int_equal(file_read(path, 5, &b), ST_LIMIT);
+    assert_int_equal(file_read(folder, 5000, &b), ST_IO);
+    char pipe_path[160];
+    (void)snprintf(pipe_path, sizeof pipe_path, "%s/pipe", folder);
+    assert_int_equal(mkfifo(pipe_path, 0600), 0);
+    assert_int_equal(file_read(pipe_path, 5000, &b), ST_IO);
+    assert_true(view_equal(bytes_view(&b), view_text("old")));
+    bytes_done(&b);
+}
+
+static void a_failed_write_leaves_the_old_file_and_no_other(void **state)
+{
+    (void)state;
+    char below[192];
+    (void)snprintf(below, sizeof below, "%s/none/b", folder);
+    assert_int_equal(file_write(below, view_text("x")), ST_IO);
+    /* A folder in the way makes the rename fail after the bytes were written. */
+    (void)snprintf(below, sizeof below, "%s/d", folder);
+    assert_int_equal(mkdir(below, 0700), 0);
+    assert_int_equal(file_write(below, view_text("x")), ST_IO);
+    char command[256];
+    (void)snprintf(command, sizeof command, "test \"$(ls %s)\" = d", folder);
+    assert_int_equal(system(command), 0);
+}
+
+static void folders_are_made_with_their_parents_and_removed_with_all(void **state)
+{
+    (void)state;
+    char deep[192], file[256], link[256];
+    struct stat info;
+    (void)snprintf(deep, sizeof deep, "%s/x/y/z", folder);
+    assert_int_equal(file_make_folder(deep), ST_OK);
+    assert_int_equal(file_make_folder(deep), ST_OK);
+    (void)snprintf(file, sizeof file, "%s/f", deep);
+    assert_int_equal(file_write(file, view_text("1")), ST_OK);
+    assert_int_equal(file_make_folder(file), ST_IO);
+    /* A link to the outside is removed, not followed. */
+    assert_int_equal(file_write(path, view_text("kept")), ST_OK);
+    (void)snprintf(link, sizeof link, "%s/l", deep);
+    assert_int_equal(symlink(path, link), 0);
+    (void)snprintf(deep, sizeof deep, "%s/x", folder);
+    assert_int_equal(file_remove_tree(deep), ST_OK);
+    assert_int_not_equal(stat(deep, &info), 0);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(file_remove_tree(deep), ST_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_was_written_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_refused_read_leaves_the_buffer, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failed_write_leaves_the_old_file_and_no_other, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(folders_are_made_with_their_parents_and_removed_with_all,
+                                        setup, teardown),
+    };
+    return cmocka_run_group_tests_name("io/file", tests, NULL, NULL);
+}

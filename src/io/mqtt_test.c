@@ -1,0 +1,357 @@
+/* Checks the connection against a real mosquitto on a free loopback port: what
+ * travels, what survives a broker's restart, and how it ends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "io/file.h"
+#include "io/mqtt.h"
+
+#define LIMIT_MS 30000u
+
+/* ---- a broker ---- */
+
+static struct {
+    char folder[64];
+    char config[128];
+    char address[64];
+    pid_t pid;
+} broker;
+
+static int free_port(void)
+{
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof any;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&any, size), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&any, &size), 0);
+    (void)close(fd);
+    return ntohs(any.sin_port);
+}
+
+static void broker_start(void)
+{
+    broker.pid = fork();
+    assert_true(broker.pid >= 0);
+    if (broker.pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)freopen("/dev/null", "w", stderr);
+        execlp("mosquitto", "mosquitto", "-c", broker.config, (char *)NULL);
+        execl("/usr/sbin/mosquitto", "mosquitto", "-c", broker.config, (char *)NULL);
+        _exit(127);
+    }
+}
+
+static void broker_stop(void)
+{
+    (void)kill(broker.pid, SIGKILL);
+    (void)waitpid(broker.pid, NULL, 0);
+}
+
+static int group_setup(void **state)
+{
+    (void)state;
+    char text[256];
+    int port = free_port();
+    (void)strcpy(broker.folder, "/tmp/fml-mqtt-XXXXXX");
+    assert_non_null(mkdtemp(broker.folder));
+    (void)snprintf(broker.config, sizeof broker.config, "%s/mosquitto.conf", broker.folder);
+    (void)snprintf(broker.address, sizeof broker.address, "tcp://127.0.0.1:%d", port);
+    (void)snprintf(text, sizeof text,
+                   "listener %d 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
+                   "message_size_limit 1000000\n",
+                   port);
+    assert_int_equal(file_write(broker.config, view_text(text)), ST_OK);
+    broker_start();
+    return 0;
+}
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    broker_stop();
+    return file_remove_tree(broker.folder) == ST_OK ? 0 : -1;
+}
+
+/* ---- a client that remembers what happened ---- */
+
+struct client {
+    struct mqtt *mqtt;
+    int ups, downs, messages, closed;
+    size_t last_size;
+    bool last_retain;
+    char last_topic[128], last_text[128], last_property[64], last_response[64];
+};
+
+static uv_loop_t loop;
+
+static void on_message(void *owner, const struct mqtt_message *m)
+{
+    struct client *c = owner;
+    const char *property = mqtt_message_property(m, "sender");
+    c->messages++;
+    c->last_size = m->payload.size;
+    c->last_retain = m->retain;
+    (void)snprintf(c->last_topic, sizeof c->last_topic, "%s", m->topic);
+    (void)snprintf(c->last_text, sizeof c->last_text, "%.*s",
+                   (int)(m->payload.size < 100 ? m->payload.size : 100),
+                   (const char *)m->payload.data);
+    (void)snprintf(c->last_property, sizeof c->last_property, "%s",
+                   property == NULL ? "" : property);
+    (void)snprintf(c->last_response, sizeof c->last_response, "%s:%.*s",
+                   m->response_topic == NULL ? "" : m->response_topic, (int)m->correlation.size,
+                   (const char *)m->correlation.data);
+}
+
+static void on_state(void *owner, bool connected, const char *reason)
+{
+    struct client *c = owner;
+    assert_non_null(reason);
+    if (connected)
+        c->ups++;
+    else
+        c->downs++;
+}
+
+static void on_closed(void *owner)
+{
+    ((struct client *)owner)->closed++;
+}
+
+static void client_open(struct client *c, const char *id, const char *will_topic)
+{
+    *c = (struct client){0};
+    struct mqtt_options o = {
+        .address = broker.address,
+        .client_id = id,
+        .will_topic = will_topic,
+        .will_payload = view_text("gone"),
+        .on_message = on_message,
+        .on_state = on_state,
+        .owner = c,
+    };
+    assert_int_equal(mqtt_open(&loop, &o, &c->mqtt), ST_OK);
+}
+
+static void on_limit(uv_timer_t *timer)
+{
+    *(bool *)timer->data = true;
+}
+
+/* Runs the loop until *counter reaches at least; fails the test at the limit. */
+static void await(const int *counter, int at_least)
+{
+    bool over = false;
+    uv_timer_t limit;
+    (void)uv_timer_init(&loop, &limit);
+    limit.data = &over;
+    (void)uv_timer_start(&limit, on_limit, LIMIT_MS, 0);
+    while (*counter < at_least && !over)
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&limit, NULL);
+    (void)uv_run(&loop, UV_RUN_NOWAIT);
+    assert_true(*counter >= at_least);
+}
+
+static void client_close(struct client *c)
+{
+    mqtt_close(c->mqtt, on_closed);
+    await(&c->closed, 1);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return uv_loop_init(&loop);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return uv_loop_close(&loop);
+}
+
+static void publish(struct client *c, const char *topic, const char *text)
+{
+    assert_int_equal(mqtt_publish_text(c->mqtt, topic, text), ST_OK);
+}
+
+/* ---- the cases ---- */
+
+static void a_message_comes_with_its_properties(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c, "props", NULL);
+    assert_int_equal(mqtt_subscribe(c.mqtt, "t/+"), ST_OK);
+    await(&c.ups, 1);
+    struct mqtt_message m = {.topic = "t/1",
+                             .payload = view_text("body"),
+                             .response_topic = "answer/me",
+                             .correlation = view_text("c1"),
+                             .properties = {{"round", "r-1"}, {"sender", "proplet-1"}},
+                             .property_count = 2};
+    assert_int_equal(mqtt_publish(c.mqtt, &m), ST_OK);
+    await(&c.messages, 1);
+    assert_string_equal(c.last_topic, "t/1");
+    assert_string_equal(c.last_text, "body");
+    assert_string_equal(c.last_property, "proplet-1");
+    assert_string_equal(c.last_response, "answer/me:c1");
+    client_close(&c);
+}
+
+static void retained_comes_to_who_subscribes_later(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c, "retain", NULL);
+    struct mqtt_message m = {.topic = "keep/1", .payload = view_text("v1"), .retain = true};
+    assert_int_equal(mqtt_publish(c.mqtt, &m), ST_OK); /* before there is a connection */
+    await(&c.ups, 1);
+    assert_int_equal(mqtt_subscribe(c.mqtt, "keep/1"), ST_OK);
+    await(&c.messages, 1);
+    assert_string_equal(c.last_text, "v1");
+    client_close(&c);
+}
+
+static void after_unsubscribing_nothing_comes(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c, "unsub", NULL);
+    assert_int_equal(mqtt_subscribe(c.mqtt, "u/1"), ST_OK);
+    assert_int_equal(mqtt_subscribe(c.mqtt, "u/2"), ST_OK);
+    await(&c.ups, 1);
+    mqtt_unsubscribe(c.mqtt, "u/1");
+    mqtt_unsubscribe(c.mqtt, "never/was");
+    publish(&c, "u/1", "no");
+    publish(&c, "u/2", "yes");
+    await(&c.messages, 1);
+    assert_string_equal(c.last_text, "yes");
+    client_close(&c);
+}
+
+static void a_broker_restart_loses_neither_subscription_nor_publish(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c, "restart", NULL);
+    assert_int_equal(mqtt_subscribe(c.mqtt, "r/1"), ST_OK);
+    await(&c.ups, 1);
+    broker_stop();
+    await(&c.downs, 1);
+    publish(&c, "r/1", "while away");
+    broker_start();
+    await(&c.messages, 1);
+    assert_string_equal(c.last_text, "while away");
+    assert_true(mqtt_counters(c.mqtt).reconnects >= 1);
+    client_close(&c);
+}
+
+static void the_will_is_sent_when_a_client_dies_and_not_when_it_closes(void **state)
+{
+    (void)state;
+    struct client watcher, ending;
+    client_open(&watcher, "watcher", NULL);
+    assert_int_equal(mqtt_subscribe(watcher.mqtt, "will/#"), ST_OK);
+    await(&watcher.ups, 1);
+    client_open(&ending, "ending", "will/ending");
+    await(&ending.ups, 1);
+    client_close(&ending);
+
+    pid_t dying = fork();
+    if (dying == 0) {
+        /* The child's own client, in its own process, killed while connected. */
+        char port[16], *colon = strrchr(broker.address, ':');
+        (void)snprintf(port, sizeof port, "%s", colon + 1);
+        execlp("mosquitto_sub", "mosquitto_sub", "-V", "5", "-p", port, "-i", "dying", "-t",
+               "will/x", "--will-topic", "will/dying", "--will-payload", "gone", (char *)NULL);
+        _exit(127);
+    }
+    /* It is connected once it takes over the id of a client that we hold. */
+    struct client holder;
+    client_open(&holder, "dying", NULL);
+    await(&holder.ups, 1);
+    await(&watcher.messages, 1); /* taking over makes the broker send the will */
+    (void)kill(dying, SIGKILL);
+    (void)waitpid(dying, NULL, 0);
+    assert_string_equal(watcher.last_topic, "will/dying");
+    client_close(&holder);
+    client_close(&watcher);
+}
+
+static void what_the_broker_will_not_take_is_refused_or_counted(void **state)
+{
+    (void)state;
+    struct client c;
+    struct bytes big = {0};
+    client_open(&c, "big", NULL);
+    assert_int_equal(mqtt_subscribe(c.mqtt, "b/1"), ST_OK);
+    await(&c.ups, 1);
+    assert_int_equal(bytes_resize(&big, 999999), ST_OK);
+    struct mqtt_message m = {.topic = "b/1", .payload = bytes_view(&big)};
+    assert_int_equal(mqtt_publish(c.mqtt, &m), ST_OK);
+    await(&c.messages, 1);
+    assert_int_equal(c.last_size, 999999);
+    assert_int_equal(bytes_resize(&big, 1000001), ST_OK);
+    m.payload = bytes_view(&big);
+    assert_int_equal(mqtt_publish(c.mqtt, &m), ST_OK);
+    publish(&c, "b/1", "after");
+    await(&c.messages, 2);
+    assert_string_equal(c.last_text, "after");
+    assert_int_equal(mqtt_counters(c.mqtt).refused_by_broker, 1);
+
+    uint64_t sent = mqtt_counters(c.mqtt).sent;
+    assert_int_equal(mqtt_publish_text(c.mqtt, "b/+", "wildcard"), ST_INVALID);
+    assert_int_equal(mqtt_publish_text(c.mqtt, "", "nowhere"), ST_INVALID);
+    assert_int_equal(mqtt_subscribe(c.mqtt, "a/#/b"), ST_INVALID);
+    assert_int_equal(mqtt_counters(c.mqtt).sent, sent);
+    bytes_done(&big);
+    client_close(&c);
+}
+
+static void it_opens_without_a_broker_and_closes(void **state)
+{
+    (void)state;
+    struct client c = {0};
+    struct mqtt_options o = {.client_id = "alone", .on_message = on_message, .owner = &c};
+    o.address = "ftp://x";
+    assert_int_equal(mqtt_open(&loop, &o, &c.mqtt), ST_INVALID);
+    char nobody[64];
+    (void)snprintf(nobody, sizeof nobody, "127.0.0.1:%d", free_port());
+    o.address = nobody;
+    assert_int_equal(mqtt_open(&loop, &o, &c.mqtt), ST_OK);
+    publish(&c, "x", "y");
+    assert_int_equal(mqtt_unacknowledged(c.mqtt), 1);
+    assert_false(mqtt_connected(c.mqtt));
+    client_close(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_message_comes_with_its_properties, setup, teardown),
+        cmocka_unit_test_setup_teardown(retained_comes_to_who_subscribes_later, setup, teardown),
+        cmocka_unit_test_setup_teardown(after_unsubscribing_nothing_comes, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_broker_restart_loses_neither_subscription_nor_publish,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(the_will_is_sent_when_a_client_dies_and_not_when_it_closes,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(what_the_broker_will_not_take_is_refused_or_counted, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(it_opens_without_a_broker_and_closes, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("io/mqtt", tests, group_setup, group_teardown);
+}

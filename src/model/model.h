@@ -33,8 +33,9 @@ struct model_shape {
 
 /* All values are 0. count may be 0 (an update of mode evaluate).
  * gives: *ret, to be ended with model_free()
- * fails: ST_INVALID (a name twice or empty, a dimension of 0), ST_LIMIT
- *        (TENSORS_MAX, MODEL_PARAMS_MAX), ST_NOMEM */
+ * fails: ST_INVALID (a name twice or empty, or "version" or "__metadata__", which
+ *        mean something else in one of the forms; a dimension of 0), ST_LIMIT
+ *        (TENSORS_MAX, TENSOR_RANK_MAX, MODEL_PARAMS_MAX), ST_NOMEM */
 MUST_CHECK enum status model_new(const struct model_shape *tensors, size_t count,
                                  struct model **ret);
 
@@ -52,7 +53,8 @@ const struct tensor *model_find(const struct model *m, const char *name);
 const float *model_params(const struct model *m);
 float *model_params_mutable(struct model *m);
 
-/* True if both have the same names with the same shapes, in whatever order. */
+/* True if both have the same names with the same shapes, in whatever order.
+ * a is what is expected: why speaks of what b lacks or has too much. */
 bool model_same_shape(const struct model *a, const struct model *b, struct why *why);
 
 /* Puts b's tensors into a's order (they have the same shape, see above): after
@@ -63,7 +65,8 @@ MUST_CHECK enum status model_reorder(struct model *b, const struct model *like);
 MUST_CHECK enum status model_check_finite(const struct model *m, struct why *why);
 
 /* Texts about the model. Keys are at most TENSOR_NAME_MAX bytes, values at most
- * METADATA_VALUE_MAX, at most METADATA_MAX entries.
+ * METADATA_VALUE_MAX, at most METADATA_MAX entries. Both are UTF-8 and copied; a
+ * key that is there gets the new value.
  * fails: ST_LIMIT, ST_NOMEM */
 MUST_CHECK enum status model_set_meta(struct model *m, const char *key, const char *value);
 /* NULL if there is none. Borrowed until the next change. */

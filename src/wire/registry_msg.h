@@ -14,7 +14,9 @@ struct image_ref {
     char name[IMAGE_NAME_MAX + 1]; /* NAME:TAG, always with a tag, without oci:// */
 };
 
-/* Reads NAME[:TAG], oci://NAME[:TAG] or sha256:HEX.
+/* Reads NAME[:TAG], oci://NAME[:TAG] or sha256:HEX. NAME is levels of letters,
+ * digits, '.', '_', '-', joined by '/', each not beginning with '.': so it is
+ * never a path out of a folder. NAME:TAG is at most IMAGE_NAME_MAX bytes.
  * fails: ST_INVALID with a sentence */
 MUST_CHECK enum status image_ref_parse(const char *text, struct image_ref *ret_ref,
                                        struct why *why);
@@ -26,8 +28,10 @@ struct get_msg {
     uint32_t part;   /* 0..PARTS_MAX-1 */
 };
 
+/* fails: ST_LIMIT, ST_MALFORMED, ST_INVALID with a sentence */
 MUST_CHECK enum status get_msg_decode(struct view payload, struct get_msg *ret_msg,
                                       struct why *why);
+/* gives: text, to be freed with free(); NULL: no memory */
 char *get_msg_encode(const struct get_msg *msg);
 
 struct pushed_msg {
@@ -38,8 +42,11 @@ struct pushed_msg {
     char reason[256];
 };
 
+/* fails: ST_LIMIT, ST_MALFORMED, ST_INVALID with a sentence */
 MUST_CHECK enum status pushed_msg_decode(struct view payload, struct pushed_msg *ret_msg,
                                          struct why *why);
+/* Bytes of name and reason that are not UTF-8 become '?'.
+ * gives: text, to be freed with free(); NULL: no memory */
 char *pushed_msg_encode(const struct pushed_msg *msg);
 
 #endif

@@ -43,13 +43,14 @@ struct stop_msg {
     struct id proplet_id; /* empty: any */
 };
 
+/* fails: as start_msg_decode */
 MUST_CHECK enum status stop_msg_decode(struct view payload, struct stop_msg *ret_msg,
                                        struct why *why);
 char *stop_msg_encode(const struct stop_msg *msg);
 
 struct results_msg {
     struct id task_id;
-    struct id proplet_id; /* empty: Propeller's FL results carry it inside */
+    struct id proplet_id; /* that of `results` if only there (Propeller); empty: not said */
     json_t *results;      /* text or object, owned; NULL if absent */
     bool failed;
     char error[512];      /* of a failed task; cut */
@@ -57,9 +58,15 @@ struct results_msg {
     uint64_t wall_ms, cpu_ms, peak_rss_kb; /* 0 if not sent */
 };
 
+/* gives: *ret_msg, to be ended with results_msg_done()
+ * fails: ST_LIMIT, ST_MALFORMED, ST_INVALID (no task id; a field of another type;
+ *        a reason that is no code, or that contradicts error) */
 MUST_CHECK enum status results_msg_decode(struct view payload, struct results_msg *ret_msg,
                                           struct why *why);
-/* Borrows msg and its results. NULL: no memory. */
+/* Borrows msg and its results. Always consistent: reason is "completed" if not
+ * failed; a failure without an error has its reason as the error. Bytes of error
+ * that are not UTF-8 become '?'.
+ * gives: text, to be freed with free(); NULL: no memory */
 char *results_msg_encode(const struct results_msg *msg);
 void results_msg_done(struct results_msg *msg);
 

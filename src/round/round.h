@@ -5,8 +5,10 @@
  *
  *     OPENING   the base model is awaited
  *     OPEN      updates are counted
- *     STORING   the new version was handed out and is awaited on its topic
+ *     STORING   counting is over; the new version is awaited on its topic
  *     ENDED     complete was given; updates are still answered
+ *
+ * In mode evaluate there is no new version: OPEN is followed by ENDED.
  *
  * now_ms is any clock that never jumps, in milliseconds. Not thread-safe. */
 #ifndef ROUND_ROUND_H
@@ -24,21 +26,34 @@
 #define ROUND_STORE_WAIT_MS   5000u  /* for the new version; then it is published again */
 #define ROUND_STORE_TRIES_MAX 6u
 
+/* Why a round ended, as it stands in `complete`. The owner adds its own through
+ * round_cancel(). */
+#define ROUND_REASON_ALL_COUNTED      "all_counted"        /* completed */
+#define ROUND_REASON_K_OF_N           "k_of_n"             /* completed */
+#define ROUND_REASON_TOO_FEW          "too_few_updates"    /* expired */
+#define ROUND_REASON_BASE_MISSING     "base_model_missing" /* failed, as the rest */
+#define ROUND_REASON_BASE_DIGEST      "base_model_digest"
+#define ROUND_REASON_BASE_EMPTY       "base_model_empty"
+#define ROUND_REASON_MODEL_NOT_STORED "model_not_stored"
+
 struct round;
 
 enum round_state { ROUND_OPENING, ROUND_OPEN, ROUND_STORING, ROUND_ENDED };
 
 enum round_action_kind {
     ROUND_SEND_RECEIPT,  /* receipt */
-    ROUND_PUBLISH_MODEL, /* model: borrowed from the round until it has ended */
+    ROUND_PUBLISH_MODEL, /* model; the same one again until round_stored() */
     ROUND_SEND_COMPLETE, /* complete: filled but for completed_at and the version's
-                          * facts, which the owner knows */
+                          * facts (has_version, model_*), which the owner knows */
 };
 
 struct round_action {
     enum round_action_kind kind;
     struct receipt receipt;
-    const struct model *model;
+    /* The weighted mean, with the tensors, their order and the metadata of the
+     * base. Borrowed until the round has ended. Its numbers are the round's; what
+     * it is called (name, version, lineage) is metadata, and the owner sets it. */
+    struct model *model;
     struct complete complete;
 };
 
@@ -49,31 +64,57 @@ struct round_actions {
     struct round_action items[ROUND_ACTIONS_MAX];
 };
 
-/* Starts a round in OPENING. start is copied.
- * gives: *ret, to be ended with round_free(). fails: ST_NOMEM */
+/* Starts a round in OPENING; its time runs from here. start is copied, but for
+ * the hyperparams: they are for the guests, the copy's are an empty object.
+ * gives: *ret, to be ended with round_free()
+ * fails: ST_NOMEM; ST_INVALID (a start that round_start_decode() would refuse:
+ *        no participants or one twice, k_of_n not in 1..participants) */
 MUST_CHECK enum status round_new(const struct round_start *start, uint64_t now_ms,
                                  struct round **ret);
 
-/* The base model is here. takes: base. Does nothing unless OPENING.
- * A digest other than the one the start asked for ends the round as failed.
+/* The base model is here. takes: base. Does nothing more unless OPENING.
+ * digest: of the bytes that base was decoded from
+ * A digest other than the one the start asked for, or a base without parameters
+ * in mode train, ends the round as failed.
  * fails: ST_NOMEM (the round is still OPENING; base is freed) */
 MUST_CHECK enum status round_base_model(struct round *r, struct model *base,
                                         const struct digest *digest, uint64_t now_ms,
                                         struct round_actions *ret_actions);
 
-/* Judges one update and answers it; every call gives exactly one receipt first.
- * sender:  who sent it, from the topic
- * bytes:   the update as it came; decoded here, borrowed for the call
- * An accepted one is folded into the mean before the receipt is given. When all
- * have answered, or k_of_n have and there is no grace, the round closes at once.
- * fails:   ST_NOMEM, or ST_NOT_FOUND while OPENING: no receipt, the sender repeats */
+/* Judges one update and answers it: the first action is its receipt, the only
+ * one. Checked in this order; the first that does not hold gives the code:
+ *
+ *     the sender takes part                                   not_participant
+ *     (these very bytes of this sender were counted: accepted, once more)
+ *     counting is not over                                    late
+ *     nothing else of this sender was counted                 conflict
+ *     the bytes are an update (see fl/update.h)               malformed, too_large, wrong_dtype,
+ *                                                             wrong_shape, non_finite,
+ *                                                             bad_num_samples
+ *     proplet_id in the body, if there is one, is the sender  wrong_sender
+ *     round_id in the body is this round                      wrong_round
+ *     base_model_uri in the body is the start's model_uri     wrong_base_model
+ *     train: names and shapes are the base model's            wrong_shape
+ *     evaluate: there are no tensors, and                     wrong_shape
+ *               there are metrics                             malformed
+ *
+ * Counting is over from the moment (inclusive) that round_deadline_ms() names,
+ * whether or not round_tick() was called since.
+ * An accepted update is in the mean before its receipt is given; nothing of a
+ * refused one is. When all have answered, or k_of_n have and there is no grace,
+ * counting ends at once and the actions that follow from it come second.
+ * sender: who sent it, from the topic
+ * bytes:  the update as it came; decoded here, borrowed for the call
+ * fails:  ST_NOMEM; ST_NOT_FOUND (OPENING, and the answer would depend on the base
+ *         model). No receipt then, nothing changed: the sender repeats */
 MUST_CHECK enum status round_update(struct round *r, const struct id *sender, struct view bytes,
                                     uint64_t now_ms, struct round_actions *ret_actions);
 
 /* The version that was handed out is on its topic. Does nothing unless STORING. */
 void round_stored(struct round *r, uint64_t now_ms, struct round_actions *ret_actions);
 
-/* Ends the round before its time. Does nothing when it has ended. */
+/* Ends the round before its time. Does nothing when it has ended.
+ * reason: a stable code, cut at the size of complete.reason */
 void round_cancel(struct round *r, enum round_outcome outcome, const char *reason, uint64_t now_ms,
                   struct round_actions *ret_actions);
 
@@ -84,10 +125,14 @@ void round_tick(struct round *r, uint64_t now_ms, struct round_actions *ret_acti
 uint64_t round_deadline_ms(const struct round *r);
 
 enum round_state round_state(const struct round *r);
+/* "opening", "open", "storing", "ended" */
+const char *round_state_name(enum round_state state);
 const struct round_start *round_start_of(const struct round *r);
-/* Facts so far, as they would stand in `complete`. */
+/* Facts so far, as they would stand in `complete`; outcome and reason mean
+ * something once the round has ended. */
 void round_facts(const struct round *r, uint64_t now_ms, struct complete *ret);
 
+/* NULL is allowed; returns NULL. */
 struct round *round_free(struct round *r);
 
 #endif

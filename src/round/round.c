@@ -1,0 +1,439 @@
+#include "round/round.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregate/mean.h"
+#include "round/ledger.h"
+
+#define ROUND_MAGIC 0x726f756eu /* "roun" */
+
+struct round {
+    uint32_t magic;
+    enum round_state state;
+    struct round_start start;
+    struct ledger *ledger; /* borrows start.participants */
+    uint64_t started_ms;
+    uint64_t closes_ms; /* counting ends: the timeout, or sooner by the grace */
+    uint64_t store_ms;  /* STORING: when to hand the version out again */
+    uint32_t store_tries;
+    struct mean *mean;   /* OPEN, in mode train */
+    struct model *model; /* OPEN: the base; STORING: the mean, in the same memory */
+    struct complete facts;
+};
+
+static struct round_action *append(struct round_actions *actions, enum round_action_kind kind)
+{
+    assert(actions->count < ROUND_ACTIONS_MAX);
+    struct round_action *a = &actions->items[actions->count++];
+    memset(a, 0, sizeof *a);
+    a->kind = kind;
+    return a;
+}
+
+/* ---- the beginning ---- */
+
+static enum status copy_start(const struct round_start *from, struct round_start *to)
+{
+    *to = *from;
+    to->participants = malloc(from->participant_count * sizeof from->participants[0]);
+    to->hyperparams = json_object();
+    if (to->participants == NULL || to->hyperparams == NULL)
+        return ST_NOMEM; /* round_free() ends the half that is there */
+    memcpy(to->participants, from->participants,
+           from->participant_count * sizeof from->participants[0]);
+    return ST_OK;
+}
+
+static void first_facts(struct round *r)
+{
+    r->facts.round_id = r->start.round_id;
+    r->facts.mode = r->start.mode;
+    r->facts.participants = r->start.participant_count;
+    memcpy(r->facts.model_uri, r->start.model_uri, sizeof r->facts.model_uri);
+}
+
+enum status round_new(const struct round_start *start, uint64_t now_ms, struct round **ret)
+{
+    assert(start != NULL && ret != NULL);
+    if (start->participant_count < 1 || start->participant_count > ROUND_PARTICIPANTS_MAX ||
+        start->k_of_n < 1 || start->k_of_n > start->participant_count)
+        return ST_INVALID;
+
+    struct round *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return ST_NOMEM;
+    r->magic = ROUND_MAGIC;
+    enum status status = copy_start(start, &r->start);
+    if (status == ST_OK)
+        status = ledger_new(r->start.participants, r->start.participant_count, &r->ledger);
+    if (status != ST_OK) {
+        round_free(r);
+        return status;
+    }
+    first_facts(r);
+    r->started_ms = now_ms;
+    r->closes_ms = now_ms + (uint64_t)start->timeout_s * 1000;
+    *ret = r;
+    return ST_OK;
+}
+
+/* ---- the ways out of each state ---- */
+
+static void end(struct round *r, enum round_outcome outcome, const char *reason, uint64_t now_ms,
+                struct round_actions *actions)
+{
+    r->state = ROUND_ENDED;
+    r->mean = mean_free(r->mean);
+    r->model = model_free(r->model);
+    r->facts.outcome = outcome;
+    r->facts.duration_ms = now_ms - r->started_ms;
+    (void)snprintf(r->facts.reason, sizeof r->facts.reason, "%s", reason);
+    append(actions, ROUND_SEND_COMPLETE)->complete = r->facts;
+}
+
+static void hand_out(struct round *r, uint64_t now_ms, struct round_actions *actions)
+{
+    r->store_tries++;
+    r->store_ms = now_ms + ROUND_STORE_WAIT_MS;
+    append(actions, ROUND_PUBLISH_MODEL)->model = r->model;
+}
+
+/* Counting is over, and enough was counted. */
+static void close_counting(struct round *r, const char *reason, uint64_t now_ms,
+                           struct round_actions *actions)
+{
+    if (r->start.mode == ROUND_EVALUATE) {
+        end(r, ROUND_COMPLETED, reason, now_ms, actions);
+        return;
+    }
+    /* The base is not needed any more, so the mean takes its place: ending a
+     * round needs no memory and so cannot fail. */
+    enum status status = mean_result(r->mean, model_params_mutable(r->model));
+    assert(status == ST_OK);
+    r->mean = mean_free(r->mean);
+    r->state = ROUND_STORING;
+    (void)snprintf(r->facts.reason, sizeof r->facts.reason, "%s", reason);
+    hand_out(r, now_ms, actions);
+}
+
+static bool has_enough(const struct round *r)
+{
+    return ledger_counted(r->ledger) >= r->start.k_of_n;
+}
+
+static void close_if_counted(struct round *r, uint64_t now_ms, struct round_actions *actions)
+{
+    if (r->state != ROUND_OPEN)
+        return;
+    if (ledger_counted(r->ledger) == ledger_participants(r->ledger))
+        close_counting(r, ROUND_REASON_ALL_COUNTED, now_ms, actions);
+    else if (has_enough(r) && r->start.grace_s == 0)
+        close_counting(r, ROUND_REASON_K_OF_N, now_ms, actions);
+}
+
+/* ---- the base model ---- */
+
+enum status round_base_model(struct round *r, struct model *base, const struct digest *digest,
+                             uint64_t now_ms, struct round_actions *ret_actions)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    assert(base != NULL && digest != NULL && ret_actions != NULL);
+    ret_actions->count = 0;
+    const char *unusable = NULL;
+    enum status status = ST_OK;
+
+    if (r->state != ROUND_OPENING)
+        goto done;
+    if (r->start.has_model_digest && !digest_equal(digest, &r->start.model_digest))
+        unusable = ROUND_REASON_BASE_DIGEST;
+    else if (r->start.mode == ROUND_TRAIN && model_param_count(base) == 0)
+        unusable = ROUND_REASON_BASE_EMPTY;
+    if (unusable != NULL) {
+        end(r, ROUND_FAILED, unusable, now_ms, ret_actions);
+        goto done;
+    }
+    if (r->start.mode == ROUND_TRAIN)
+        status = mean_new(model_param_count(base), &r->mean);
+    if (status != ST_OK)
+        goto done;
+    r->model = base;
+    base = NULL;
+    r->state = ROUND_OPEN;
+done:
+    model_free(base);
+    return status;
+}
+
+/* ---- one update ---- */
+
+static bool counting_is_over(const struct round *r, uint64_t now_ms)
+{
+    return r->state == ROUND_STORING || r->state == ROUND_ENDED ||
+           (r->state == ROUND_OPEN && now_ms >= r->closes_ms);
+}
+
+static enum verdict verdict_of_fault(enum update_fault fault)
+{
+    switch (fault) {
+    case UPDATE_TOO_LARGE:
+        return VERDICT_TOO_LARGE;
+    case UPDATE_WRONG_SHAPE:
+        return VERDICT_WRONG_SHAPE;
+    case UPDATE_WRONG_DTYPE:
+        return VERDICT_WRONG_DTYPE;
+    case UPDATE_NON_FINITE:
+        return VERDICT_NON_FINITE;
+    case UPDATE_BAD_NUM_SAMPLES:
+        return VERDICT_BAD_NUM_SAMPLES;
+    case UPDATE_FINE:
+    case UPDATE_MALFORMED:
+    case UPDATE_NO_MEMORY:
+        break;
+    }
+    return VERDICT_MALFORMED;
+}
+
+/* Does it belong to this round? (The second half of the list in the header.) */
+static enum verdict belongs(const struct round *r, const struct id *sender, const struct update *u,
+                            struct why *why)
+{
+    if (u->proplet_id.text[0] != '\0' && !id_equal(&u->proplet_id, sender))
+        return VERDICT_WRONG_SENDER;
+    if (!id_equal(&u->round_id, &r->start.round_id))
+        return VERDICT_WRONG_ROUND;
+    if (strcmp(u->base_model_uri, r->start.model_uri) != 0)
+        return VERDICT_WRONG_BASE_MODEL;
+    if (r->start.mode == ROUND_TRAIN)
+        return model_same_shape(r->model, u->params, why) ? VERDICT_ACCEPTED : VERDICT_WRONG_SHAPE;
+    if (model_tensor_count(u->params) != 0) {
+        why_set(why, "an evaluation reports metrics and no tensors");
+        return VERDICT_WRONG_SHAPE;
+    }
+    if (u->metrics.count == 0) {
+        why_set(why, "an evaluation without metrics");
+        return VERDICT_MALFORMED;
+    }
+    return VERDICT_ACCEPTED;
+}
+
+/* All or nothing: what can fail comes before what is remembered. */
+static enum status count(struct round *r, const struct id *sender, const struct digest *digest,
+                         const struct update *u, size_t size, uint64_t now_ms)
+{
+    if (r->start.mode == ROUND_TRAIN) {
+        enum status status = model_reorder(u->params, r->model);
+        if (status == ST_OK)
+            status = mean_add(r->mean, model_params(u->params), u->num_samples);
+        if (status != ST_OK)
+            return status;
+    }
+    metrics_add(&r->facts.metrics, &u->metrics, (double)u->num_samples);
+    ledger_count(r->ledger, sender, digest);
+    r->facts.num_updates++;
+    r->facts.total_samples += u->num_samples;
+    r->facts.update_bytes += size;
+
+    if (ledger_counted(r->ledger) == r->start.k_of_n) {
+        uint64_t grace_ends_ms = now_ms + (uint64_t)r->start.grace_s * 1000;
+        if (grace_ends_ms < r->closes_ms)
+            r->closes_ms = grace_ends_ms;
+    }
+    return ST_OK;
+}
+
+/* An update that may count, if its content is right. */
+static enum status look_into(struct round *r, const struct id *sender, struct view bytes,
+                             const struct digest *digest, uint64_t now_ms,
+                             enum verdict *ret_verdict, struct why *why)
+{
+    struct update u;
+    enum update_fault fault = update_decode(bytes, &u, why);
+    if (fault == UPDATE_NO_MEMORY)
+        return ST_NOMEM;
+    if (fault != UPDATE_FINE) {
+        *ret_verdict = verdict_of_fault(fault);
+        return ST_OK;
+    }
+    enum status status = ST_OK;
+    enum verdict verdict = belongs(r, sender, &u, why);
+    if (verdict == VERDICT_ACCEPTED)
+        status = count(r, sender, digest, &u, bytes.size, now_ms);
+    update_done(&u);
+
+    if (status == ST_INVALID) { /* by mean_add(), should the two limits ever differ */
+        verdict = VERDICT_BAD_NUM_SAMPLES;
+        status = ST_OK;
+    } else if (status == ST_NOT_FINITE) {
+        verdict = VERDICT_NON_FINITE;
+        status = ST_OK;
+    }
+    if (status == ST_OK)
+        *ret_verdict = verdict;
+    return status;
+}
+
+static enum status judge(struct round *r, const struct id *sender, struct view bytes,
+                         const struct digest *digest, uint64_t now_ms, enum verdict *ret_verdict,
+                         struct why *why)
+{
+    enum ledger_entry known = ledger_look(r->ledger, sender, digest);
+    bool over = counting_is_over(r, now_ms);
+
+    if (known == LEDGER_STRANGER)
+        *ret_verdict = VERDICT_NOT_PARTICIPANT;
+    else if (known == LEDGER_SAME)
+        *ret_verdict = VERDICT_ACCEPTED;
+    else if (over)
+        *ret_verdict = VERDICT_LATE;
+    else if (known == LEDGER_OTHER)
+        *ret_verdict = VERDICT_CONFLICT;
+    else if (r->state == ROUND_OPENING)
+        return ST_NOT_FOUND;
+    else
+        return look_into(r, sender, bytes, digest, now_ms, ret_verdict, why);
+    return ST_OK;
+}
+
+enum status round_update(struct round *r, const struct id *sender, struct view bytes,
+                         uint64_t now_ms, struct round_actions *ret_actions)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    assert(sender != NULL && ret_actions != NULL);
+    ret_actions->count = 0;
+    struct digest digest = digest_of(bytes);
+    enum verdict verdict;
+    struct why why = {0};
+    enum status status = judge(r, sender, bytes, &digest, now_ms, &verdict, &why);
+    if (status != ST_OK)
+        return status;
+
+    if (verdict != VERDICT_ACCEPTED)
+        r->facts.rejected[verdict]++;
+    struct receipt *receipt = &append(ret_actions, ROUND_SEND_RECEIPT)->receipt;
+    receipt->round_id = r->start.round_id;
+    receipt->proplet_id = *sender;
+    receipt->verdict = verdict;
+    receipt->update_digest = digest;
+    if (verdict != VERDICT_ACCEPTED)
+        (void)snprintf(receipt->reason, sizeof receipt->reason, "%s", why.text);
+    close_if_counted(r, now_ms, ret_actions);
+    return ST_OK;
+}
+
+/* ---- the other events ---- */
+
+void round_stored(struct round *r, uint64_t now_ms, struct round_actions *ret_actions)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC && ret_actions != NULL);
+    ret_actions->count = 0;
+    if (r->state != ROUND_STORING)
+        return;
+    char reason[sizeof r->facts.reason]; /* end() writes to where it lies */
+    memcpy(reason, r->facts.reason, sizeof reason);
+    end(r, ROUND_COMPLETED, reason, now_ms, ret_actions);
+}
+
+void round_cancel(struct round *r, enum round_outcome outcome, const char *reason, uint64_t now_ms,
+                  struct round_actions *ret_actions)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    assert(reason != NULL && ret_actions != NULL);
+    ret_actions->count = 0;
+    if (r->state != ROUND_ENDED)
+        end(r, outcome, reason, now_ms, ret_actions);
+}
+
+static void counting_time_is_up(struct round *r, uint64_t now_ms, struct round_actions *actions)
+{
+    if (has_enough(r))
+        close_counting(r, ROUND_REASON_K_OF_N, now_ms, actions);
+    else
+        end(r, ROUND_EXPIRED, ROUND_REASON_TOO_FEW, now_ms, actions);
+}
+
+void round_tick(struct round *r, uint64_t now_ms, struct round_actions *ret_actions)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC && ret_actions != NULL);
+    ret_actions->count = 0;
+    if (now_ms < round_deadline_ms(r))
+        return;
+    switch (r->state) {
+    case ROUND_OPENING:
+        end(r, ROUND_FAILED, ROUND_REASON_BASE_MISSING, now_ms, ret_actions);
+        break;
+    case ROUND_OPEN:
+        counting_time_is_up(r, now_ms, ret_actions);
+        break;
+    case ROUND_STORING:
+        if (r->store_tries < ROUND_STORE_TRIES_MAX)
+            hand_out(r, now_ms, ret_actions);
+        else
+            end(r, ROUND_FAILED, ROUND_REASON_MODEL_NOT_STORED, now_ms, ret_actions);
+        break;
+    case ROUND_ENDED:
+        break;
+    }
+}
+
+uint64_t round_deadline_ms(const struct round *r)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    switch (r->state) {
+    case ROUND_OPENING: {
+        uint64_t model_ms = r->started_ms + ROUND_MODEL_WAIT_MS;
+        return model_ms < r->closes_ms ? model_ms : r->closes_ms;
+    }
+    case ROUND_OPEN:
+        return r->closes_ms;
+    case ROUND_STORING:
+        return r->store_ms;
+    case ROUND_ENDED:
+        break;
+    }
+    return UINT64_MAX;
+}
+
+/* ---- what others may know ---- */
+
+enum round_state round_state(const struct round *r)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    return r->state;
+}
+
+const char *round_state_name(enum round_state state)
+{
+    static const char *const names[] = {"opening", "open", "storing", "ended"};
+    assert((size_t)state < sizeof names / sizeof names[0]);
+    return names[state];
+}
+
+const struct round_start *round_start_of(const struct round *r)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    return &r->start;
+}
+
+void round_facts(const struct round *r, uint64_t now_ms, struct complete *ret)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC && ret != NULL);
+    *ret = r->facts;
+    if (r->state != ROUND_ENDED)
+        ret->duration_ms = now_ms - r->started_ms;
+}
+
+struct round *round_free(struct round *r)
+{
+    if (r == NULL)
+        return NULL;
+    ledger_free(r->ledger);
+    mean_free(r->mean);
+    model_free(r->model);
+    round_start_done(&r->start);
+    *(volatile uint32_t *)&r->magic = 0;
+    free(r);
+    return NULL;
+}

@@ -1,0 +1,55 @@
+# The ways to use this project. `make demo` and `make test` install, build and
+# start all that they need; the others say what they do in `make help`.
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test bench fuzz format check-format clean
+
+# A released Wasmtime C API instead of our own build: FML_WASMTIME_ROOT=DIR make ...
+CONFIGURE := $(if $(FML_WASMTIME_ROOT),-DFML_WASMTIME_ROOT=$(FML_WASMTIME_ROOT))
+SOURCES := $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+FUZZ_SECONDS ?= 60
+
+help:
+	@echo "make demo     ten devices train MNIST together, on this machine (DEMO_ARGS=\"--devices 5 --rounds 3\")"
+	@echo "make test     everything is built with sanitizers and tested"
+	@echo "make bench    seconds per round, and guest against native speed"
+	@echo "make build    the programs, in build/release/bin"
+	@echo "make fuzz     each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
+	@echo "make format   clang-format-14 over all sources; check-format only looks"
+	@echo "make setup    installs what is missing (demo and test do it by themselves)"
+	@echo "make clean    removes build/"
+
+setup:
+	tools/setup
+
+build: setup
+	cmake --preset release $(CONFIGURE)
+	cmake --build --preset release
+
+demo: build
+	tools/fetch-mnist >/dev/null
+	build/release/bin/fml demo $(DEMO_ARGS)
+
+test:
+	tools/setup --test
+	FML_PYTHON=$$(tools/test-python) cmake --preset dev $(CONFIGURE)
+	cmake --build --preset dev
+	ctest --test-dir build/dev --output-on-failure -j 2 $(TEST_ARGS)
+
+bench: build
+	tools/fetch-mnist >/dev/null
+	bench/run build/release
+
+fuzz:
+	tools/setup --fuzz
+	cmake --preset fuzz $(CONFIGURE)
+	cmake --build --preset fuzz --target fuzzers
+	fuzz/run build/fuzz $(FUZZ_SECONDS)
+
+format:
+	clang-format-14 -i $(SOURCES)
+
+check-format:
+	clang-format-14 --dry-run -Werror $(SOURCES)
+
+clean:
+	rm -rf build

@@ -1,0 +1,12 @@
+# An include with "../" or an absolute path would escape the include path.
+file(GLOB_RECURSE sources ${ROOT}/src/*.c ${ROOT}/src/*.h)
+list(LENGTH sources count)
+if(count LESS 50)
+  message(FATAL_ERROR "only ${count} sources were found: the check looks in the wrong place")
+endif()
+foreach(source IN LISTS sources)
+  file(STRINGS ${source} escapes REGEX "#[ \t]*include[ \t]*[\"<](\\.\\./|/)")
+  if(escapes)
+    message(SEND_ERROR "${source} goes around the layering: ${escapes}")
+  endif()
+endforeach()

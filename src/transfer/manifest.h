@@ -8,18 +8,22 @@
 #include "base/jsn.h"
 
 struct manifest {
-    struct digest digest;   /* of the whole */
-    uint64_t size;          /* bytes, 1..size_max of whoever decodes */
-    uint32_t part_size;     /* bytes of each part but the last */
-    uint32_t part_count;    /* ceil(size / part_size), 1..PARTS_MAX */
-    struct digest *parts;   /* (part_count,), owned */
+    struct digest digest; /* of the whole */
+    uint64_t size;        /* bytes, 1..size_max of whoever decodes */
+    uint32_t part_size;   /* bytes of each part but the last */
+    uint32_t part_count;  /* ceil(size / part_size), 1..PARTS_MAX */
+    struct digest *parts; /* (part_count,), owned */
 };
 
 /* Describes bytes. gives: *ret, to be ended with manifest_done()
+ * part_size: >= 1
  * fails: ST_INVALID (empty), ST_LIMIT (more than PARTS_MAX parts), ST_NOMEM */
 MUST_CHECK enum status manifest_of(struct view blob, uint32_t part_size, struct manifest *ret);
 
-/* Reads the JSON object. fails: ST_INVALID, ST_LIMIT (size above size_max), ST_NOMEM */
+/* Reads the JSON object; NULL is one that the message around it did not have.
+ * gives: *ret, to be ended with manifest_done()
+ * fails: ST_INVALID (a field missing or out of range, parts that do not make up
+ *        size), ST_LIMIT (size above size_max), ST_NOMEM */
 MUST_CHECK enum status manifest_decode(const json_t *object, uint64_t size_max,
                                        struct manifest *ret, struct why *why);
 

@@ -1,0 +1,149 @@
+#include "transfer/manifest.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Parts of `size` bytes. size >= 1, so the sum cannot overflow. */
+static uint64_t parts_of(uint64_t size, uint64_t part_size)
+{
+    return (size - 1) / part_size + 1;
+}
+
+enum status manifest_of(struct view blob, uint32_t part_size, struct manifest *ret)
+{
+    assert(part_size >= 1 && ret != NULL);
+    if (blob.size == 0)
+        return ST_INVALID;
+    uint64_t count = parts_of(blob.size, part_size);
+    if (count > PARTS_MAX)
+        return ST_LIMIT;
+
+    struct manifest m = {.size = blob.size, .part_size = part_size, .part_count = (uint32_t)count};
+    m.parts = calloc(m.part_count, sizeof m.parts[0]);
+    if (m.parts == NULL)
+        return ST_NOMEM;
+    m.digest = digest_of(blob);
+    for (uint32_t i = 0; i < m.part_count; i++)
+        m.parts[i] = digest_of(manifest_part(&m, blob, i));
+    *ret = m;
+    return ST_OK;
+}
+
+static enum status read_digest(const json_t *text, const char *key, struct digest *ret,
+                               struct why *why)
+{
+    if (!json_is_string(text) || digest_parse(json_string_value(text), ret) != ST_OK) {
+        why_set(why, "%s is not a digest of 64 hexadecimal digits", key);
+        return ST_INVALID;
+    }
+    return ST_OK;
+}
+
+/* All but the parts: size before shape before values. */
+static enum status read_sizes(const json_t *object, uint64_t size_max, struct manifest *m,
+                              struct why *why)
+{
+    uint64_t part_size = 0;
+    enum status status = jsn_uint(object, "size", JSN_REQUIRED, 1, UINT64_MAX, &m->size, why);
+    if (status != ST_OK)
+        return status;
+    if (m->size > size_max) {
+        why_set(why, "%llu bytes are more than the limit of %llu", (unsigned long long)m->size,
+                (unsigned long long)size_max);
+        return ST_LIMIT;
+    }
+    /* A part has to fit into one message. */
+    status = jsn_uint(object, "part_size", JSN_REQUIRED, 1, MESSAGE_SIZE_MAX, &part_size, why);
+    if (status != ST_OK)
+        return status;
+    if (parts_of(m->size, part_size) > PARTS_MAX) {
+        why_set(why, "%llu bytes in parts of %llu are more than %d parts",
+                (unsigned long long)m->size, (unsigned long long)part_size, PARTS_MAX);
+        return ST_INVALID;
+    }
+    m->part_size = (uint32_t)part_size;
+    m->part_count = (uint32_t)parts_of(m->size, part_size);
+    return read_digest(json_object_get(object, "digest"), "digest", &m->digest, why);
+}
+
+static enum status read_parts(const json_t *object, struct manifest *m, struct why *why)
+{
+    json_t *parts = NULL;
+    enum status status = jsn_array(object, "parts", JSN_REQUIRED, PARTS_MAX, &parts, why);
+    if (status != ST_OK)
+        return status;
+    if (json_array_size(parts) != m->part_count) {
+        why_set(why, "parts has %zu entries, size and part_size make %u", json_array_size(parts),
+                m->part_count);
+        return ST_INVALID;
+    }
+    m->parts = calloc(m->part_count, sizeof m->parts[0]);
+    if (m->parts == NULL)
+        return ST_NOMEM;
+    for (uint32_t i = 0; i < m->part_count && status == ST_OK; i++)
+        status = read_digest(json_array_get(parts, i), "an entry of parts", &m->parts[i], why);
+    return status;
+}
+
+enum status manifest_decode(const json_t *object, uint64_t size_max, struct manifest *ret,
+                            struct why *why)
+{
+    assert(ret != NULL);
+    if (!json_is_object(object)) {
+        why_set(why, "a manifest is a JSON object");
+        return ST_INVALID;
+    }
+    struct manifest m = {0};
+    enum status status = read_sizes(object, size_max, &m, why);
+    if (status == ST_OK)
+        status = read_parts(object, &m, why);
+    if (status != ST_OK) {
+        manifest_done(&m);
+        return status;
+    }
+    *ret = m;
+    return ST_OK;
+}
+
+/* gives: an array of the parts' digests, NULL if memory is out */
+static json_t *encode_parts(const struct manifest *m)
+{
+    json_t *parts = json_array();
+    if (parts == NULL)
+        return NULL;
+    for (uint32_t i = 0; i < m->part_count; i++) {
+        char hex[DIGEST_HEX_SIZE];
+        digest_hex(&m->parts[i], hex);
+        if (json_array_append_new(parts, json_string(hex)) != 0) {
+            json_decref(parts);
+            return NULL;
+        }
+    }
+    return parts;
+}
+
+json_t *manifest_encode(const struct manifest *m)
+{
+    assert(m != NULL && m->parts != NULL);
+    char digest[DIGEST_TEXT_SIZE];
+    digest_text(&m->digest, digest);
+    return json_pack("{s:s, s:I, s:I, s:o}", "digest", digest, "size", (json_int_t)m->size,
+                     "part_size", (json_int_t)m->part_size, "parts", encode_parts(m));
+}
+
+struct view manifest_part(const struct manifest *m, struct view blob, uint32_t index)
+{
+    assert(m != NULL && index < m->part_count && blob.size == m->size);
+    size_t at = (size_t)index * m->part_size;
+    size_t left = blob.size - at;
+    return view_of(blob.data + at, left < m->part_size ? left : m->part_size);
+}
+
+void manifest_done(struct manifest *m)
+{
+    if (m == NULL)
+        return;
+    free(m->parts);
+    *m = (struct manifest){0};
+}

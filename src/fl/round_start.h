@@ -27,8 +27,9 @@ struct round_start {
 };
 
 /* gives: *ret, to be ended with round_start_done()
- * fails: ST_LIMIT, ST_MALFORMED, ST_INVALID with a sentence. When the round's
- *        id could be read it is in *ret_id_if_known, otherwise that is left empty. */
+ * fails: as jsn_parse(), ST_INVALID, ST_NOMEM, with a sentence; *ret is then
+ *        untouched. When the round's id could be read it is in *ret_id_if_known,
+ *        otherwise that is left empty. */
 MUST_CHECK enum status round_start_decode(struct view payload, struct round_start *ret,
                                           struct id *ret_id_if_known, struct why *why);
 
@@ -38,5 +39,10 @@ char *round_start_encode(const struct round_start *start);
 void round_start_done(struct round_start *start);
 
 const char *round_mode_name(enum round_mode mode); /* "train", "evaluate" */
+
+/* Reads the field "mode" of a message; ROUND_TRAIN if it is absent.
+ * fails: ST_INVALID */
+MUST_CHECK enum status round_mode_read(const json_t *object, enum round_mode *ret,
+                                       struct why *why);
 
 #endif

@@ -33,6 +33,12 @@ enum update_fault {
 MUST_CHECK enum update_fault update_decode(struct view bytes, struct update *ret,
                                            struct why *why);
 
+/* Appends the update in this form; texts about params are not part of it. The
+ * guests write their own updates: this is for tests and tools.
+ * fails: ST_LIMIT, ST_NOMEM; out is then unchanged */
+MUST_CHECK enum status update_encode(const struct update *u, enum model_form form,
+                                     struct bytes *out);
+
 void update_done(struct update *u);
 
 #endif

@@ -1,0 +1,84 @@
+#include "fl/topics.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MODEL_PREFIX  "fl/models/"
+#define VERSION_MARK  "_v"
+#define VERSION_MAX   (UINT64_C(1) << 53) /* exact in every reader of JSON */
+#define VERSION_DIGIT 16                  /* digits of VERSION_MAX */
+
+static void PRINTF_LIKE(2, 3) write_topic(char ret[FL_TOPIC_SIZE], const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int size = vsnprintf(ret, FL_TOPIC_SIZE, format, args);
+    va_end(args);
+    assert(size > 0 && size < FL_TOPIC_SIZE); /* ids are short enough */
+}
+
+void fl_topic_update(const struct id *round, const struct id *proplet, char ret[FL_TOPIC_SIZE])
+{
+    write_topic(ret, "fl/rounds/%s/updates/%s", round->text, proplet->text);
+}
+
+void fl_topic_receipt(const struct id *round, const struct id *proplet, char ret[FL_TOPIC_SIZE])
+{
+    write_topic(ret, "fl/rounds/%s/receipts/%s", round->text, proplet->text);
+}
+
+void fl_topic_complete(const struct id *round, char ret[FL_TOPIC_SIZE])
+{
+    write_topic(ret, "fl/rounds/%s/complete", round->text);
+}
+
+void fl_topic_model(const struct model_ref *ref, char ret[FL_TOPIC_SIZE])
+{
+    write_topic(ret, MODEL_PREFIX "%s" VERSION_MARK "%llu", ref->name.text,
+                (unsigned long long)ref->version);
+}
+
+/* One version has one spelling: no sign, no leading zeros. */
+static enum status version_parse(const char *text, uint64_t *ret)
+{
+    size_t size = strlen(text);
+    if (size < 1 || size > VERSION_DIGIT || strspn(text, "0123456789") != size ||
+        (text[0] == '0' && size > 1))
+        return ST_INVALID;
+    uint64_t version = strtoull(text, NULL, 10);
+    if (version > VERSION_MAX)
+        return ST_INVALID;
+    *ret = version;
+    return ST_OK;
+}
+
+/* The last "_v" of text, as a name may hold one too; NULL if there is none. */
+static const char *last_mark(const char *text)
+{
+    const char *last = NULL;
+    for (const char *at = strstr(text, VERSION_MARK); at != NULL; at = strstr(at + 1, VERSION_MARK))
+        last = at;
+    return last;
+}
+
+enum status fl_model_ref_parse(const char *topic, struct model_ref *ret_ref)
+{
+    assert(topic != NULL && ret_ref != NULL);
+    size_t prefix = sizeof MODEL_PREFIX - 1;
+    if (strncmp(topic, MODEL_PREFIX, prefix) != 0)
+        return ST_INVALID;
+    const char *name = topic + prefix, *mark = last_mark(name);
+    if (mark == NULL)
+        return ST_INVALID;
+
+    struct model_ref ref;
+    enum status status = id_of(view_of(name, (size_t)(mark - name)), &ref.name);
+    if (status == ST_OK)
+        status = version_parse(mark + sizeof VERSION_MARK - 1, &ref.version);
+    if (status == ST_OK)
+        *ret_ref = ref;
+    return status;
+}

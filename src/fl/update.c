@@ -1,0 +1,273 @@
+#include "fl/update.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/jsn.h"
+#include "model/model_file.h"
+#include "model/model_json.h"
+#include "model/safetensors.h"
+
+#define NUM_SAMPLES_DIGITS 10 /* of UPDATE_SAMPLES_MAX */
+#define METRICS_TEXT_MAX   METADATA_VALUE_MAX
+
+/* What a status of a decoder below means for the sender. */
+static enum update_fault fault_of(enum status status)
+{
+    switch (status) {
+    case ST_OK:
+        return UPDATE_FINE;
+    case ST_NOMEM:
+        return UPDATE_NO_MEMORY;
+    case ST_LIMIT:
+        return UPDATE_TOO_LARGE;
+    case ST_SHAPE:
+        return UPDATE_WRONG_SHAPE;
+    case ST_TYPE:
+        return UPDATE_WRONG_DTYPE;
+    case ST_NOT_FINITE:
+        return UPDATE_NON_FINITE;
+    default:
+        return UPDATE_MALFORMED;
+    }
+}
+
+static enum update_fault bad_num_samples(struct why *why)
+{
+    why_set(why, "num_samples is not a whole number from 1 to %llu",
+            (unsigned long long)UPDATE_SAMPLES_MAX);
+    return UPDATE_BAD_NUM_SAMPLES;
+}
+
+/* The texts that both forms have. A text that is absent is NULL. */
+static enum update_fault read_names(const char *round_id, const char *uri, const char *proplet_id,
+                                    struct update *u, struct why *why)
+{
+    if (round_id == NULL || id_from(round_id, &u->round_id) != ST_OK) {
+        why_set(why, "round_id is %s", round_id == NULL ? "missing" : "not a name");
+        return UPDATE_MALFORMED;
+    }
+    if (uri == NULL || strlen(uri) >= sizeof u->base_model_uri) {
+        why_set(why, "base_model_uri is %s", uri == NULL ? "missing" : "too long");
+        return UPDATE_MALFORMED;
+    }
+    memcpy(u->base_model_uri, uri, strlen(uri) + 1);
+    if (proplet_id != NULL && id_from(proplet_id, &u->proplet_id) != ST_OK) {
+        why_set(why, "proplet_id is not a name");
+        return UPDATE_MALFORMED;
+    }
+    return UPDATE_FINE;
+}
+
+/* metrics: an object, or NULL for none */
+static enum update_fault read_metrics(const json_t *metrics, struct update *u, struct why *why)
+{
+    enum status status = metrics_decode(metrics, &u->metrics, why);
+    return status == ST_OK || status == ST_NOT_FINITE ? fault_of(status) : UPDATE_MALFORMED;
+}
+
+/* ---- JSON ---- */
+
+static enum update_fault read_names_json(const json_t *object, struct update *u, struct why *why)
+{
+    const char *round_id = NULL, *uri = NULL, *proplet_id = NULL;
+    size_t uri_max = sizeof u->base_model_uri - 1;
+    if (jsn_str(object, "round_id", JSN_REQUIRED, ID_SIZE_MAX, &round_id, why) != ST_OK ||
+        jsn_str(object, "base_model_uri", JSN_REQUIRED, uri_max, &uri, why) != ST_OK ||
+        jsn_str(object, "proplet_id", JSN_OPTIONAL, ID_SIZE_MAX, &proplet_id, why) != ST_OK)
+        return UPDATE_MALFORMED;
+    return read_names(round_id, uri, proplet_id, u, why);
+}
+
+static enum update_fault read_facts_json(const json_t *object, struct update *u, struct why *why)
+{
+    enum update_fault fault = read_names_json(object, u, why);
+    if (fault != UPDATE_FINE)
+        return fault;
+    if (jsn_uint(object, "num_samples", JSN_REQUIRED, 1, UPDATE_SAMPLES_MAX, &u->num_samples,
+                 NULL) != ST_OK)
+        return bad_num_samples(why);
+    json_t *metrics = NULL;
+    if (jsn_object(object, "metrics", JSN_OPTIONAL, &metrics, why) != ST_OK)
+        return UPDATE_MALFORMED;
+    return read_metrics(metrics, u, why);
+}
+
+/* "update", or a model without tensors when there is none. */
+static enum update_fault read_params_json(const json_t *object, struct update *u, struct why *why)
+{
+    json_t *params = NULL;
+    if (jsn_object(object, "update", JSN_OPTIONAL, &params, why) != ST_OK)
+        return UPDATE_MALFORMED;
+    return fault_of(params == NULL ? model_new(NULL, 0, &u->params)
+                                   : model_from_json(params, &u->params, why));
+}
+
+static enum update_fault decode_json(struct view bytes, struct update *u, struct why *why)
+{
+    json_t *object = NULL;
+    enum update_fault fault = fault_of(jsn_parse(bytes, JSON_SIZE_MAX, &object, why));
+    if (fault != UPDATE_FINE)
+        return fault;
+    fault = read_facts_json(object, u, why);
+    if (fault == UPDATE_FINE)
+        fault = read_params_json(object, u, why);
+    json_decref(object);
+    return fault;
+}
+
+/* ---- safetensors: the facts are texts in the metadata ---- */
+
+static enum update_fault read_num_samples_text(const char *text, struct update *u, struct why *why)
+{
+    size_t size = text == NULL ? 0 : strlen(text);
+    if (size < 1 || size > NUM_SAMPLES_DIGITS || strspn(text, "0123456789") != size ||
+        text[0] == '0')
+        return bad_num_samples(why);
+    u->num_samples = strtoull(text, NULL, 10);
+    return u->num_samples > UPDATE_SAMPLES_MAX ? bad_num_samples(why) : UPDATE_FINE;
+}
+
+static enum update_fault read_metrics_text(const char *text, struct update *u, struct why *why)
+{
+    if (text == NULL)
+        return UPDATE_FINE;
+    json_t *metrics = NULL;
+    struct why inner = {""};
+    enum status status = jsn_parse(view_text(text), METRICS_TEXT_MAX, &metrics, &inner);
+    if (status != ST_OK) {
+        why_set(why, "metrics: %.200s", inner.text);
+        return fault_of(status);
+    }
+    enum update_fault fault = read_metrics(metrics, u, why);
+    json_decref(metrics);
+    return fault;
+}
+
+static enum update_fault decode_safetensors(struct view bytes, struct update *u, struct why *why)
+{
+    enum update_fault fault = fault_of(safetensors_decode(bytes, &u->params, why));
+    if (fault != UPDATE_FINE)
+        return fault;
+    const struct model *m = u->params;
+    fault = read_names(model_meta(m, "round_id"), model_meta(m, "base_model_uri"),
+                       model_meta(m, "proplet_id"), u, why);
+    if (fault == UPDATE_FINE)
+        fault = read_num_samples_text(model_meta(m, "num_samples"), u, why);
+    if (fault == UPDATE_FINE)
+        fault = read_metrics_text(model_meta(m, "metrics"), u, why);
+    if (fault == UPDATE_FINE)
+        fault = fault_of(model_check_finite(m, why));
+    return fault;
+}
+
+enum update_fault update_decode(struct view bytes, struct update *ret, struct why *why)
+{
+    assert(ret != NULL);
+    if (bytes.size > MESSAGE_SIZE_MAX) {
+        why_set(why, "%zu bytes are more than the limit of %zu", bytes.size, MESSAGE_SIZE_MAX);
+        return UPDATE_TOO_LARGE;
+    }
+    struct update u = {0};
+    enum update_fault fault = model_form_of(bytes) == MODEL_SAFETENSORS
+                                  ? decode_safetensors(bytes, &u, why)
+                                  : decode_json(bytes, &u, why);
+    if (fault == UPDATE_FINE)
+        *ret = u;
+    else
+        update_done(&u);
+    return fault;
+}
+
+void update_done(struct update *u)
+{
+    if (u == NULL)
+        return;
+    model_free(u->params);
+    *u = (struct update){0};
+}
+
+/* ---- encoding ---- */
+
+/* A copy of the tensors alone: texts that came with them are no part of an update. */
+static enum status bare_copy(const struct model *params, struct model **ret)
+{
+    enum status status = model_like(params, ret);
+    if (status == ST_OK)
+        memcpy(model_params_mutable(*ret), model_params(params),
+               model_param_count(params) * sizeof(float));
+    return status;
+}
+
+static json_t *facts_json(const struct update *u, const struct model *params)
+{
+    json_t *object = json_object();
+    int failed = json_object_set_new(object, "round_id", json_string(u->round_id.text));
+    failed |= json_object_set_new(object, "base_model_uri", json_string(u->base_model_uri));
+    failed |= json_object_set_new(object, "num_samples", json_integer((json_int_t)u->num_samples));
+    failed |= json_object_set_new(object, "metrics", metrics_encode(&u->metrics));
+    failed |= json_object_set_new(object, "update", model_to_json(params));
+    if (u->proplet_id.text[0] != '\0')
+        failed |= json_object_set_new(object, "proplet_id", json_string(u->proplet_id.text));
+    if (failed) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+static enum status encode_json(const struct update *u, const struct model *params,
+                               struct bytes *out)
+{
+    json_t *object = facts_json(u, params);
+    char *text = object == NULL ? NULL : jsn_text(object);
+    json_decref(object);
+    if (text == NULL)
+        return ST_NOMEM;
+    struct view v = view_text(text);
+    enum status status = v.size > JSON_SIZE_MAX ? ST_LIMIT : bytes_append(out, v, SIZE_MAX);
+    free(text);
+    return status;
+}
+
+static enum status set_facts(const struct update *u, struct model *params)
+{
+    char samples[24];
+    (void)snprintf(samples, sizeof samples, "%llu", (unsigned long long)u->num_samples);
+    json_t *object = metrics_encode(&u->metrics);
+    char *metrics = object == NULL ? NULL : jsn_text(object);
+    json_decref(object);
+    if (metrics == NULL)
+        return ST_NOMEM;
+    enum status status = model_set_meta(params, "metrics", metrics);
+    free(metrics);
+    if (status == ST_OK)
+        status = model_set_meta(params, "round_id", u->round_id.text);
+    if (status == ST_OK)
+        status = model_set_meta(params, "base_model_uri", u->base_model_uri);
+    if (status == ST_OK)
+        status = model_set_meta(params, "num_samples", samples);
+    if (status == ST_OK && u->proplet_id.text[0] != '\0')
+        status = model_set_meta(params, "proplet_id", u->proplet_id.text);
+    return status;
+}
+
+enum status update_encode(const struct update *u, enum model_form form, struct bytes *out)
+{
+    assert(u != NULL && u->params != NULL && out != NULL);
+    struct model *params = NULL;
+    enum status status = bare_copy(u->params, &params);
+    if (status != ST_OK)
+        return status;
+    if (form == MODEL_JSON) {
+        status = encode_json(u, params, out);
+    } else {
+        status = set_facts(u, params);
+        if (status == ST_OK)
+            status = model_encode(params, MODEL_SAFETENSORS, out);
+    }
+    model_free(params);
+    return status;
+}

@@ -19,7 +19,7 @@ struct proplet_msg {
 
 /* Decodes `create` or `alive`.
  * gives: *ret_msg, to be ended with proplet_msg_done()
- * fails: ST_LIMIT, ST_MALFORMED, ST_INVALID, with a sentence in why */
+ * fails: as jsn_parse(), ST_INVALID, with a sentence in why */
 MUST_CHECK enum status proplet_msg_decode(struct view payload, struct proplet_msg *ret_msg,
                                           struct why *why);
 

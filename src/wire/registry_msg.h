@@ -28,7 +28,7 @@ struct get_msg {
     uint32_t part;   /* 0..PARTS_MAX-1 */
 };
 
-/* fails: ST_LIMIT, ST_MALFORMED, ST_INVALID with a sentence */
+/* fails: as jsn_parse(), ST_INVALID with a sentence */
 MUST_CHECK enum status get_msg_decode(struct view payload, struct get_msg *ret_msg,
                                       struct why *why);
 /* gives: text, to be freed with free(); NULL: no memory */
@@ -42,7 +42,7 @@ struct pushed_msg {
     char reason[256];
 };
 
-/* fails: ST_LIMIT, ST_MALFORMED, ST_INVALID with a sentence */
+/* fails: as jsn_parse(), ST_INVALID with a sentence */
 MUST_CHECK enum status pushed_msg_decode(struct view payload, struct pushed_msg *ret_msg,
                                          struct why *why);
 /* Bytes of name and reason that are not UTF-8 become '?'.

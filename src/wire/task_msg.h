@@ -12,22 +12,22 @@
 
 struct start_msg {
     struct id task_id;
-    struct id proplet_id;   /* empty text: addressed to nobody in particular */
+    struct id proplet_id; /* empty text: addressed to nobody in particular */
     char name[256];
-    char image_url[256];    /* may be empty */
+    char image_url[256]; /* may be empty */
     bool has_digest;
     struct digest image_digest;
-    uint64_t image_size;    /* bytes; 0 if unknown */
-    uint32_t timeout_s;     /* 1..ROUND_TIMEOUT_S_MAX */
-    json_t *env;            /* object of texts, owned; never NULL */
-    json_t *spec;           /* object, owned; NULL if none; not interpreted */
+    uint64_t image_size; /* bytes; 0 if unknown */
+    uint32_t timeout_s;  /* 1..ROUND_TIMEOUT_S_MAX */
+    json_t *env;         /* object of texts, owned; never NULL */
+    json_t *spec;        /* object, owned; NULL if none; not interpreted */
 };
 
 /* gives: *ret_msg, to be ended with start_msg_done()
- * fails: ST_LIMIT, ST_MALFORMED, ST_INVALID (no id; env that is not an object of
+ * fails: as jsn_parse(), ST_INVALID (no id; env that is not an object of
  *        at most TASK_ENV_MAX texts; digest, size or timeout out of range);
  *        when the id itself could be read, it is in *ret_id_if_known so that a
- *        result can be reported, otherwise that is left empty */
+ *        result can be reported, otherwise that is left empty. ST_NOMEM */
 MUST_CHECK enum status start_msg_decode(struct view payload, struct start_msg *ret_msg,
                                         struct id *ret_id_if_known, struct why *why);
 
@@ -53,13 +53,13 @@ struct results_msg {
     struct id proplet_id; /* that of `results` if only there (Propeller); empty: not said */
     json_t *results;      /* text or object, owned; NULL if absent */
     bool failed;
-    char error[512];      /* of a failed task; cut */
-    char reason[64];      /* a code of PROTOCOL 1.3; "completed" or "failed" if not sent */
+    char error[512]; /* of a failed task; cut */
+    char reason[64]; /* a code of PROTOCOL 1.3; "completed" or "failed" if not sent */
     uint64_t wall_ms, cpu_ms, peak_rss_kb; /* 0 if not sent */
 };
 
 /* gives: *ret_msg, to be ended with results_msg_done()
- * fails: ST_LIMIT, ST_MALFORMED, ST_INVALID (no task id; a field of another type;
+ * fails: as jsn_parse(), ST_INVALID (no task id; a field of another type;
  *        a reason that is no code, or that contradicts error) */
 MUST_CHECK enum status results_msg_decode(struct view payload, struct results_msg *ret_msg,
                                           struct why *why);

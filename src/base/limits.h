@@ -21,21 +21,28 @@
 #define INBOX_BYTES_MAX    ((size_t)128 << 20)
 
 /* Models. */
-#define TENSORS_MAX        4096
-#define TENSOR_RANK_MAX    8
-#define TENSOR_NAME_MAX    ((size_t)128)
-#define MODEL_PARAMS_MAX   ((size_t)1 << 28) /* 1 GiB of float32 */
-#define METADATA_MAX       64
-#define METADATA_VALUE_MAX ((size_t)16 << 10)
-#define METRICS_MAX        32
-#define METRIC_NAME_MAX    ((size_t)64)
+#define TENSORS_MAX             4096
+#define TENSOR_RANK_MAX         8
+#define TENSOR_NAME_MAX         ((size_t)128)
+#define MODEL_PARAMS_MAX        ((size_t)1 << 28) /* 1 GiB of float32 */
+#define METADATA_MAX            64
+#define METADATA_VALUE_MAX      ((size_t)16 << 10)
+#define METRICS_MAX             32
+#define METRIC_NAME_MAX         ((size_t)64)
+#define MODEL_NAMES_MAX         1000
+#define MODEL_VERSIONS_MAX      10000             /* in one store */
+#define MODEL_INDEX_SIZE_MAX    ((size_t)8 << 20) /* all of them as one message */
+#define MODELS_CACHED_MAX       32                /* by the coordinator */
+#define MODELS_CACHED_BYTES_MAX ((size_t)128 << 20)
 
 /* Rounds. */
-#define ROUND_PARTICIPANTS_MAX 10000
-#define ROUND_TIMEOUT_S_MAX    ((uint32_t)7 * 24 * 3600)
-#define UPDATE_SAMPLES_MAX     ((uint64_t)1 << 30)
-#define ROUNDS_OPEN_MAX        64
-#define ROUNDS_KEPT_MAX        1024 /* ended rounds that are still answered for */
+#define ROUND_PARTICIPANTS_MAX       10000
+#define ROUND_TIMEOUT_S_MAX          ((uint32_t)7 * 24 * 3600)
+#define UPDATE_SAMPLES_MAX           ((uint64_t)1 << 30)
+#define ROUNDS_OPEN_MAX              64
+#define ROUNDS_KEPT_MAX              1024 /* ended rounds that are still answered for */
+#define ROUNDS_KEPT_PARTICIPANTS_MAX ((size_t)1 << 20)   /* of all ended rounds together */
+#define EARLY_UPDATES_BYTES_MAX      ((size_t)128 << 20) /* before their base model is here */
 
 /* Tasks. */
 #define TASK_ENV_MAX       64

@@ -1,0 +1,118 @@
+/* Carries out what rounds want done: receipts, new versions, completions. */
+#include "coordinator/state.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/clock.h"
+#include "service/log.h"
+
+void send_message(struct coordinator *c, const struct mqtt_message *m)
+{
+    enum status status = c->out.publish(c->out.owner, m);
+    if (status != ST_OK)
+        log_line(LOG_ERROR, "publish.failed", "topic=%s bytes=%zu reason=%s", log_quote(m->topic),
+                 m->payload.size, status_name(status));
+}
+
+void send_text(struct coordinator *c, const char *topic, char *text)
+{
+    if (text == NULL) {
+        log_line(LOG_ERROR, "publish.failed", "topic=%s reason=%s", log_quote(topic),
+                 status_name(ST_NOMEM));
+        return;
+    }
+    send_message(c, &(struct mqtt_message){.topic = topic, .payload = view_text(text)});
+    free(text);
+}
+
+void send_receipt(struct coordinator *c, const struct receipt *receipt)
+{
+    char topic[FL_TOPIC_SIZE];
+    fl_topic_receipt(&receipt->round_id, &receipt->proplet_id, topic);
+    send_text(c, topic, receipt_encode(receipt));
+
+    if (receipt->verdict == VERDICT_ACCEPTED)
+        log_line(LOG_INFO, "update.accepted", "round=%s proplet=%s", receipt->round_id.text,
+                 receipt->proplet_id.text);
+    else
+        log_line(LOG_WARN, "update.rejected", "round=%s proplet=%s code=%s reason=%s",
+                 receipt->round_id.text, receipt->proplet_id.text, verdict_code(receipt->verdict),
+                 log_quote(receipt->reason));
+}
+
+static uint64_t rejected_in_all(const struct complete *complete)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < VERDICT_COUNT; i++)
+        sum += complete->rejected[i];
+    return sum;
+}
+
+void send_complete(struct coordinator *c, struct complete *complete)
+{
+    char now[CLOCK_TEXT_SIZE];
+    clock_text(now);
+    static_assert(sizeof complete->completed_at == sizeof now, "one size of time");
+    memcpy(complete->completed_at, now, sizeof now);
+
+    char topic[FL_TOPIC_SIZE];
+    fl_topic_complete(&complete->round_id, topic);
+    send_text(c, topic, complete_encode(complete));
+    log_line(complete->outcome == ROUND_COMPLETED ? LOG_INFO : LOG_WARN, "round.closed",
+             "round=%s status=%s reason=%s updates=%llu rejected=%llu took_ms=%llu",
+             complete->round_id.text, round_outcome_name(complete->outcome),
+             log_quote(complete->reason), (unsigned long long)complete->num_updates,
+             (unsigned long long)rejected_in_all(complete),
+             (unsigned long long)complete->duration_ms);
+}
+
+static void set_version_facts(const struct entry *e, struct complete *complete)
+{
+    complete->has_version = true;
+    fl_topic_model(&e->version, complete->model_topic);
+    complete->model_version = e->version.version;
+    complete->model_digest = e->digest;
+}
+
+/* Of an ended round only the ledger stays, and what was said at its end. */
+static void end_round(struct coordinator *c, struct entry *e, const struct complete *complete,
+                      uint64_t now_ms)
+{
+    e->complete = *complete;
+    if (complete->outcome == ROUND_COMPLETED && e->has_version) {
+        set_version_facts(e, &e->complete);
+        write_version(c, e);
+    }
+    send_complete(c, &e->complete);
+
+    if (e->asked)
+        c->out.ask_no_more(c->out.owner, e->complete.model_uri);
+    e->asked = false;
+    e->has_version = false;
+    e->model = NULL;
+    bytes_done(&e->bytes);
+    rounds_end(c->rounds, e);
+    feed_early(c, e, now_ms); /* whoever was early for a round that failed is told so */
+}
+
+void carry_out(struct coordinator *c, struct entry *e, const struct round_actions *actions,
+               uint64_t now_ms)
+{
+    for (size_t i = 0; i < actions->count; i++) {
+        const struct round_action *a = &actions->items[i];
+        switch (a->kind) {
+        case ROUND_SEND_RECEIPT:
+            send_receipt(c, &a->receipt);
+            break;
+        case ROUND_PUBLISH_MODEL:
+            publish_version(c, e, a->model);
+            break;
+        case ROUND_SEND_COMPLETE:
+            end_round(c, e, &a->complete, now_ms);
+            break;
+        }
+    }
+}

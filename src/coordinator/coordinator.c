@@ -1,0 +1,86 @@
+#include "coordinator/state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/file.h"
+#include "service/log.h"
+
+#define COORDINATOR_MAGIC 0x636f6f72u /* "coor" */
+#define REASON_STOPPED    "coordinator_stopped"
+#define MODELS_PREFIX     "fl/models/"
+
+const char *const coordinator_topics[] = {FL_MODEL_ALL, FL_UPDATES, FL_ROUND_QUERY, FL_ROUND_START,
+                                          NULL};
+
+enum status coordinator_new(const struct coordinator_settings *settings,
+                            const struct coordinator_out *out, struct coordinator **ret)
+{
+    assert(settings != NULL && out != NULL && ret != NULL);
+    struct coordinator *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return ST_NOMEM;
+    c->magic = COORDINATOR_MAGIC;
+    c->settings = *settings;
+    c->out = *out;
+    enum status status = rounds_new(settings->rounds_open_max, &c->rounds);
+    if (status == ST_OK)
+        status = models_new(&c->models);
+    if (status == ST_OK && settings->models_dir != NULL)
+        status = file_make_folder(settings->models_dir);
+    if (status != ST_OK) {
+        coordinator_free(c);
+        return status;
+    }
+    *ret = c;
+    return ST_OK;
+}
+
+void coordinator_message(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)
+{
+    assert(c != NULL && c->magic == COORDINATOR_MAGIC && m != NULL);
+    if (strcmp(m->topic, FL_ROUND_START) == 0)
+        on_round_start(c, m, now_ms);
+    else if (strcmp(m->topic, FL_UPDATES) == 0)
+        on_update(c, m, now_ms);
+    else if (strcmp(m->topic, FL_ROUND_QUERY) == 0)
+        on_query(c, m, now_ms);
+    else if (strncmp(m->topic, MODELS_PREFIX, sizeof MODELS_PREFIX - 1) == 0)
+        on_model(c, m, now_ms);
+    else
+        log_line(LOG_WARN, "message.unknown", "topic=%s", log_quote(m->topic));
+}
+
+void coordinator_tick(struct coordinator *c, uint64_t now_ms)
+{
+    assert(c != NULL && c->magic == COORDINATOR_MAGIC);
+    for (size_t i = rounds_open_count(c->rounds); i > 0; i--) {
+        struct entry *e = rounds_open_at(c->rounds, i - 1);
+        struct round_actions actions;
+        round_tick(e->round, now_ms, &actions);
+        carry_out(c, e, &actions, now_ms);
+    }
+}
+
+void coordinator_stop(struct coordinator *c, uint64_t now_ms)
+{
+    assert(c != NULL && c->magic == COORDINATOR_MAGIC);
+    for (size_t i = rounds_open_count(c->rounds); i > 0; i--) {
+        struct entry *e = rounds_open_at(c->rounds, i - 1);
+        struct round_actions actions;
+        round_cancel(e->round, ROUND_CANCELLED, REASON_STOPPED, now_ms, &actions);
+        carry_out(c, e, &actions, now_ms);
+    }
+}
+
+struct coordinator *coordinator_free(struct coordinator *c)
+{
+    if (c == NULL)
+        return NULL;
+    rounds_free(c->rounds);
+    models_free(c->models);
+    *(volatile uint32_t *)&c->magic = 0;
+    free(c);
+    return NULL;
+}

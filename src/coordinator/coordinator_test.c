@@ -1,0 +1,924 @@
+/* Drives the coordinator through its messages, without a broker: what is put in
+ * is what the manager and the model server would send, what comes out is kept in
+ * a list. Numbers are worked by hand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coordinator/coordinator.h"
+#include "fl/complete.h"
+#include "fl/receipt.h"
+#include "fl/topics.h"
+#include "io/file.h"
+#include "model/model_file.h"
+#include "round/round.h"
+#include "service/log.h"
+
+#define SENT_MAX 128
+#define V0       "fl/models/global_model_v0"
+#define BASE     "{\"w\":[0,0,0],\"b\":0,\"version\":0}"
+#define RECEIPT  "fl/rounds/r-0001/receipts/"
+#define COMPLETE "fl/rounds/r-0001/complete"
+
+/* The mission document's own start. */
+#define START                                                                                      \
+    "{\"round_id\": \"r-0001\", \"model_uri\": \"fl/models/global_model_v0\","                     \
+    " \"task_wasm_image\": \"oci://example/fl-client-wasm:latest\","                               \
+    " \"participants\": [\"proplet-1\", \"proplet-2\", \"proplet-3\"],"                            \
+    " \"hyperparams\": {\"epochs\": 1, \"lr\": 0.01, \"batch_size\": 16},"                         \
+    " \"k_of_n\": 3, \"timeout_s\": 30}"
+
+/* ---- the world around the coordinator ---- */
+
+struct sent {
+    char topic[FL_TOPIC_SIZE];
+    char *text; /* with a zero at the end */
+    size_t size;
+    char name[80], version[32], round[80], correlation[32];
+};
+
+struct world {
+    struct coordinator *coordinator;
+    uint64_t now_ms;
+    struct sent sent[SENT_MAX];
+    size_t sent_count;
+    size_t read; /* how many of them the test has looked at */
+    char asked[FL_TOPIC_SIZE];
+    size_t asked_count, asked_no_more_count;
+};
+
+static void copy_property(const struct mqtt_message *m, const char *key, char *ret, size_t size)
+{
+    const char *value = mqtt_message_property(m, key);
+    (void)snprintf(ret, size, "%s", value == NULL ? "" : value);
+}
+
+static enum status publish(void *owner, const struct mqtt_message *m)
+{
+    struct world *w = owner;
+    assert_true(w->sent_count < SENT_MAX);
+    assert_false(m->retain);
+    struct sent *s = &w->sent[w->sent_count++];
+    (void)snprintf(s->topic, sizeof s->topic, "%s", m->topic);
+    s->size = m->payload.size;
+    s->text = calloc(1, s->size + 1);
+    assert_non_null(s->text);
+    memcpy(s->text, m->payload.data, s->size);
+    copy_property(m, "name", s->name, sizeof s->name);
+    copy_property(m, "version", s->version, sizeof s->version);
+    copy_property(m, "round", s->round, sizeof s->round);
+    (void)snprintf(s->correlation, sizeof s->correlation, "%.*s", (int)m->correlation.size,
+                   (const char *)m->correlation.data);
+    return ST_OK;
+}
+
+static void ask(void *owner, const char *topic)
+{
+    struct world *w = owner;
+    (void)snprintf(w->asked, sizeof w->asked, "%s", topic);
+    w->asked_count++;
+}
+
+static void ask_no_more(void *owner, const char *topic)
+{
+    struct world *w = owner;
+    assert_string_equal(topic, w->asked);
+    w->asked_no_more_count++;
+}
+
+static struct world world;
+
+static void begin(struct coordinator_settings settings)
+{
+    struct coordinator_out out = {
+        .publish = publish, .ask = ask, .ask_no_more = ask_no_more, .owner = &world};
+    memset(&world, 0, sizeof world);
+    world.now_ms = 5000;
+    assert_int_equal(coordinator_new(&settings, &out, &world.coordinator), ST_OK);
+}
+
+static int setup(void **state)
+{
+    begin((struct coordinator_settings){.rounds_open_max = 4});
+    *state = &world;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    coordinator_free(world.coordinator);
+    for (size_t i = 0; i < world.sent_count; i++)
+        free(world.sent[i].text);
+    memset(&world, 0, sizeof world);
+    return 0;
+}
+
+/* ---- putting in ---- */
+
+static void put(const struct mqtt_message *m)
+{
+    coordinator_message(world.coordinator, m, world.now_ms);
+}
+
+static void put_text(const char *topic, const char *text)
+{
+    put(&(struct mqtt_message){.topic = topic, .payload = view_text(text)});
+}
+
+static void put_model(const char *topic, struct view bytes)
+{
+    char digest[DIGEST_TEXT_SIZE];
+    struct digest d = digest_of(bytes);
+    digest_text(&d, digest);
+    put(&(struct mqtt_message){.topic = topic,
+                               .payload = bytes,
+                               .retain = true,
+                               .properties = {{"digest", digest}},
+                               .property_count = 1});
+}
+
+static void put_base(void)
+{
+    put_model(V0, view_text(BASE));
+}
+
+static void put_update(const char *round, const char *sender, const char *text)
+{
+    put(&(struct mqtt_message){.topic = FL_UPDATES,
+                               .payload = view_text(text),
+                               .properties = {{"round", round}, {"sender", sender}},
+                               .property_count = 2});
+}
+
+static const char *update_text(const char *round, const char *values)
+{
+    static char text[512];
+    (void)snprintf(text, sizeof text, "{\"round_id\":\"%s\",\"base_model_uri\":\"" V0 "\",%s}",
+                   round, values);
+    return text;
+}
+
+/* Whole numbers and binary fractions, so that every sum is exact. */
+static const char *const values_1 =
+    "\"num_samples\":1,\"metrics\":{\"loss\":1},\"update\":{\"w\":[1,2,3],\"b\":4}";
+static const char *const values_2 =
+    "\"num_samples\":1,\"metrics\":{\"loss\":2},\"update\":{\"w\":[3,2,1],\"b\":0}";
+static const char *const values_3 =
+    "\"num_samples\":2,\"metrics\":{\"loss\":0.5},\"update\":{\"w\":[0.5,-1,4],\"b\":2}";
+
+static void put_three(const char *round)
+{
+    put_update(round, "proplet-1", update_text(round, values_1));
+    put_update(round, "proplet-2", update_text(round, values_2));
+    put_update(round, "proplet-3", update_text(round, values_3));
+}
+
+static void pass(uint64_t ms)
+{
+    world.now_ms += ms;
+    coordinator_tick(world.coordinator, world.now_ms);
+}
+
+/* ---- looking at what came out ---- */
+
+static const struct sent *next(const char *topic)
+{
+    if (world.read == world.sent_count)
+        fail_msg("nothing on %s", topic);
+    const struct sent *s = &world.sent[world.read++];
+    assert_string_equal(s->topic, topic);
+    return s;
+}
+
+static void nothing_more(void)
+{
+    if (world.read < world.sent_count)
+        fail_msg("unexpected: %s %s", world.sent[world.read].topic, world.sent[world.read].text);
+}
+
+static void expect_receipt(const char *topic, enum verdict verdict)
+{
+    struct receipt receipt;
+    const struct sent *s = next(topic);
+    assert_int_equal(receipt_decode(view_text(s->text), &receipt, NULL), ST_OK);
+    if (receipt.verdict != verdict)
+        fail_msg("%s instead of %s", verdict_code(receipt.verdict), verdict_code(verdict));
+}
+
+static struct complete expect_complete(const char *topic, enum round_outcome outcome,
+                                       const char *reason)
+{
+    struct complete complete;
+    const struct sent *s = next(topic);
+    assert_int_equal(complete_decode(view_text(s->text), &complete, NULL), ST_OK);
+    assert_int_equal(complete.outcome, outcome);
+    assert_string_equal(complete.reason, reason);
+    assert_true(strlen(complete.completed_at) > 0);
+    return complete;
+}
+
+static void expect_refused(const char *code, const char *round_id)
+{
+    json_t *object = json_loads(next(FL_ROUND_REFUSED)->text, 0, NULL);
+    const char *id = json_string_value(json_object_get(object, "round_id"));
+    assert_string_equal(json_string_value(json_object_get(object, "code")), code);
+    assert_true(strlen(json_string_value(json_object_get(object, "reason"))) > 0);
+    assert_string_equal(id == NULL ? "" : id, round_id);
+    json_decref(object);
+}
+
+static const struct sent *expect_version(const char *version, const char *round)
+{
+    const struct sent *s = next(FL_MODEL_PUBLISH);
+    assert_string_equal(s->name, "global_model");
+    assert_string_equal(s->version, version);
+    assert_string_equal(s->round, round);
+    return s;
+}
+
+static void assert_json(const char *text, const char *expected)
+{
+    json_t *a = json_loads(text, 0, NULL), *b = json_loads(expected, 0, NULL);
+    char *left = json_dumps(a, JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
+    char *right = json_dumps(b, JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
+    assert_string_equal(left, right);
+    free(left);
+    free(right);
+    json_decref(a);
+    json_decref(b);
+}
+
+/* What the model server does with a version. */
+static void store(const struct sent *s)
+{
+    char topic[FL_TOPIC_SIZE];
+    (void)snprintf(topic, sizeof topic, "fl/models/%s_v%s", s->name, s->version);
+    put_model(topic, view_of(s->text, s->size));
+}
+
+static void open_common(void)
+{
+    put_base();
+    put_text(FL_ROUND_START, START);
+    nothing_more();
+}
+
+static const struct sent *three_receipts_and_a_version(void)
+{
+    put_three("r-0001");
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
+    expect_receipt(RECEIPT "proplet-3", VERDICT_ACCEPTED);
+    return expect_version("1", "r-0001");
+}
+
+/* ---- the mission's round ---- */
+
+static void missions_round_from_start_to_complete(void **state)
+{
+    (void)state;
+    open_common();
+    world.now_ms += 250;
+    const struct sent *version = three_receipts_and_a_version();
+    /* w0 = (1+3+2*0.5)/4, w1 = (2+2-2*1)/4, w2 = (3+1+2*4)/4, b = (4+0+2*2)/4 */
+    assert_json(version->text, "{\"w\":[1.25,0.5,3.0],\"b\":2.0,\"version\":1}");
+    nothing_more(); /* complete waits for the version to be on its topic */
+
+    char digest[DIGEST_TEXT_SIZE];
+    struct digest made = digest_of(view_of(version->text, version->size));
+    digest_text(&made, digest);
+    world.now_ms += 250;
+    store(version);
+    struct complete c = expect_complete(COMPLETE, ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    assert_true(c.has_version);
+    assert_string_equal(c.model_topic, "fl/models/global_model_v1");
+    assert_int_equal(c.model_version, 1);
+    assert_true(digest_equal(&c.model_digest, &made));
+    assert_string_equal(c.model_uri, V0);
+    assert_int_equal(c.num_updates, 3);
+    assert_int_equal(c.total_samples, 4);
+    assert_int_equal(c.participants, 3);
+    assert_int_equal(c.duration_ms, 500);
+    assert_true(metrics_find(&c.metrics, "loss")->value == 1.0); /* (1 + 2 + 2*0.5) / 4 */
+    nothing_more();
+
+    store(version); /* retained messages may come again */
+    pass(100000);
+    nothing_more();
+}
+
+static void next_round_starts_from_the_new_version(void **state)
+{
+    (void)state;
+    open_common();
+    store(three_receipts_and_a_version());
+    (void)expect_complete(COMPLETE, ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    put_text(FL_ROUND_START, "{\"round_id\":\"r-0002\",\"model_uri\":\"fl/models/global_model_v1\","
+                             "\"task_wasm_image\":\"i\",\"participants\":[\"proplet-1\"]}");
+    put_update("r-0002", "proplet-1",
+               "{\"round_id\":\"r-0002\",\"base_model_uri\":\"fl/models/global_model_v1\","
+               "\"num_samples\":7,\"update\":{\"w\":[1,1,1],\"b\":1}}");
+    expect_receipt("fl/rounds/r-0002/receipts/proplet-1", VERDICT_ACCEPTED);
+    assert_json(expect_version("2", "r-0002")->text,
+                "{\"w\":[1.0,1.0,1.0],\"b\":1.0,\"version\":2}");
+    nothing_more();
+}
+
+static void safetensors_base_makes_a_safetensors_version(void **state)
+{
+    (void)state;
+    const struct model_shape shapes[] = {{.name = "w", .rank = 1, .shape = {3}}, {.name = "b"}};
+    struct model *m;
+    struct bytes bytes = {0};
+    assert_int_equal(model_new(shapes, 2, &m), ST_OK);
+    assert_int_equal(model_set_meta(m, "name", "global_model"), ST_OK);
+    assert_int_equal(model_set_meta(m, "version", "0"), ST_OK);
+    assert_int_equal(model_set_meta(m, "labels", "ten digits"), ST_OK);
+    assert_int_equal(model_encode(m, MODEL_SAFETENSORS, &bytes), ST_OK);
+    m = model_free(m);
+    put_model(V0, bytes_view(&bytes));
+    bytes_done(&bytes);
+
+    put_text(FL_ROUND_START, START);
+    const struct sent *s = three_receipts_and_a_version();
+    enum model_form form;
+    assert_int_equal(model_decode(view_of(s->text, s->size), &m, &form, NULL), ST_OK);
+    assert_int_equal(form, MODEL_SAFETENSORS);
+    assert_string_equal(model_meta(m, "name"), "global_model");
+    assert_string_equal(model_meta(m, "version"), "1");
+    assert_string_equal(model_meta(m, "round_id"), "r-0001");
+    assert_string_equal(model_meta(m, "parent"), V0);
+    assert_string_equal(model_meta(m, "labels"), "ten digits");
+    assert_true(model_find(m, "w")->data[0] == 1.25f && model_find(m, "b")->data[0] == 2.0f);
+    model_free(m);
+}
+
+static void evaluation_makes_no_version(void **state)
+{
+    (void)state;
+    put_base();
+    put_text(FL_ROUND_START, "{\"round_id\":\"r-0001\",\"model_uri\":\"" V0 "\",\"mode\":"
+                             "\"evaluate\",\"task_wasm_image\":\"i\",\"participants\":[\"p\"]}");
+    put_update("r-0001", "p",
+               update_text("r-0001", "\"num_samples\":8,\"metrics\":{\"accuracy\":0.75}"));
+    expect_receipt(RECEIPT "p", VERDICT_ACCEPTED);
+    struct complete c = expect_complete(COMPLETE, ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    assert_false(c.has_version);
+    assert_true(metrics_find(&c.metrics, "accuracy")->value == 0.75);
+    nothing_more();
+}
+
+/* ---- updates ---- */
+
+static void each_refusal_has_its_receipt(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sender, *text;
+        enum verdict verdict;
+    } cases[] = {
+        {"proplet-2", "{", VERDICT_MALFORMED},
+        {"proplet-9", "{}", VERDICT_NOT_PARTICIPANT},
+        {"proplet-2",
+         "{\"round_id\":\"r-2\",\"base_model_uri\":\"" V0
+         "\",\"num_samples\":1,\"update\":{\"w\":[1,2,3],\"b\":4}}",
+         VERDICT_WRONG_ROUND},
+        {"proplet-2",
+         "{\"round_id\":\"r-0001\",\"proplet_id\":\"proplet-3\",\"base_model_uri\":\"" V0
+         "\",\"num_samples\":1,\"update\":{\"w\":[1,2,3],\"b\":4}}",
+         VERDICT_WRONG_SENDER},
+        {"proplet-2",
+         "{\"round_id\":\"r-0001\",\"base_model_uri\":\"fl/models/global_model_v7\","
+         "\"num_samples\":1,\"update\":{\"w\":[1,2,3],\"b\":4}}",
+         VERDICT_WRONG_BASE_MODEL},
+        {"proplet-2",
+         "{\"round_id\":\"r-0001\",\"base_model_uri\":\"" V0
+         "\",\"num_samples\":1,\"update\":{\"w\":[1,2],\"b\":4}}",
+         VERDICT_WRONG_SHAPE},
+        {"proplet-2",
+         "{\"round_id\":\"r-0001\",\"base_model_uri\":\"" V0
+         "\",\"num_samples\":1,\"update\":{\"w\":[1,2,3],\"b\":true}}",
+         VERDICT_WRONG_DTYPE},
+        {"proplet-2",
+         "{\"round_id\":\"r-0001\",\"base_model_uri\":\"" V0
+         "\",\"num_samples\":1,\"update\":{\"w\":[1,2,3],\"b\":1e300}}",
+         VERDICT_NON_FINITE},
+        {"proplet-2",
+         "{\"round_id\":\"r-0001\",\"base_model_uri\":\"" V0
+         "\",\"num_samples\":-3,\"update\":{\"w\":[1,2,3],\"b\":4}}",
+         VERDICT_BAD_NUM_SAMPLES},
+        {"proplet-1", "{}", VERDICT_CONFLICT},
+    };
+    open_common();
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    uint64_t rejected[VERDICT_COUNT] = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char topic[FL_TOPIC_SIZE];
+        (void)snprintf(topic, sizeof topic, RECEIPT "%s", cases[i].sender);
+        put_update("r-0001", cases[i].sender, cases[i].text);
+        expect_receipt(topic, cases[i].verdict);
+        rejected[cases[i].verdict]++;
+    }
+    nothing_more();
+    /* None of them is in the mean, and all are in the account. */
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    put_update("r-0001", "proplet-3", update_text("r-0001", values_3));
+    expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
+    expect_receipt(RECEIPT "proplet-3", VERDICT_ACCEPTED);
+    const struct sent *version = expect_version("1", "r-0001");
+    assert_json(version->text, "{\"w\":[1.25,0.5,3.0],\"b\":2.0,\"version\":1}");
+    store(version);
+    struct complete c = expect_complete(COMPLETE, ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    assert_memory_equal(c.rejected, rejected, sizeof rejected);
+    assert_int_equal(c.num_updates, 3);
+}
+
+static void too_large_update_is_refused(void **state)
+{
+    (void)state;
+    open_common();
+    size_t size = MESSAGE_SIZE_MAX + 1;
+    uint8_t *bytes = malloc(size);
+    assert_non_null(bytes);
+    memset(bytes, ' ', size);
+    put(&(struct mqtt_message){.topic = FL_UPDATES,
+                               .payload = view_of(bytes, size),
+                               .properties = {{"round", "r-0001"}, {"sender", "proplet-1"}},
+                               .property_count = 2});
+    free(bytes);
+    expect_receipt(RECEIPT "proplet-1", VERDICT_TOO_LARGE);
+    nothing_more();
+}
+
+static void unknown_round_is_answered_if_it_has_a_name(void **state)
+{
+    (void)state;
+    put_update("r-7", "proplet-1", update_text("r-7", values_1));
+    expect_receipt("fl/rounds/r-7/receipts/proplet-1", VERDICT_UNKNOWN_ROUND);
+    put_update("r-7/x", "proplet-1", "{}");
+    put_update("r-7", "#", "{}");
+    put_text(FL_UPDATES, "{}");
+    nothing_more();
+}
+
+static void same_update_gets_the_same_receipt_also_after_the_end(void **state)
+{
+    (void)state;
+    open_common();
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    nothing_more();
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    put_update("r-0001", "proplet-3", update_text("r-0001", values_3));
+    expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
+    expect_receipt(RECEIPT "proplet-3", VERDICT_ACCEPTED);
+    store(expect_version("1", "r-0001"));
+    struct complete c = expect_complete(COMPLETE, ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    assert_int_equal(c.num_updates, 3);
+
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_2));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_LATE);
+    nothing_more();
+}
+
+static void early_updates_wait_for_the_base(void **state)
+{
+    (void)state;
+    put_text(FL_ROUND_START, START);
+    assert_string_equal(world.asked, V0);
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_2)); /* the first one stays */
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    nothing_more();
+    put_update("r-0001", "proplet-9", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-9", VERDICT_NOT_PARTICIPANT);
+
+    assert_int_equal(world.asked_no_more_count, 0);
+    put_base();
+    assert_int_equal(world.asked_no_more_count, 1);
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
+    put_update("r-0001", "proplet-3", update_text("r-0001", values_3));
+    expect_receipt(RECEIPT "proplet-3", VERDICT_ACCEPTED);
+    assert_json(expect_version("1", "r-0001")->text,
+                "{\"w\":[1.25,0.5,3.0],\"b\":2.0,\"version\":1}");
+}
+
+static void early_updates_are_told_when_the_base_never_came(void **state)
+{
+    (void)state;
+    put_text(FL_ROUND_START, START);
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    pass(ROUND_MODEL_WAIT_MS - 1);
+    nothing_more();
+    pass(1);
+    (void)expect_complete(COMPLETE, ROUND_FAILED, ROUND_REASON_BASE_MISSING);
+    expect_receipt(RECEIPT "proplet-1", VERDICT_LATE);
+    assert_int_equal(world.asked_count, 1);
+    assert_int_equal(world.asked_no_more_count, 1);
+    nothing_more();
+}
+
+/* ---- starts ---- */
+
+static void same_start_again_is_ignored_however_it_is_spelled(void **state)
+{
+    (void)state;
+    open_common();
+    put_text(FL_ROUND_START, START);
+    put_text(FL_ROUND_START,
+             "{\"timeout_s\":30,\"k_of_n\":3,\"grace_s\":0,\"round_id\":\"r-0001\","
+             "\"hyperparams\":{\"batch_size\":16,\"epochs\":1,\"lr\":0.01},"
+             "\"participants\":[\"proplet-1\",\"proplet-2\",\"proplet-3\"],"
+             "\"task_wasm_image\":\"oci://example/fl-client-wasm:latest\",\"model_uri\":\"" V0
+             "\"}");
+    nothing_more();
+    store(three_receipts_and_a_version());
+    (void)expect_complete(COMPLETE, ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    put_text(FL_ROUND_START, START); /* also after its end */
+    nothing_more();
+}
+
+static void same_id_for_another_round_is_refused(void **state)
+{
+    (void)state;
+    open_common();
+    put_text(FL_ROUND_START, "{\"round_id\":\"r-0001\",\"model_uri\":\"" V0 "\","
+                             "\"task_wasm_image\":\"i\",\"participants\":[\"proplet-1\"]}");
+    expect_refused("round_exists", "r-0001");
+    nothing_more(); /* the running round goes on: no complete */
+    put_text(FL_ROUND_START, "{\"round_id\":\"r-0001\"}");
+    expect_refused("invalid", "r-0001");
+    nothing_more();
+    (void)three_receipts_and_a_version();
+}
+
+static void unusable_starts_are_refused_and_have_an_end(void **state)
+{
+    (void)state;
+    put_text(FL_ROUND_START, "{\"round_id\":\"r-0001\",");
+    expect_refused("malformed", "");
+    put_text(FL_ROUND_START, "{\"model_uri\":\"" V0 "\"}");
+    expect_refused("invalid", "");
+    put_text(FL_ROUND_START, "{\"round_id\":\"a/b\"}");
+    expect_refused("invalid", "");
+    nothing_more();
+
+    put_text(FL_ROUND_START, "{\"round_id\":\"r-0001\",\"model_uri\":\"" V0 "\",\"task_wasm_image\""
+                             ":\"i\",\"participants\":[\"a\",\"a\"]}");
+    expect_refused("invalid", "r-0001");
+    (void)expect_complete(COMPLETE, ROUND_FAILED, "invalid");
+    nothing_more();
+    put_update("r-0001", "a", "{}"); /* it never was a round */
+    expect_receipt(RECEIPT "a", VERDICT_UNKNOWN_ROUND);
+}
+
+static void one_round_too_many_is_refused(void **state)
+{
+    (void)state;
+    put_base();
+    char text[512];
+    for (int i = 0; i < 5; i++) {
+        (void)snprintf(text, sizeof text,
+                       "{\"round_id\":\"r-%d\",\"model_uri\":\"" V0 "\",\"timeout_s\":%d,"
+                       "\"task_wasm_image\":\"i\",\"participants\":[\"a\"]}",
+                       i, i == 0 ? 1 : 30);
+        put_text(FL_ROUND_START, text);
+    }
+    expect_refused("too_many_rounds", "r-4");
+    struct complete c = expect_complete("fl/rounds/r-4/complete", ROUND_FAILED, "too_many_rounds");
+    assert_string_equal(c.model_uri, V0);
+    assert_int_equal(c.participants, 1);
+    nothing_more();
+
+    pass(1000); /* r-0 ends and makes room */
+    (void)expect_complete("fl/rounds/r-0/complete", ROUND_EXPIRED, ROUND_REASON_TOO_FEW);
+    put_text(FL_ROUND_START, text);
+    nothing_more();
+}
+
+static void retained_start_is_ignored(void **state)
+{
+    (void)state;
+    put(&(struct mqtt_message){
+        .topic = FL_ROUND_START, .payload = view_text(START), .retain = true});
+    nothing_more();
+    assert_int_equal(world.asked_count, 0);
+}
+
+/* ---- time ---- */
+
+static void round_expires_and_the_model_is_untouched(void **state)
+{
+    (void)state;
+    open_common();
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    pass(29999);
+    nothing_more();
+    pass(1);
+    struct complete c = expect_complete(COMPLETE, ROUND_EXPIRED, ROUND_REASON_TOO_FEW);
+    assert_int_equal(c.num_updates, 1);
+    assert_false(c.has_version);
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    expect_receipt(RECEIPT "proplet-2", VERDICT_LATE);
+    pass(1000000);
+    nothing_more();
+}
+
+static void stopping_cancels_open_rounds(void **state)
+{
+    (void)state;
+    open_common();
+    coordinator_stop(world.coordinator, world.now_ms + 10);
+    struct complete c = expect_complete(COMPLETE, ROUND_CANCELLED, "coordinator_stopped");
+    assert_int_equal(c.duration_ms, 10);
+    coordinator_stop(world.coordinator, world.now_ms + 20);
+    nothing_more();
+}
+
+/* ---- versions ---- */
+
+static void start_of(const char *round)
+{
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   "{\"round_id\":\"%s\",\"model_uri\":\"" V0 "\",\"task_wasm_image\":\"i\","
+                   "\"participants\":[\"p\"]}",
+                   round);
+    put_text(FL_ROUND_START, text);
+}
+
+static void answer(const char *round, int value)
+{
+    char values[128], topic[FL_TOPIC_SIZE];
+    (void)snprintf(values, sizeof values, "\"num_samples\":1,\"update\":{\"w\":[%d,0,0],\"b\":0}",
+                   value);
+    (void)snprintf(topic, sizeof topic, "fl/rounds/%s/receipts/p", round);
+    put_update(round, "p", update_text(round, values));
+    expect_receipt(topic, VERDICT_ACCEPTED);
+}
+
+static void two_rounds_from_one_base_make_two_versions(void **state)
+{
+    (void)state;
+    put_base();
+    start_of("a");
+    start_of("b");
+    answer("b", 5);
+    const struct sent *of_b = expect_version("1", "b");
+    answer("a", 7); /* while the version of b is under way */
+    const struct sent *of_a = expect_version("2", "a");
+    assert_json(of_b->text, "{\"w\":[5.0,0.0,0.0],\"b\":0.0,\"version\":1}");
+    assert_json(of_a->text, "{\"w\":[7.0,0.0,0.0],\"b\":0.0,\"version\":2}");
+
+    store(of_a);
+    struct complete c =
+        expect_complete("fl/rounds/a/complete", ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    assert_int_equal(c.model_version, 2);
+    nothing_more();
+    store(of_b);
+    c = expect_complete("fl/rounds/b/complete", ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    assert_int_equal(c.model_version, 1);
+    nothing_more();
+}
+
+static void number_is_above_all_that_are_known(void **state)
+{
+    (void)state;
+    put_base();
+    put_text(FL_MODEL_INDEX, "{\"models\":[{\"name\":\"global_model\",\"version\":0},"
+                             "{\"name\":\"global_model\",\"version\":41},"
+                             "{\"name\":\"other\",\"version\":99}]}");
+    start_of("a");
+    answer("a", 1);
+    (void)expect_version("42", "a");
+    put_text(FL_MODEL_INDEX, "{\"models\":\"spoilt\"}");
+    put_model("fl/models/global_model_v50", view_text("{\"w\":1}"));
+    start_of("b");
+    answer("b", 1);
+    (void)expect_version("51", "b");
+    nothing_more();
+}
+
+static void taken_number_is_left_for_the_next(void **state)
+{
+    (void)state;
+    put_base();
+    start_of("a");
+    answer("a", 3);
+    const struct sent *first = expect_version("1", "a");
+    put_model("fl/models/global_model_v1", view_text("{\"w\":[9,9,9],\"b\":9,\"version\":1}"));
+    const struct sent *second = expect_version("2", "a");
+    assert_json(second->text, "{\"w\":[3.0,0.0,0.0],\"b\":0.0,\"version\":2}");
+    nothing_more();
+    store(first); /* not ours any more */
+    nothing_more();
+
+    /* One that is stored but not retained shows only as a refusal. */
+    put_text(FL_MODEL_REFUSED,
+             "{\"name\":\"global_model\",\"version\":2,\"code\":\"version_exists\","
+             "\"reason\":\"r\"}");
+    const struct sent *third = expect_version("3", "a");
+    put_text(FL_MODEL_REFUSED,
+             "{\"name\":\"global_model\",\"version\":3,\"code\":\"disk_full\",\"reason\":\"r\"}");
+    put_text(FL_MODEL_REFUSED, "{}");
+    nothing_more();
+    store(third);
+    struct complete c =
+        expect_complete("fl/rounds/a/complete", ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    assert_int_equal(c.model_version, 3);
+}
+
+static void version_that_is_not_stored_is_published_again_and_then_given_up(void **state)
+{
+    (void)state;
+    put_base();
+    start_of("a");
+    answer("a", 3);
+    const struct sent *first = expect_version("1", "a");
+    for (uint32_t i = 1; i < ROUND_STORE_TRIES_MAX; i++) {
+        pass(ROUND_STORE_WAIT_MS);
+        assert_string_equal(expect_version("1", "a")->text, first->text);
+    }
+    pass(ROUND_STORE_WAIT_MS);
+    struct complete c =
+        expect_complete("fl/rounds/a/complete", ROUND_FAILED, ROUND_REASON_MODEL_NOT_STORED);
+    assert_false(c.has_version);
+    store(first); /* too late for the round; the number is known now */
+    nothing_more();
+    start_of("b");
+    answer("b", 4);
+    (void)expect_version("2", "b");
+}
+
+static void corrupt_version_on_the_topic_is_not_believed(void **state)
+{
+    (void)state;
+    put_base();
+    start_of("a");
+    answer("a", 3);
+    const struct sent *s = expect_version("1", "a");
+    put(&(struct mqtt_message){
+        .topic = "fl/models/global_model_v1",
+        .payload = view_of(s->text, s->size),
+        .properties = {{"digest", "sha256:00000000000000000000000000000000000000000000000000000000"
+                                  "00000000"}},
+        .property_count = 1});
+    nothing_more();
+    store(s);
+    (void)expect_complete("fl/rounds/a/complete", ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+}
+
+static void unusable_base_fails_the_round(void **state)
+{
+    (void)state;
+    start_of("a");
+    put_model("fl/models/other_v0", view_text("{\"w\":1}"));
+    nothing_more();
+    put_model(V0, view_text("{\"w\":[1,[2]]}"));
+    (void)expect_complete("fl/rounds/a/complete", ROUND_FAILED, "base_model_unusable");
+    assert_int_equal(world.asked_no_more_count, 1);
+    nothing_more();
+}
+
+static void cleared_version_is_asked_for_again(void **state)
+{
+    (void)state;
+    put_base();
+    put(&(struct mqtt_message){.topic = V0});
+    start_of("a");
+    assert_int_equal(world.asked_count, 1);
+    put_base();
+    answer("a", 1);
+    (void)expect_version("1", "a");
+}
+
+static void stored_version_is_written_to_the_models_folder(void **state)
+{
+    (void)teardown(state);
+    char folder[] = "/tmp/fml-coordinator-test-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    begin((struct coordinator_settings){.rounds_open_max = 1, .models_dir = folder});
+    put_base();
+    start_of("a");
+    answer("a", 3);
+    const struct sent *s = expect_version("1", "a");
+    char path[128];
+    struct bytes bytes = {0};
+    (void)snprintf(path, sizeof path, "%s/global_model_v1.json", folder);
+    assert_int_equal(file_read(path, MESSAGE_SIZE_MAX, &bytes), ST_NOT_FOUND);
+    store(s);
+    assert_int_equal(file_read(path, MESSAGE_SIZE_MAX, &bytes), ST_OK);
+    assert_true(view_equal(bytes_view(&bytes), view_of(s->text, s->size)));
+    bytes_done(&bytes);
+    assert_int_equal(file_remove_tree(folder), ST_OK);
+}
+
+/* ---- queries ---- */
+
+static void query(const char *text)
+{
+    put(&(struct mqtt_message){.topic = FL_ROUND_QUERY,
+                               .payload = view_text(text),
+                               .response_topic = "answers/here",
+                               .correlation = view_text("c-1")});
+}
+
+static void query_shows_open_and_ended_rounds(void **state)
+{
+    (void)state;
+    put_base();
+    start_of("a");
+    answer("a", 3);
+    store(expect_version("1", "a"));
+    (void)expect_complete("fl/rounds/a/complete", ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    put_text(FL_ROUND_START, START);
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+
+    query("{\"what\":\"status\"}");
+    const struct sent *s = next("answers/here");
+    assert_string_equal(s->correlation, "c-1");
+    json_t *object = json_loads(s->text, 0, NULL);
+    json_t *open = json_object_get(object, "open"), *ended = json_object_get(object, "ended");
+    assert_int_equal(json_array_size(open), 1);
+    assert_int_equal(json_array_size(ended), 1);
+    json_t *r = json_array_get(open, 0);
+    assert_string_equal(json_string_value(json_object_get(r, "round_id")), "r-0001");
+    assert_string_equal(json_string_value(json_object_get(r, "state")), "open");
+    assert_int_equal(json_integer_value(json_object_get(r, "num_updates")), 1);
+    assert_int_equal(json_integer_value(json_object_get(r, "k_of_n")), 3);
+    assert_null(json_object_get(r, "status"));
+    r = json_array_get(ended, 0);
+    assert_string_equal(json_string_value(json_object_get(r, "round_id")), "a");
+    assert_string_equal(json_string_value(json_object_get(r, "status")), "completed");
+    assert_int_equal(json_integer_value(json_object_get(r, "model_version")), 1);
+    json_decref(object);
+}
+
+static void bad_query_is_told_so(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"", "{}", "{\"what\":\"all\"}", "{\"what\":1}"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        query(texts[i]);
+        json_t *object = json_loads(next("answers/here")->text, 0, NULL);
+        assert_non_null(json_object_get(object, "error"));
+        assert_true(strlen(json_string_value(json_object_get(object, "reason"))) > 0);
+        json_decref(object);
+    }
+    put_text(FL_ROUND_QUERY, "{\"what\":\"status\"}"); /* nowhere to answer to */
+    put_text("something/else", "{}");
+    nothing_more();
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    log_level_set(LOG_ERROR);
+    const struct CMUnitTest tests[] = {
+        CASE(missions_round_from_start_to_complete),
+        CASE(next_round_starts_from_the_new_version),
+        CASE(safetensors_base_makes_a_safetensors_version),
+        CASE(evaluation_makes_no_version),
+        CASE(each_refusal_has_its_receipt),
+        CASE(too_large_update_is_refused),
+        CASE(unknown_round_is_answered_if_it_has_a_name),
+        CASE(same_update_gets_the_same_receipt_also_after_the_end),
+        CASE(early_updates_wait_for_the_base),
+        CASE(early_updates_are_told_when_the_base_never_came),
+        CASE(same_start_again_is_ignored_however_it_is_spelled),
+        CASE(same_id_for_another_round_is_refused),
+        CASE(unusable_starts_are_refused_and_have_an_end),
+        CASE(one_round_too_many_is_refused),
+        CASE(retained_start_is_ignored),
+        CASE(round_expires_and_the_model_is_untouched),
+        CASE(stopping_cancels_open_rounds),
+        CASE(two_rounds_from_one_base_make_two_versions),
+        CASE(number_is_above_all_that_are_known),
+        CASE(taken_number_is_left_for_the_next),
+        CASE(version_that_is_not_stored_is_published_again_and_then_given_up),
+        CASE(corrupt_version_on_the_topic_is_not_believed),
+        CASE(unusable_base_fails_the_round),
+        CASE(cleared_version_is_asked_for_again),
+        CASE(stored_version_is_written_to_the_models_folder),
+        CASE(query_shows_open_and_ended_rounds),
+        CASE(bad_query_is_told_so),
+    };
+    return cmocka_run_group_tests_name("coordinator/coordinator", tests, NULL, NULL);
+}

@@ -1,0 +1,149 @@
+/* fml-coordinator: owns rounds. Connects coordinator.h to a broker. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "coordinator/coordinator.h"
+#include "io/clock.h"
+#include "service/service.h"
+
+#define TICK_MS          50u
+#define SESSION_EXPIRY_S 3600u
+#define TEXT(number)     TEXT_OF(number)
+#define TEXT_OF(number)  #number
+
+struct program {
+    struct service_settings common;
+    const char *id;
+    uint64_t max_rounds;
+    const char *models_dir;
+    struct service *service;
+    struct coordinator *coordinator;
+};
+
+static enum status publish(void *owner, const struct mqtt_message *m)
+{
+    struct program *p = owner;
+    return mqtt_publish(service_mqtt(p->service), m);
+}
+
+static void ask(void *owner, const char *topic)
+{
+    struct program *p = owner;
+    enum status status = mqtt_subscribe(service_mqtt(p->service), topic);
+    if (status != ST_OK)
+        log_line(LOG_ERROR, "subscribe.failed", "topic=%s reason=%s", log_quote(topic),
+                 status_name(status));
+}
+
+static void ask_no_more(void *owner, const char *topic)
+{
+    struct program *p = owner;
+    mqtt_unsubscribe(service_mqtt(p->service), topic);
+}
+
+static void on_message(void *owner, const struct mqtt_message *m)
+{
+    struct program *p = owner;
+    coordinator_message(p->coordinator, m, clock_now_ms());
+}
+
+static void on_tick(void *owner, uint64_t now_ms)
+{
+    struct program *p = owner;
+    coordinator_tick(p->coordinator, now_ms);
+}
+
+static void on_stop(void *owner)
+{
+    struct program *p = owner;
+    coordinator_stop(p->coordinator, clock_now_ms());
+    service_end(p->service, 0);
+}
+
+static enum options_result read_settings(struct program *p, int argc, char **argv)
+{
+    const struct option_spec specs[] = {
+        SERVICE_OPTION_SPECS(&p->common),
+        {.flag = "id",
+         .fallback = "fml-coordinator",
+         .help = "client id at the broker",
+         .value = "ID",
+         .kind = OPTION_TEXT,
+         .target = &p->id},
+        {.flag = "max-rounds",
+         .fallback = TEXT(ROUNDS_OPEN_MAX),
+         .help = "rounds that may be open at once",
+         .value = "N",
+         .kind = OPTION_NUMBER,
+         .target = &p->max_rounds,
+         .min = 1,
+         .max = ROUNDS_KEPT_MAX},
+        {.flag = "models-dir",
+         .env = "MODELS_DIR",
+         .help = "also write each new version to this folder",
+         .value = "DIR",
+         .kind = OPTION_TEXT,
+         .target = &p->models_dir},
+    };
+    const struct options o = {
+        .program = "fml-coordinator",
+        .summary = "owns federated learning rounds: judges updates, averages them, closes rounds",
+        .usage = "[options]",
+        .specs = specs,
+        .count = sizeof specs / sizeof specs[0],
+    };
+    int rest;
+    enum options_result result = options_read(&o, argc, argv, &rest);
+    if (result == OPTIONS_RUN && rest > 0) {
+        (void)fprintf(stderr, "fml-coordinator: %s: it takes no arguments; see --help\n", argv[1]);
+        return OPTIONS_WRONG;
+    }
+    return result;
+}
+
+/* gives: p->service and p->coordinator */
+static enum status open_all(struct program *p)
+{
+    const struct coordinator_settings settings = {.rounds_open_max = (size_t)p->max_rounds,
+                                                  .models_dir = p->models_dir};
+    const struct coordinator_out out = {
+        .publish = publish, .ask = ask, .ask_no_more = ask_no_more, .owner = p};
+    const struct service_hooks hooks = {
+        .client_id = p->id,
+        .session_expiry_s = SESSION_EXPIRY_S,
+        .on_message = on_message,
+        .on_tick = on_tick,
+        .tick_ms = TICK_MS,
+        .on_stop = on_stop,
+        .owner = p,
+    };
+    enum status status = coordinator_new(&settings, &out, &p->coordinator);
+    if (status != ST_OK) {
+        log_line(LOG_ERROR, "service.refused", "models_dir=%s reason=%s",
+                 log_quote(p->models_dir == NULL ? "" : p->models_dir), status_name(status));
+        return status;
+    }
+    status = service_new(&p->common, &hooks, &p->service);
+    for (size_t i = 0; status == ST_OK && coordinator_topics[i] != NULL; i++)
+        status = mqtt_subscribe(service_mqtt(p->service), coordinator_topics[i]);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct program p = {0};
+    switch (read_settings(&p, argc, argv)) {
+    case OPTIONS_DONE:
+        return 0;
+    case OPTIONS_WRONG:
+        return 2;
+    case OPTIONS_RUN:
+        break;
+    }
+    int exit_status = 1;
+    if (open_all(&p) == ST_OK)
+        exit_status = service_run(p.service);
+    service_free(p.service);
+    coordinator_free(p.coordinator);
+    return exit_status;
+}

@@ -1,0 +1,83 @@
+/* fl/rounds/query: which rounds are open, and how the newest ones ended. */
+#include "coordinator/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "service/log.h"
+
+#define ENDED_SHOWN_MAX 100
+
+/* An open round: its facts so far, without those that only an end has. */
+static json_t *open_to_json(const struct entry *e, uint64_t now_ms)
+{
+    struct complete facts;
+    round_facts(e->round, now_ms, &facts);
+    json_t *object = complete_to_json(&facts);
+    if (object == NULL)
+        return NULL;
+    (void)json_object_del(object, "status");
+    (void)json_object_del(object, "reason");
+    (void)json_object_del(object, "completed_at");
+    int failed =
+        json_object_set_new(object, "state", json_string(round_state_name(round_state(e->round))));
+    failed |= json_object_set_new(object, "k_of_n", json_integer(round_start_of(e->round)->k_of_n));
+    if (failed == 0)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+static json_t *all_open(struct coordinator *c, uint64_t now_ms)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < rounds_open_count(c->rounds); i++)
+        (void)json_array_append_new(array, open_to_json(rounds_open_at(c->rounds, i), now_ms));
+    return array;
+}
+
+static json_t *newest_ended(struct coordinator *c)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < rounds_ended_count(c->rounds) && i < ENDED_SHOWN_MAX; i++)
+        (void)json_array_append_new(array,
+                                    complete_to_json(&rounds_ended_at(c->rounds, i)->complete));
+    return array;
+}
+
+static json_t *answer_to(struct coordinator *c, struct view request, uint64_t now_ms)
+{
+    json_t *object = NULL;
+    const char *what = "";
+    struct why why = {0};
+    enum status status = jsn_parse(request, CONTROL_SIZE_MAX, &object, &why);
+    if (status == ST_OK)
+        status = jsn_str(object, "what", JSN_REQUIRED, ID_SIZE_MAX, &what, &why);
+    if (status == ST_OK && strcmp(what, "status") != 0) {
+        status = ST_INVALID;
+        why_set(&why, "what is not \"status\"");
+    }
+    json_decref(object);
+    if (status != ST_OK)
+        return json_pack("{s:s, s:s}", "error", status_name(status), "reason", why.text);
+    return json_pack("{s:o, s:o}", "open", all_open(c, now_ms), "ended", newest_ended(c));
+}
+
+void on_query(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)
+{
+    if (m->response_topic == NULL) {
+        log_line(LOG_WARN, "query.unanswerable", "no response topic, ignoring");
+        return;
+    }
+    json_t *answer = answer_to(c, m->payload, now_ms);
+    char *text = answer == NULL ? NULL : jsn_text(answer);
+    json_decref(answer);
+    if (text == NULL) {
+        log_line(LOG_ERROR, "query.unanswered", "reason=%s", status_name(ST_NOMEM));
+        return;
+    }
+    send_message(c, &(struct mqtt_message){.topic = m->response_topic,
+                                           .payload = view_text(text),
+                                           .correlation = m->correlation});
+    free(text);
+}

@@ -1,0 +1,121 @@
+/* fl/rounds/start (PROTOCOL 2.1): a new round, the same one again, or a refusal. */
+#include "coordinator/state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "service/log.h"
+
+/* The refusal's own topic, whether or not the round has a name. */
+static void send_refused(struct coordinator *c, const struct id *round_id, const char *code,
+                         const char *reason)
+{
+    json_t *object = json_pack("{s:s, s:s}", "code", code, "reason", reason);
+    if (object != NULL && round_id->text[0] != '\0')
+        (void)json_object_set_new(object, "round_id", json_string(round_id->text));
+    send_text(c, FL_ROUND_REFUSED, object == NULL ? NULL : jsn_text(object));
+    json_decref(object);
+    log_line(LOG_WARN, "round.refused", "round=%s code=%s reason=%s", log_quote(round_id->text),
+             code, log_quote(reason));
+}
+
+/* Every start has an end: who waits for this round learns that there is none. A
+ * round that is known keeps its own end. start: NULL if it could not be read */
+static void send_failed(struct coordinator *c, const struct id *round_id,
+                        const struct round_start *start, const char *code)
+{
+    if (round_id->text[0] == '\0' || rounds_find(c->rounds, round_id) != NULL)
+        return;
+    struct complete complete = {.round_id = *round_id, .outcome = ROUND_FAILED};
+    (void)snprintf(complete.reason, sizeof complete.reason, "%s", code);
+    if (start != NULL) {
+        complete.mode = start->mode;
+        complete.participants = start->participant_count;
+        (void)snprintf(complete.model_uri, sizeof complete.model_uri, "%s", start->model_uri);
+    }
+    send_complete(c, &complete);
+}
+
+static void refuse(struct coordinator *c, const struct id *round_id,
+                   const struct round_start *start, const char *code, const char *reason)
+{
+    send_refused(c, round_id, code, reason);
+    send_failed(c, round_id, start, code);
+}
+
+static void open_round(struct coordinator *c, const struct round_start *start,
+                       const struct digest *digest, uint64_t now_ms)
+{
+    struct round *round;
+    struct entry *e;
+    enum status status = round_new(start, now_ms, &round);
+    if (status == ST_OK) {
+        status = rounds_open(c->rounds, round, &e);
+        if (status != ST_OK)
+            round_free(round);
+    }
+    if (status == ST_LIMIT) {
+        refuse(c, &start->round_id, start, "too_many_rounds",
+               "as many rounds are open as are allowed; start it again when one has ended, "
+               "under a new id");
+        return;
+    }
+    if (status != ST_OK) {
+        refuse(c, &start->round_id, start, "invalid", status_name(status));
+        return;
+    }
+    e->start = *digest;
+    log_line(LOG_INFO, "round.opened",
+             "round=%s model=%s participants=%zu k_of_n=%u timeout_s=%u mode=%s",
+             start->round_id.text, log_quote(start->model_uri), start->participant_count,
+             start->k_of_n, start->timeout_s, round_mode_name(start->mode));
+    want_base(c, e, now_ms);
+}
+
+/* Known by its content, however that is spelled. fails: ST_NOMEM */
+static enum status digest_of_start(const struct round_start *start, struct digest *ret)
+{
+    char *text = round_start_encode(start);
+    if (text == NULL)
+        return ST_NOMEM;
+    *ret = digest_of(view_text(text));
+    free(text);
+    return ST_OK;
+}
+
+static void start_round(struct coordinator *c, const struct round_start *start, uint64_t now_ms)
+{
+    struct digest digest;
+    if (digest_of_start(start, &digest) != ST_OK) {
+        refuse(c, &start->round_id, start, "invalid", status_name(ST_NOMEM));
+        return;
+    }
+    const struct entry *known = rounds_find(c->rounds, &start->round_id);
+    if (known == NULL)
+        open_round(c, start, &digest, now_ms);
+    else if (digest_equal(&known->start, &digest))
+        log_line(LOG_INFO, "round.repeated", "round=%s, ignoring", start->round_id.text);
+    else
+        refuse(c, &start->round_id, start, "round_exists",
+               "this round id was used for another round");
+}
+
+void on_round_start(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)
+{
+    /* Retained, it would start again with every connect. */
+    if (m->retain) {
+        log_line(LOG_WARN, "round.retained", "an old start was retained, ignoring");
+        return;
+    }
+    struct round_start start;
+    struct id round_id;
+    struct why why = {0};
+    enum status status = round_start_decode(m->payload, &start, &round_id, &why);
+    if (status != ST_OK) {
+        refuse(c, &round_id, NULL, status == ST_MALFORMED ? "malformed" : "invalid",
+               why.text[0] != '\0' ? why.text : status_name(status));
+        return;
+    }
+    start_round(c, &start, now_ms);
+    round_start_done(&start);
+}

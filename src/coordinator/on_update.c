@@ -1,0 +1,95 @@
+/* fml/updates (PROTOCOL 2.2): the manager forwarded an update. */
+#include "coordinator/state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "service/log.h"
+
+static struct early **last_or_same(struct entry *e, const struct id *sender)
+{
+    struct early **at = &e->early;
+    while (*at != NULL && !id_equal(&(*at)->sender, sender))
+        at = &(*at)->next;
+    return at;
+}
+
+/* One for each participant, the first: what comes after it is answered when the
+ * sender repeats it. */
+static void keep_early(struct coordinator *c, struct entry *e, const struct id *sender,
+                       struct view bytes)
+{
+    struct early **at = last_or_same(e, sender);
+    if (*at != NULL)
+        return;
+    struct early *early = calloc(1, sizeof *early);
+    if (bytes.size > EARLY_UPDATES_BYTES_MAX - c->early_bytes || early == NULL ||
+        bytes_copy(&early->bytes, bytes) != ST_OK) {
+        free(early);
+        log_line(LOG_WARN, "update.postponed", "round=%s proplet=%s bytes=%zu, ignoring",
+                 round_start_of(e->round)->round_id.text, sender->text, bytes.size);
+        return;
+    }
+    early->sender = *sender;
+    c->early_bytes += bytes.size;
+    *at = early;
+}
+
+static void judge(struct coordinator *c, struct entry *e, const struct id *sender,
+                  struct view bytes, uint64_t now_ms)
+{
+    struct round_actions actions;
+    enum status status = round_update(e->round, sender, bytes, now_ms, &actions);
+    if (status == ST_OK)
+        carry_out(c, e, &actions, now_ms);
+    else if (status == ST_NOT_FOUND)
+        keep_early(c, e, sender, bytes);
+    else
+        log_line(LOG_ERROR, "update.postponed", "round=%s proplet=%s reason=%s, ignoring",
+                 round_start_of(e->round)->round_id.text, sender->text, status_name(status));
+}
+
+void feed_early(struct coordinator *c, struct entry *e, uint64_t now_ms)
+{
+    assert(round_state(e->round) != ROUND_OPENING);
+    while (e->early != NULL) {
+        struct early *early = e->early;
+        e->early = early->next;
+        c->early_bytes -= early->bytes.size;
+        judge(c, e, &early->sender, bytes_view(&early->bytes), now_ms);
+        bytes_done(&early->bytes);
+        free(early);
+    }
+}
+
+static void answer_unknown_round(struct coordinator *c, const struct id *round_id,
+                                 const struct id *sender, struct view bytes)
+{
+    struct receipt receipt = {
+        .round_id = *round_id,
+        .proplet_id = *sender,
+        .verdict = VERDICT_UNKNOWN_ROUND,
+        .update_digest = digest_of(bytes),
+    };
+    send_receipt(c, &receipt);
+}
+
+static bool id_property(const struct mqtt_message *m, const char *key, struct id *ret)
+{
+    const char *value = mqtt_message_property(m, key);
+    return value != NULL && id_from(value, ret) == ST_OK;
+}
+
+void on_update(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)
+{
+    struct id round_id, sender;
+    if (!id_property(m, "round", &round_id) || !id_property(m, "sender", &sender)) {
+        log_line(LOG_WARN, "update.nameless", "bytes=%zu, ignoring", m->payload.size);
+        return;
+    }
+    struct entry *e = rounds_find(c->rounds, &round_id);
+    if (e == NULL)
+        answer_unknown_round(c, &round_id, &sender, m->payload);
+    else
+        judge(c, e, &sender, m->payload, now_ms);
+}

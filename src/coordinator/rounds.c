@@ -1,0 +1,151 @@
+#include "coordinator/rounds.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUNDS_MAGIC 0x726e6473u /* "rnds" */
+
+struct rounds {
+    uint32_t magic;
+    size_t open_max;
+    size_t open_count;
+    struct entry **open; /* (open_max,), in the order of opening */
+    size_t ended_count;
+    size_t ended_participants;
+    struct entry *ended[ROUNDS_KEPT_MAX]; /* newest last */
+};
+
+static struct entry *entry_free(struct entry *e)
+{
+    if (e == NULL)
+        return NULL;
+    while (e->early != NULL) {
+        struct early *next = e->early->next;
+        bytes_done(&e->early->bytes);
+        free(e->early);
+        e->early = next;
+    }
+    bytes_done(&e->bytes);
+    round_free(e->round);
+    free(e);
+    return NULL;
+}
+
+enum status rounds_new(size_t open_max, struct rounds **ret)
+{
+    assert(open_max >= 1 && open_max <= ROUNDS_KEPT_MAX && ret != NULL);
+    struct rounds *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return ST_NOMEM;
+    r->magic = ROUNDS_MAGIC;
+    r->open_max = open_max;
+    r->open = calloc(open_max, sizeof(struct entry *));
+    if (r->open == NULL) {
+        rounds_free(r);
+        return ST_NOMEM;
+    }
+    *ret = r;
+    return ST_OK;
+}
+
+static bool is_called(const struct entry *e, const struct id *round_id)
+{
+    return id_equal(&round_start_of(e->round)->round_id, round_id);
+}
+
+struct entry *rounds_find(struct rounds *r, const struct id *round_id)
+{
+    assert(r != NULL && r->magic == ROUNDS_MAGIC && round_id != NULL);
+    for (size_t i = 0; i < r->open_count; i++)
+        if (is_called(r->open[i], round_id))
+            return r->open[i];
+    for (size_t i = r->ended_count; i > 0; i--)
+        if (is_called(r->ended[i - 1], round_id))
+            return r->ended[i - 1];
+    return NULL;
+}
+
+enum status rounds_open(struct rounds *r, struct round *round, struct entry **ret)
+{
+    assert(r != NULL && r->magic == ROUNDS_MAGIC && round != NULL && ret != NULL);
+    assert(rounds_find(r, &round_start_of(round)->round_id) == NULL);
+    if (r->open_count == r->open_max)
+        return ST_LIMIT;
+    struct entry *e = calloc(1, sizeof *e);
+    if (e == NULL)
+        return ST_NOMEM;
+    e->round = round;
+    r->open[r->open_count++] = e;
+    *ret = e;
+    return ST_OK;
+}
+
+static size_t participants_of(const struct entry *e)
+{
+    return round_start_of(e->round)->participant_count;
+}
+
+static void forget_oldest(struct rounds *r)
+{
+    r->ended_participants -= participants_of(r->ended[0]);
+    entry_free(r->ended[0]);
+    r->ended_count--;
+    memmove(r->ended, r->ended + 1, r->ended_count * sizeof(struct entry *));
+}
+
+void rounds_end(struct rounds *r, struct entry *e)
+{
+    assert(r != NULL && r->magic == ROUNDS_MAGIC && e != NULL);
+    size_t at = 0;
+    while (at < r->open_count && r->open[at] != e)
+        at++;
+    assert(at < r->open_count);
+    r->open_count--;
+    memmove(r->open + at, r->open + at + 1, (r->open_count - at) * sizeof(struct entry *));
+
+    /* One round has at most ROUND_PARTICIPANTS_MAX, so this ends before none is left. */
+    while (r->ended_count == ROUNDS_KEPT_MAX ||
+           r->ended_participants + participants_of(e) > ROUNDS_KEPT_PARTICIPANTS_MAX)
+        forget_oldest(r);
+    r->ended_participants += participants_of(e);
+    r->ended[r->ended_count++] = e;
+}
+
+size_t rounds_open_count(const struct rounds *r)
+{
+    assert(r != NULL && r->magic == ROUNDS_MAGIC);
+    return r->open_count;
+}
+
+struct entry *rounds_open_at(struct rounds *r, size_t index)
+{
+    assert(index < rounds_open_count(r));
+    return r->open[index];
+}
+
+size_t rounds_ended_count(const struct rounds *r)
+{
+    assert(r != NULL && r->magic == ROUNDS_MAGIC);
+    return r->ended_count;
+}
+
+struct entry *rounds_ended_at(struct rounds *r, size_t index)
+{
+    assert(index < rounds_ended_count(r));
+    return r->ended[r->ended_count - 1 - index];
+}
+
+struct rounds *rounds_free(struct rounds *r)
+{
+    if (r == NULL)
+        return NULL;
+    for (size_t i = 0; i < r->open_count; i++)
+        entry_free(r->open[i]);
+    for (size_t i = 0; i < r->ended_count; i++)
+        entry_free(r->ended[i]);
+    free(r->open);
+    *(volatile uint32_t *)&r->magic = 0;
+    free(r);
+    return NULL;
+}

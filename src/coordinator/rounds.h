@@ -1,0 +1,67 @@
+/* The table of rounds: the open ones, and the ended ones that are still
+ * answered for.
+ *
+ * In memory only: a restarted coordinator knows none. This header is the place
+ * where a durable table takes over. Not thread-safe. */
+#ifndef COORDINATOR_ROUNDS_H
+#define COORDINATOR_ROUNDS_H
+
+#include "base/bytes.h"
+#include "model/model_file.h"
+#include "round/round.h"
+
+/* An update that came before its round had its base model. */
+struct early {
+    struct early *next; /* a later one */
+    struct id sender;
+    struct bytes bytes;
+};
+
+/* What the coordinator keeps beside each round. */
+struct entry {
+    struct round *round;
+    struct digest start; /* of the start in its canonical form */
+    /* OPENING */
+    bool asked; /* the broker was asked for the base model */
+    struct early *early;
+    /* OPEN and STORING */
+    enum model_form form; /* of the base, and so of the new version */
+    /* STORING: the new version, once it has a number */
+    bool has_version;
+    struct model *model; /* borrowed from round */
+    struct model_ref version;
+    struct bytes bytes;
+    struct digest digest;
+    /* ENDED: as it was sent */
+    struct complete complete;
+};
+
+struct rounds;
+
+/* open_max: 1..ROUNDS_KEPT_MAX. gives: *ret. fails: ST_NOMEM */
+MUST_CHECK enum status rounds_new(size_t open_max, struct rounds **ret);
+
+/* Open or ended; NULL: never seen, or forgotten. */
+struct entry *rounds_find(struct rounds *r, const struct id *round_id);
+
+/* Adds a round, whose id must not be there. takes: round, on success
+ * gives: *ret, which stays where it is until the round is forgotten
+ * fails: ST_LIMIT (open_max are open), ST_NOMEM */
+MUST_CHECK enum status rounds_open(struct rounds *r, struct round *round, struct entry **ret);
+
+/* Moves an open one to the ended ones, of which the oldest are forgotten beyond
+ * ROUNDS_KEPT_MAX or ROUNDS_KEPT_PARTICIPANTS_MAX. Never the one just ended. */
+void rounds_end(struct rounds *r, struct entry *e);
+
+/* Open ones, in the order of opening. Ending the one at `index` moves only
+ * those behind it, so a loop that ends some of them counts down. */
+size_t rounds_open_count(const struct rounds *r);
+struct entry *rounds_open_at(struct rounds *r, size_t index);
+
+/* Ended ones; index 0 is the newest. */
+size_t rounds_ended_count(const struct rounds *r);
+struct entry *rounds_ended_at(struct rounds *r, size_t index);
+
+struct rounds *rounds_free(struct rounds *r);
+
+#endif

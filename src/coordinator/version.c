@@ -1,0 +1,133 @@
+/* New versions: their number, their name in the metadata, their bytes.
+ *
+ * A number is one above all that are known of the name: on topics, in the index,
+ * and those that other open rounds are about to use. Should it be taken all the
+ * same, the topic (or a refusal) shows it and the next one is tried. */
+#include "coordinator/state.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "io/file.h"
+#include "service/log.h"
+
+#define VERSION_MAX (UINT64_C(1) << 53) /* see fl/topics.h */
+
+static uint64_t next_number(struct coordinator *c, const struct entry *e)
+{
+    const struct model_ref *base = &round_start_of(e->round)->model;
+    uint64_t highest = base->version;
+    uint64_t known;
+    if (models_highest(c->models, &base->name, &known) && known > highest)
+        highest = known;
+    for (size_t i = 0; i < rounds_open_count(c->rounds); i++) {
+        const struct entry *other = rounds_open_at(c->rounds, i);
+        if (other != e && other->has_version && id_equal(&other->version.name, &base->name) &&
+            other->version.version > highest)
+            highest = other->version.version;
+    }
+    return highest + 1;
+}
+
+/* JSON models stay as the FML demo has them: tensors and "version". Whatever else
+ * the base says about itself is said anew, or it would be about the base. */
+static enum status say(struct entry *e, const char *key, const char *value)
+{
+    if (e->form == MODEL_JSON && model_meta(e->model, key) == NULL)
+        return ST_OK;
+    return model_set_meta(e->model, key, value);
+}
+
+static enum status describe(struct entry *e, const struct model_ref *ref)
+{
+    const struct round_start *start = round_start_of(e->round);
+    char number[24];
+    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)ref->version);
+    enum status status = model_set_meta(e->model, "version", number);
+    if (status == ST_OK)
+        status = say(e, "name", ref->name.text);
+    if (status == ST_OK)
+        status = say(e, "round_id", start->round_id.text);
+    if (status == ST_OK)
+        status = say(e, "parent", start->model_uri);
+    return status;
+}
+
+static enum status make_version(struct coordinator *c, struct entry *e)
+{
+    struct model_ref ref = {round_start_of(e->round)->model.name, next_number(c, e)};
+    if (ref.version > VERSION_MAX)
+        return ST_LIMIT;
+    struct bytes bytes = {0};
+    enum status status = describe(e, &ref);
+    if (status == ST_OK)
+        status = model_encode(e->model, e->form, &bytes);
+    if (status != ST_OK) {
+        bytes_done(&bytes);
+        return status;
+    }
+    bytes_done(&e->bytes);
+    e->bytes = bytes;
+    e->digest = digest_of(bytes_view(&bytes));
+    e->version = ref;
+    e->has_version = true;
+    return ST_OK;
+}
+
+static void send_version(struct coordinator *c, const struct entry *e)
+{
+    const char *round_id = round_start_of(e->round)->round_id.text;
+    char number[24];
+    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)e->version.version);
+    send_message(c, &(struct mqtt_message){
+                        .topic = FL_MODEL_PUBLISH,
+                        .payload = bytes_view(&e->bytes),
+                        .properties = {{"name", e->version.name.text},
+                                       {"version", number},
+                                       {"round", round_id}},
+                        .property_count = 3,
+                    });
+    log_line(LOG_INFO, "model.published", "round=%s model=%s version=%s bytes=%zu", round_id,
+             e->version.name.text, number, e->bytes.size);
+}
+
+static void make_and_send(struct coordinator *c, struct entry *e)
+{
+    enum status status = e->has_version ? ST_OK : make_version(c, e);
+    if (status == ST_OK)
+        send_version(c, e);
+    else
+        log_line(LOG_ERROR, "model.unmade", "round=%s reason=%s",
+                 round_start_of(e->round)->round_id.text, status_name(status));
+}
+
+void publish_version(struct coordinator *c, struct entry *e, struct model *model)
+{
+    e->model = model;
+    make_and_send(c, e);
+}
+
+void take_next_number(struct coordinator *c, struct entry *e)
+{
+    log_line(LOG_WARN, "model.number_taken", "round=%s model=%s version=%llu",
+             round_start_of(e->round)->round_id.text, e->version.name.text,
+             (unsigned long long)e->version.version);
+    e->has_version = false;
+    make_and_send(c, e);
+}
+
+void write_version(struct coordinator *c, const struct entry *e)
+{
+    if (c->settings.models_dir == NULL)
+        return;
+    char path[PATH_MAX];
+    int size = snprintf(path, sizeof path, "%s/%s_v%llu.%s", c->settings.models_dir,
+                        e->version.name.text, (unsigned long long)e->version.version,
+                        e->form == MODEL_JSON ? "json" : "safetensors");
+    enum status status = ST_LIMIT;
+    if (size > 0 && (size_t)size < sizeof path)
+        status = file_write(path, bytes_view(&e->bytes));
+    if (status != ST_OK)
+        log_line(LOG_ERROR, "model.unwritten", "path=%s reason=%s", log_quote(path),
+                 status_name(status));
+}

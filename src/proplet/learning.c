@@ -1,0 +1,53 @@
+#include "proplet/learning.h"
+
+#include <stdio.h>
+
+/* spec.model.digest, if it is there. */
+static enum status read_digest(const json_t *spec, struct learning *l, struct why *why)
+{
+    json_t *model = NULL;
+    const char *text = NULL;
+    if (spec == NULL)
+        return ST_OK;
+    enum status status = jsn_object(spec, "model", JSN_OPTIONAL, &model, why);
+    if (status != ST_OK || model == NULL)
+        return status;
+    status = jsn_str(model, "digest", JSN_OPTIONAL, DIGEST_TEXT_SIZE, &text, why);
+    if (status != ST_OK || text == NULL)
+        return status;
+    l->has_digest = digest_parse(text, &l->digest) == ST_OK;
+    if (l->has_digest)
+        return ST_OK;
+    why_set(why, "spec.model.digest is not sha256: and 64 hexadecimal digits");
+    return ST_INVALID;
+}
+
+enum status learning_read(const json_t *env, const json_t *spec, bool *ret_is, struct learning *ret,
+                          struct why *why)
+{
+    const char *round = json_string_value(json_object_get(env, "ROUND_ID"));
+    const char *model = json_string_value(json_object_get(env, "MODEL_URI"));
+    if (round == NULL || model == NULL) {
+        *ret_is = false;
+        return ST_OK;
+    }
+    struct learning l = {0};
+    struct model_ref ref;
+    if (id_from(round, &l.round) != ST_OK) {
+        why_set(why, "ROUND_ID is not an id");
+        return ST_INVALID;
+    }
+    /* Only a model's own topic: a start must not make a device listen to any
+     * other. The text is made anew from its parts, so it surely fits. */
+    if (fl_model_ref_parse(model, &ref) != ST_OK) {
+        why_set(why, "MODEL_URI is not the topic of a model, fl/models/NAME_vN");
+        return ST_INVALID;
+    }
+    fl_topic_model(&ref, l.model_topic);
+    enum status status = read_digest(spec, &l, why);
+    if (status != ST_OK)
+        return status;
+    *ret = l;
+    *ret_is = true;
+    return ST_OK;
+}

@@ -1,0 +1,37 @@
+/* Limits of the device agent that are not settings; those that others must
+ * know too are in base/limits.h. */
+#ifndef PROPLET_LIMITS_H
+#define PROPLET_LIMITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PROPLET_PATH_SIZE   1024 /* of any path that is made here, with its zero */
+#define PROPLET_FOLDER_MAX  700  /* of --state-dir and --data-dir */
+#define PROPLET_RUNNING_MAX 16   /* of --max-tasks */
+
+#define HISTORY_TASKS_MAX ((size_t)256)
+#define HISTORY_BYTES_MAX ((size_t)16 << 20)
+
+#define IMAGES_KEPT_MAX       ((size_t)16)
+#define IMAGES_KEPT_BYTES_MAX ((uint64_t)1 << 30)
+#define IMAGES_LISTED_MAX     ((size_t)4096) /* files that are looked at in the cache's folder */
+#define IMAGE_FETCHES_MAX     2              /* under way at once; each may hold IMAGE_SIZE_MAX */
+
+#define COMPILE_MEMORY_BYTES ((uint64_t)2 << 30)
+#define COMPILE_CPU_S        600u
+#define COMPILE_WALL_MS      600000u
+
+#define MODELS_KEPT_MAX       ((size_t)4)
+#define MODELS_KEPT_BYTES_MAX ((size_t)64 << 20)
+
+#define OUTBOX_UPDATES_MAX ((size_t)64)
+#define OUTBOX_BYTES_MAX   ((size_t)128 << 20)
+
+/* How long an update is kept beyond its task's limit: the round's end may come
+ * a little after. */
+#define OUTBOX_MARGIN_MS 60000u
+
+#define DETAIL_SIZE 401 /* of a failure's detail, with its zero */
+
+#endif

@@ -1,0 +1,325 @@
+/* fml-proplet: options in, the broker connection and the clock handed to the
+ * device agent, its life. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "io/clock.h"
+#include "proplet/limits.h"
+#include "proplet/proplet.h"
+#include "service/service.h"
+#include "wire/proplet_msg.h"
+
+#define TICK_MS          200u
+#define SESSION_EXPIRY_S 300u /* a start that comes while the connection is down is not lost */
+
+struct app {
+    struct service_settings common;
+    const char *domain, *channel, *id, *manager;
+    const char *data_dir, *state_dir, *runner;
+    uint64_t alive_interval_s, tasks_max, memory_mb, cpu_s, model_wait_s, resend_s;
+    char default_state_dir[128];
+    char default_runner[PROPLET_PATH_SIZE];
+    struct proplet_settings settings;
+    struct service *service;
+    struct proplet *proplet;
+};
+
+static enum options_result read_options(struct app *a, int argc, char **argv)
+{
+    const struct option_spec specs[] = {
+        SERVICE_OPTION_SPECS(&a->common),
+        {.flag = "id",
+         .env = "PROPLET_CLIENT_ID",
+         .required = true,
+         .value = "ID",
+         .help = "this device's name",
+         .kind = OPTION_TEXT,
+         .target = &a->id},
+        {.flag = "domain",
+         .env = "PROPLET_DOMAIN_ID",
+         .fallback = "demo",
+         .value = "ID",
+         .help = "first part of the core topics",
+         .kind = OPTION_TEXT,
+         .target = &a->domain},
+        {.flag = "channel",
+         .env = "PROPLET_CHANNEL_ID",
+         .fallback = "fl",
+         .value = "ID",
+         .help = "second part of the core topics",
+         .kind = OPTION_TEXT,
+         .target = &a->channel},
+        {.flag = "manager",
+         .fallback = "manager",
+         .value = "ID",
+         .help = "who is asked for images",
+         .kind = OPTION_TEXT,
+         .target = &a->manager},
+        {.flag = "data-dir",
+         .env = "PROPLET_DATA_DIR",
+         .value = "DIR",
+         .help = "the device's own data; tasks see it as /data, read-only",
+         .kind = OPTION_TEXT,
+         .target = &a->data_dir},
+        {.flag = "state-dir",
+         .env = "PROPLET_STATE_DIR",
+         .value = "DIR",
+         .help = "images and running tasks (default: ./fml-proplet-ID)",
+         .kind = OPTION_TEXT,
+         .target = &a->state_dir},
+        {.flag = "runner",
+         .value = "FILE",
+         .help = "the program fml-runner (default: beside this program)",
+         .kind = OPTION_TEXT,
+         .target = &a->runner},
+        {.flag = "alive-interval",
+         .env = "PROPLET_LIVELINESS_INTERVAL",
+         .fallback = "10",
+         .value = "S",
+         .help = "seconds between heartbeats",
+         .kind = OPTION_NUMBER,
+         .target = &a->alive_interval_s,
+         .min = 1,
+         .max = 3600},
+        {.flag = "max-tasks",
+         .fallback = "1",
+         .value = "N",
+         .help = "tasks that run at once",
+         .kind = OPTION_NUMBER,
+         .target = &a->tasks_max,
+         .min = 1,
+         .max = PROPLET_RUNNING_MAX},
+        {.flag = "memory-mb",
+         .fallback = "512",
+         .value = "MB",
+         .help = "memory of one task",
+         .kind = OPTION_NUMBER,
+         .target = &a->memory_mb,
+         .min = 1,
+         .max = 4096},
+        {.flag = "cpu-s",
+         .fallback = "3600",
+         .value = "S",
+         .help = "processor time of one task",
+         .kind = OPTION_NUMBER,
+         .target = &a->cpu_s,
+         .min = 1,
+         .max = 604800},
+        {.flag = "model-wait",
+         .fallback = "10",
+         .value = "S",
+         .help = "how long a task waits for its base model",
+         .kind = OPTION_NUMBER,
+         .target = &a->model_wait_s,
+         .min = 1,
+         .max = 3600},
+        {.flag = "resend",
+         .fallback = "5",
+         .value = "S",
+         .help = "how often an update is sent until it is answered",
+         .kind = OPTION_NUMBER,
+         .target = &a->resend_s,
+         .min = 1,
+         .max = 3600},
+    };
+    const struct options options = {
+        .program = "fml-proplet",
+        .summary = "Runs tasks as WebAssembly next to a device's data.",
+        .usage = "--id ID [options]",
+        .specs = specs,
+        .count = sizeof specs / sizeof specs[0],
+    };
+    int rest = 0;
+    enum options_result result = options_read(&options, argc, argv, &rest);
+    if (result == OPTIONS_RUN && rest > 0) {
+        (void)fprintf(stderr, "fml-proplet: %s is not an option; see fml-proplet --help\n",
+                      argv[1]);
+        return OPTIONS_WRONG;
+    }
+    return result;
+}
+
+static bool read_id(const char *flag, const char *text, struct id *ret)
+{
+    if (id_from(text, ret) == ST_OK)
+        return true;
+    (void)fprintf(stderr,
+                  "fml-proplet: --%s is not an id: 1 to 64 letters, digits, '.', '_', '-', ':', "
+                  "not beginning with '.'\n",
+                  flag);
+    return false;
+}
+
+/* fml-runner lies beside this program. */
+static const char *find_runner(struct app *a)
+{
+    size_t size = sizeof a->default_runner;
+    if (uv_exepath(a->default_runner, &size) != 0)
+        return "fml-runner";
+    char *slash = strrchr(a->default_runner, '/');
+    size_t folder = slash == NULL ? 0 : (size_t)(slash - a->default_runner) + 1;
+    (void)snprintf(a->default_runner + folder, sizeof a->default_runner - folder, "fml-runner");
+    return a->default_runner;
+}
+
+static bool settle(struct app *a)
+{
+    struct proplet_settings *s = &a->settings;
+    if (!read_id("id", a->id, &s->id) || !read_id("domain", a->domain, &s->space.domain) ||
+        !read_id("channel", a->channel, &s->space.channel) ||
+        !read_id("manager", a->manager, &s->manager))
+        return false;
+    (void)snprintf(a->default_state_dir, sizeof a->default_state_dir, "./fml-proplet-%s",
+                   s->id.text);
+    s->state_dir = a->state_dir != NULL ? a->state_dir : a->default_state_dir;
+    s->data_dir = a->data_dir;
+    s->runner = a->runner != NULL ? a->runner : find_runner(a);
+    s->alive_interval_s = (uint32_t)a->alive_interval_s;
+    s->model_wait_s = (uint32_t)a->model_wait_s;
+    s->resend_s = (uint32_t)a->resend_s;
+    s->tasks_max = (uint32_t)a->tasks_max;
+    s->memory_bytes = a->memory_mb << 20;
+    s->cpu_s = (uint32_t)a->cpu_s;
+    if (access(s->runner, X_OK) == 0)
+        return true;
+    (void)fprintf(stderr, "fml-proplet: %s is not a program; --runner says where fml-runner is\n",
+                  s->runner);
+    return false;
+}
+
+/* ---- the way out ---- */
+
+static enum status out_publish(void *owner, const char *topic, struct view payload)
+{
+    const struct app *a = owner;
+    struct mqtt_message m = {.topic = topic, .payload = payload};
+    return mqtt_publish(service_mqtt(a->service), &m);
+}
+
+static enum status out_subscribe(void *owner, const char *filter)
+{
+    const struct app *a = owner;
+    return mqtt_subscribe(service_mqtt(a->service), filter);
+}
+
+static void out_unsubscribe(void *owner, const char *filter)
+{
+    const struct app *a = owner;
+    mqtt_unsubscribe(service_mqtt(a->service), filter);
+}
+
+static bool out_connected(void *owner)
+{
+    const struct app *a = owner;
+    return mqtt_connected(service_mqtt(a->service));
+}
+
+static bool out_quiet(void *owner)
+{
+    const struct app *a = owner;
+    return out_connected(owner) && mqtt_unacknowledged(service_mqtt(a->service)) == 0;
+}
+
+static uint64_t out_now_ms(void *owner)
+{
+    (void)owner;
+    return clock_now_ms();
+}
+
+/* ---- life ---- */
+
+static void on_message(void *owner, const struct mqtt_message *m)
+{
+    const struct app *a = owner;
+    proplet_message(a->proplet, m);
+}
+
+static void on_connected(void *owner)
+{
+    const struct app *a = owner;
+    proplet_connected(a->proplet);
+}
+
+static void end_if_stopped(const struct app *a)
+{
+    if (proplet_stopped(a->proplet))
+        service_end(a->service, EXIT_SUCCESS);
+}
+
+static void on_tick(void *owner, uint64_t now_ms)
+{
+    const struct app *a = owner;
+    (void)now_ms;
+    proplet_tick(a->proplet);
+    end_if_stopped(a);
+}
+
+static void on_stop_signal(void *owner)
+{
+    const struct app *a = owner;
+    proplet_stop(a->proplet);
+    end_if_stopped(a);
+}
+
+static bool start_service(struct app *a)
+{
+    struct topic will;
+    char *offline = proplet_alive_encode(&a->settings.id, true);
+    if (offline == NULL)
+        return false;
+    topic_make(&a->settings.space, &will, "control", "proplet", "alive", NULL);
+    struct service_hooks hooks = {
+        .client_id = a->settings.id.text,
+        .will_topic = will.text,
+        .will_payload = view_text(offline),
+        .session_expiry_s = SESSION_EXPIRY_S,
+        .on_message = on_message,
+        .on_connected = on_connected,
+        .on_tick = on_tick,
+        .tick_ms = TICK_MS,
+        .on_stop = on_stop_signal,
+        .owner = a,
+    };
+    enum status status = service_new(&a->common, &hooks, &a->service);
+    free(offline);
+    return status == ST_OK;
+}
+
+static int live(struct app *a)
+{
+    const struct proplet_out out = {
+        out_publish, out_subscribe, out_unsubscribe, out_connected, out_quiet, out_now_ms, a};
+    struct why why = {0};
+    enum status status =
+        proplet_new(service_loop(a->service), &a->settings, &out, &a->proplet, &why);
+    if (status != ST_OK) {
+        log_line(LOG_ERROR, "proplet.refused", "reason=%s",
+                 log_quote(why.text[0] != '\0' ? why.text : status_name(status)));
+        return EXIT_FAILURE;
+    }
+    log_line(LOG_INFO, "proplet.started", "id=%s state_dir=%s data_dir=%s", a->settings.id.text,
+             log_quote(a->settings.state_dir),
+             log_quote(a->settings.data_dir != NULL ? a->settings.data_dir : ""));
+    int exit_status = service_run(a->service);
+    a->proplet = proplet_free(a->proplet);
+    return exit_status;
+}
+
+int main(int argc, char **argv)
+{
+    static struct app a;
+    enum options_result result = read_options(&a, argc, argv);
+    if (result == OPTIONS_DONE)
+        return EXIT_SUCCESS;
+    if (result == OPTIONS_WRONG || !settle(&a))
+        return 2;
+    if (!start_service(&a))
+        return EXIT_FAILURE;
+    int exit_status = live(&a);
+    service_free(a.service);
+    return exit_status;
+}

@@ -1,0 +1,26 @@
+/* The way out: all that the proplet's parts may do to the world beyond the disk.
+ * main.c fills it with the broker connection and the clock, tests with a record
+ * of what was asked for. */
+#ifndef PROPLET_OUT_H
+#define PROPLET_OUT_H
+
+#include <stdbool.h>
+
+#include "base/bytes.h"
+
+struct proplet_out {
+    /* Copies the payload. fails: ST_LIMIT (more than the broker takes), ST_INVALID, ST_NOMEM */
+    enum status (*publish)(void *owner, const char *topic, struct view payload);
+    /* fails: ST_INVALID, ST_NOMEM */
+    enum status (*subscribe)(void *owner, const char *filter);
+    void (*unsubscribe)(void *owner, const char *filter);
+    bool (*connected)(void *owner);
+    /* Connected, and all that was published is acknowledged: only then does it
+     * make sense to send something again. */
+    bool (*quiet)(void *owner);
+    /* A clock that never jumps. */
+    uint64_t (*now_ms)(void *owner);
+    void *owner;
+};
+
+#endif

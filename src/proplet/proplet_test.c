@@ -1,0 +1,1002 @@
+/* Drives the whole device agent: real runner, real guests, real files; the test
+ * is its broker, its manager and its clock. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/jsn.h"
+#include "fl/complete.h"
+#include "fl/receipt.h"
+#include "io/file.h"
+#include "proplet/fake_out.h"
+#include "proplet/limits.h"
+#include "proplet/proplet.h"
+#include "transfer/manifest.h"
+#include "wire/proplet_msg.h"
+#include "wire/registry_msg.h"
+#include "wire/task_msg.h"
+
+#define P     "m/demo/c/fl/"
+#define MODEL "fl/models/global_model_v3"
+
+#define UPDATE                                                                                     \
+    "{\"round_id\":\"r-1\",\"base_model_uri\":\"" MODEL "\",\"num_samples\":3,"                    \
+    "\"update\":{\"w\":[1,2]}}\n"
+
+static uv_loop_t loop;
+static struct fake_out *fake;
+static struct proplet *proplet;
+static struct proplet_settings settings;
+static char root[64], state_dir[96], data_dir[96];
+static struct bytes guest; /* the module that the manager has */
+
+/* How the manager answers requests for images. */
+static enum { HONEST, SILENT, REFUSES, LIES } manager;
+static size_t answered; /* how much of fake->published was looked at */
+static size_t manifest_requests;
+static const char *model;       /* retained on MODEL; NULL: nothing */
+static const char *model_claim; /* the digest beside it; NULL: the right one */
+static size_t model_sent;       /* 1 while the subscription was served */
+
+/* ---- the world around the proplet ---- */
+
+static void message_bytes(const char *topic, struct view payload)
+{
+    proplet_message(proplet, &(struct mqtt_message){.topic = topic, .payload = payload});
+}
+
+static void message(const char *topic, const char *payload)
+{
+    message_bytes(topic, view_text(payload));
+}
+
+static void answer_part(const struct get_msg *get, const struct manifest *m)
+{
+    char topic[TOPIC_SIZE_MAX], hex[DIGEST_HEX_SIZE];
+    struct view part = manifest_part(m, bytes_view(&guest), get->part);
+    digest_hex(&m->digest, hex);
+    (void)snprintf(topic, sizeof topic, P "registry/part/p-1/%s/%u", hex, get->part);
+    message_bytes(topic, manager == LIES ? view_of("lie", 3) : part);
+}
+
+static void answer_get(struct view payload)
+{
+    struct get_msg get;
+    struct manifest m = {0};
+    assert_int_equal(get_msg_decode(payload, &get, NULL), ST_OK);
+    assert_string_equal(get.client_id.text, "p-1");
+    manifest_requests += !get.wants_part;
+    if (manager == SILENT)
+        return;
+    /* Small parts, so that there are many. */
+    assert_int_equal(manifest_of(bytes_view(&guest), 4096, &m), ST_OK);
+    json_t *object = manifest_encode(&m);
+    if (manager == REFUSES) {
+        json_object_set_new(object, "error", json_string("not_found"));
+        json_object_set_new(object, "reason", json_string("no such image"));
+    }
+    if (get.wants_part) {
+        answer_part(&get, &m);
+    } else {
+        char *text = jsn_text(object);
+        message(P "registry/manifest/p-1", text);
+        free(text);
+    }
+    json_decref(object);
+    manifest_done(&m);
+}
+
+static void serve_model(void)
+{
+    if (!fake_out_subscribed(fake, MODEL)) {
+        model_sent = 0;
+        return;
+    }
+    if (model == NULL || model_sent > 0)
+        return;
+    char digest[DIGEST_TEXT_SIZE];
+    struct digest d = digest_of(view_text(model));
+    digest_text(&d, digest);
+    model_sent = 1;
+    struct mqtt_message m = {.topic = MODEL, .payload = view_text(model), .retain = true};
+    m.properties[0] = (struct mqtt_property){"digest", model_claim ? model_claim : digest};
+    m.property_count = 1;
+    proplet_message(proplet, &m);
+}
+
+/* Answers what the proplet has asked for since the last call. */
+static void serve(void)
+{
+    while (answered < fake->published_count) {
+        const struct fake_message *m = &fake->published[answered++];
+        if (strcmp(m->topic, P "registry/get/manager") == 0)
+            answer_get(bytes_view(&m->payload));
+    }
+    serve_model();
+}
+
+static const struct fake_message *published(const char *topic, size_t index)
+{
+    for (size_t i = 0; i < fake->published_count; i++)
+        if (strcmp(fake->published[i].topic, topic) == 0 && index-- == 0)
+            return &fake->published[i];
+    return NULL;
+}
+
+static size_t published_count(const char *topic)
+{
+    size_t count = 0;
+    while (published(topic, count) != NULL)
+        count++;
+    return count;
+}
+
+static size_t results_count(void)
+{
+    return published_count(P "control/proplet/results");
+}
+
+/* Lets the world go on until this many results were sent. */
+static void until_results(size_t count)
+{
+    serve();
+    while (results_count() < count) {
+        (void)uv_run(&loop, UV_RUN_ONCE);
+        serve();
+    }
+    assert_int_equal(results_count(), count);
+}
+
+/* The results with this index, to be ended with results_msg_done(). */
+static struct results_msg results_at(size_t index)
+{
+    struct results_msg r = {0};
+    struct why why = {0};
+    const struct fake_message *m = published(P "control/proplet/results", index);
+    assert_non_null(m);
+    assert_int_equal(results_msg_decode(bytes_view(&m->payload), &r, &why), ST_OK);
+    assert_string_equal(r.proplet_id.text, "p-1");
+    return r;
+}
+
+static void assert_results(size_t index, const char *task, const char *reason)
+{
+    struct results_msg r = results_at(index);
+    assert_string_equal(r.task_id.text, task);
+    assert_string_equal(r.reason, reason);
+    assert_int_equal(r.failed, strcmp(reason, "completed") != 0);
+    results_msg_done(&r);
+}
+
+static void assert_error_has(size_t index, const char *part)
+{
+    struct results_msg r = results_at(index);
+    assert_non_null(strstr(r.error, part));
+    results_msg_done(&r);
+}
+
+static void assert_printed(size_t index, const char *text)
+{
+    struct results_msg r = results_at(index);
+    assert_string_equal(json_string_value(r.results), text);
+    results_msg_done(&r);
+}
+
+/* ---- starts ---- */
+
+struct order {
+    const char *task;
+    const char *what; /* DO */
+    const char *text; /* TEXT; NULL: none */
+    bool learns;
+    unsigned timeout_s;       /* 0: 60 */
+    const char *model_digest; /* NULL: none */
+};
+
+static json_t *start_object(const struct order *o)
+{
+    char digest[DIGEST_TEXT_SIZE];
+    struct digest d = digest_of(bytes_view(&guest));
+    digest_text(&d, digest);
+    json_t *env = json_pack("{s:s,s:s*}", "DO", o->what, "TEXT", o->text);
+    if (o->learns) {
+        json_object_set_new(env, "ROUND_ID", json_string("r-1"));
+        json_object_set_new(env, "MODEL_URI", json_string(MODEL));
+    }
+    json_t *start =
+        json_pack("{s:s,s:s,s:s,s:i,s:o,s:s}", "id", o->task, "name", o->task, "proplet_id", "p-1",
+                  "timeout_s", o->timeout_s == 0 ? 60 : (int)o->timeout_s, "env", env,
+                  "image_digest", digest);
+    if (o->model_digest != NULL)
+        json_object_set_new(start, "spec",
+                            json_pack("{s:{s:s}}", "model", "digest", o->model_digest));
+    assert_non_null(start);
+    return start;
+}
+
+static void send_object(const char *topic, json_t *object)
+{
+    char *text = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    message(topic, text);
+    free(text);
+}
+
+static void start(const struct order *o)
+{
+    send_object(P "control/manager/start/p-1", start_object(o));
+}
+
+static void stop(const char *task)
+{
+    send_object(P "control/manager/stop/p-1",
+                json_pack("{s:s,s:s}", "id", task, "proplet_id", "p-1"));
+}
+
+/* ---- life of a test ---- */
+
+static void open_proplet(void)
+{
+    struct why why = {0};
+    if (proplet_new(&loop, &settings, &fake->out, &proplet, &why) != ST_OK)
+        fail_msg("%s", why.text);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    (void)snprintf(root, sizeof root, "/tmp/fml-proplet-XXXXXX");
+    if (mkdtemp(root) == NULL || uv_loop_init(&loop) != 0)
+        return 1;
+    (void)snprintf(state_dir, sizeof state_dir, "%s/state", root);
+    (void)snprintf(data_dir, sizeof data_dir, "%s/data", root);
+    char samples[128];
+    (void)snprintf(samples, sizeof samples, "%s/samples", data_dir);
+    if (file_make_folder(data_dir) != ST_OK || file_write(samples, view_text("1,2,3")) != ST_OK ||
+        file_read(TEST_GUEST, IMAGE_SIZE_MAX, &guest) != ST_OK)
+        return 1;
+    settings = (struct proplet_settings){
+        .space = {{"demo"}, {"fl"}},
+        .id = {"p-1"},
+        .manager = {"manager"},
+        .data_dir = data_dir,
+        .state_dir = state_dir,
+        .runner = TEST_RUNNER,
+        .alive_interval_s = 10,
+        .model_wait_s = 10,
+        .resend_s = 5,
+        .tasks_max = 1,
+        .memory_bytes = (uint64_t)64 << 20,
+        .cpu_s = 50,
+    };
+    manager = HONEST;
+    answered = manifest_requests = model_sent = 0;
+    model = "{\"w\":[0,0]}";
+    model_claim = NULL;
+    fake = fake_out_new();
+    open_proplet();
+    return 0;
+}
+
+static void close_proplet(void)
+{
+    proplet_stop(proplet);
+    while (!proplet_stopped(proplet))
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    proplet = proplet_free(proplet);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    close_proplet();
+    while (uv_run(&loop, UV_RUN_DEFAULT) != 0)
+        ;
+    int busy = uv_loop_close(&loop);
+    fake = fake_out_free(fake);
+    bytes_done(&guest);
+    return busy != 0 || file_remove_tree(root) != ST_OK;
+}
+
+/* What is left on the disk of tasks: nothing, once all have ended. */
+static bool task_folders_are_gone(void)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/tasks", state_dir);
+    return access(path, F_OK) != 0 || rmdir(path) == 0;
+}
+
+/* ---- registration ---- */
+
+static void it_registers_at_each_connect(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        proplet_connected(proplet);
+        struct proplet_msg msg = {0};
+        const struct fake_message *create = published(P "control/proplet/create", i);
+        assert_int_equal(proplet_msg_decode(bytes_view(&create->payload), &msg, NULL), ST_OK);
+        assert_string_equal(msg.proplet_id.text, "p-1");
+        assert_int_equal(msg.start_topic, START_OWN);
+        assert_string_equal(json_string_value(json_object_get(msg.metadata, "wasm_runtime")),
+                            "wasmtime-48");
+        assert_true(json_integer_value(json_object_get(msg.metadata, "total_memory_bytes")) > 0);
+        proplet_msg_done(&msg);
+        assert_int_equal(published_count(P "control/proplet/alive"), i + 1);
+    }
+}
+
+static void it_listens_to_its_own_topics(void **state)
+{
+    (void)state;
+    assert_true(fake_out_subscribed(fake, P "control/manager/start/p-1"));
+    assert_true(fake_out_subscribed(fake, P "control/manager/start"));
+    assert_true(fake_out_subscribed(fake, P "control/manager/stop/p-1"));
+    assert_true(fake_out_subscribed(fake, P "control/manager/stop"));
+    assert_true(fake_out_subscribed(fake, P "registry/manifest/p-1"));
+    assert_true(fake_out_subscribed(fake, P "registry/part/p-1/+/+"));
+}
+
+static void heartbeats_follow_the_clock(void **state)
+{
+    (void)state;
+    proplet_connected(proplet);
+    fake->now_ms += 9999;
+    proplet_tick(proplet);
+    assert_int_equal(published_count(P "control/proplet/alive"), 1);
+    fake->now_ms += 1;
+    proplet_tick(proplet);
+    proplet_tick(proplet);
+    assert_int_equal(published_count(P "control/proplet/alive"), 2);
+    fake->offline = true;
+    fake->now_ms += 60000;
+    proplet_tick(proplet);
+    assert_int_equal(published_count(P "control/proplet/alive"), 2);
+}
+
+static void the_state_folder_is_its_own(void **state)
+{
+    (void)state;
+    struct proplet *second = NULL;
+    struct why why = {0};
+    assert_int_equal(proplet_new(&loop, &settings, &fake->out, &second, &why), ST_EXISTS);
+    assert_null(second);
+    assert_non_null(strstr(why.text, "in use"));
+}
+
+static void a_data_folder_must_be_there(void **state)
+{
+    (void)state;
+    struct proplet *second = NULL;
+    struct why why = {0};
+    struct proplet_settings other = settings;
+    other.data_dir = "/nonexistent/data";
+    assert_int_equal(proplet_new(&loop, &other, &fake->out, &second, &why), ST_NOT_FOUND);
+    other.data_dir = TEST_GUEST; /* a file */
+    assert_int_equal(proplet_new(&loop, &other, &fake->out, &second, &why), ST_NOT_FOUND);
+    assert_null(second);
+}
+
+/* ---- tasks that go well ---- */
+
+static void a_plain_task_prints_its_results(void **state)
+{
+    (void)state;
+    start(&(struct order){.task = "t-1", .what = "print", .text = "hello\n"});
+    until_results(1);
+    assert_results(0, "t-1", "completed");
+    assert_printed(0, "hello\n");
+    assert_int_equal(proplet_task_count(proplet), 0);
+    assert_true(task_folders_are_gone());
+}
+
+static void an_image_is_fetched_and_compiled_once(void **state)
+{
+    (void)state;
+    start(&(struct order){.task = "t-1", .what = "print", .text = "1"});
+    start(&(struct order){.task = "t-2", .what = "print", .text = "2"});
+    until_results(2);
+    start(&(struct order){.task = "t-3", .what = "print", .text = "3"});
+    until_results(3);
+    assert_int_equal(manifest_requests, 1);
+    for (size_t i = 0; i < 3; i++) {
+        struct results_msg r = results_at(i);
+        assert_string_equal(r.reason, "completed");
+        results_msg_done(&r);
+    }
+    /* ... and outlives a restart. */
+    close_proplet();
+    fake_out_clear(fake);
+    answered = 0;
+    open_proplet();
+    start(&(struct order){.task = "t-4", .what = "print", .text = "4"});
+    until_results(1);
+    assert_printed(0, "4");
+    assert_int_equal(manifest_requests, 1);
+}
+
+static void a_learning_task_publishes_what_it_printed_verbatim(void **state)
+{
+    (void)state;
+    start(&(struct order){.task = "t-1", .what = "print", .text = UPDATE, .learns = true});
+    until_results(1);
+    assert_results(0, "t-1", "completed");
+    const struct fake_message *update = published("fl/rounds/r-1/updates/p-1", 0);
+    assert_non_null(update);
+    assert_true(view_equal(bytes_view(&update->payload), view_text(UPDATE)));
+
+    char digest[DIGEST_TEXT_SIZE];
+    struct digest d = digest_of(view_text(UPDATE));
+    digest_text(&d, digest);
+    struct results_msg r = results_at(0);
+    assert_string_equal(json_string_value(json_object_get(r.results, "update_topic")),
+                        "fl/rounds/r-1/updates/p-1");
+    assert_string_equal(json_string_value(json_object_get(r.results, "update_digest")), digest);
+    assert_int_equal(json_integer_value(json_object_get(r.results, "update_bytes")),
+                     strlen(UPDATE));
+    results_msg_done(&r);
+    assert_int_equal(proplet_unanswered_count(proplet), 1);
+}
+
+static void the_update_file_wins_over_standard_output(void **state)
+{
+    (void)state;
+    start(&(struct order){.task = "t-1", .what = "update_both", .text = UPDATE, .learns = true});
+    until_results(1);
+    assert_results(0, "t-1", "completed");
+    const struct fake_message *update = published("fl/rounds/r-1/updates/p-1", 0);
+    assert_true(view_equal(bytes_view(&update->payload), view_text(UPDATE)));
+    assert_true(task_folders_are_gone());
+}
+
+static void the_guest_reads_its_model_and_the_devices_data(void **state)
+{
+    (void)state;
+    start(&(struct order){.task = "t-1", .what = "train", .learns = true});
+    until_results(1);
+    assert_results(0, "t-1", "completed");
+    const struct fake_message *update = published("fl/rounds/r-1/updates/p-1", 0);
+    json_t *object = NULL;
+    assert_int_equal(jsn_parse(bytes_view(&update->payload), 4096, &object, NULL), ST_OK);
+    json_t *metrics = json_object_get(object, "metrics");
+    assert_int_equal(json_integer_value(json_object_get(metrics, "model")), strlen(model));
+    assert_int_equal(json_integer_value(json_object_get(metrics, "data")), strlen("1,2,3"));
+    json_decref(object);
+}
+
+static void a_plain_task_sees_no_model(void **state)
+{
+    (void)state;
+    start(&(struct order){.task = "t-1", .what = "tell"});
+    until_results(1);
+    assert_printed(0, "PROPLET_ID=p-1\nDATA_DIR=/data\n");
+}
+
+static void an_update_is_sent_again_until_its_receipt(void **state)
+{
+    (void)state;
+    start(&(struct order){.task = "t-1", .what = "print", .text = UPDATE, .learns = true});
+    until_results(1);
+    fake->now_ms += 5000;
+    proplet_tick(proplet);
+    assert_int_equal(published_count("fl/rounds/r-1/updates/p-1"), 2);
+
+    struct receipt receipt = {.round_id = {"r-1"}, .proplet_id = {"p-2"}};
+    receipt.update_digest = digest_of(view_text(UPDATE));
+    char *foreign = receipt_encode(&receipt);
+    message("fl/rounds/r-1/receipts/p-1", foreign);
+    free(foreign);
+    assert_int_equal(proplet_unanswered_count(proplet), 1);
+
+    receipt.proplet_id = settings.id;
+    char *mine = receipt_encode(&receipt);
+    message("fl/rounds/r-2/receipts/p-1", mine); /* another round's topic */
+    message("fl/rounds/r-1/receipts/p-1", "nonsense");
+    assert_int_equal(proplet_unanswered_count(proplet), 1);
+    message("fl/rounds/r-1/receipts/p-1", mine);
+    free(mine);
+    assert_int_equal(proplet_unanswered_count(proplet), 0);
+    assert_false(fake_out_subscribed(fake, "fl/rounds/r-1/complete"));
+    fake->now_ms += 5000;
+    proplet_tick(proplet);
+    assert_int_equal(published_count("fl/rounds/r-1/updates/p-1"), 2);
+}
+
+static void the_rounds_end_ends_the_sending(void **state)
+{
+    (void)state;
+    start(&(struct order){.task = "t-1", .what = "print", .text = UPDATE, .learns = true});
+    until_results(1);
+    struct complete complete = {.round_id = {"r-1"}, .outcome = ROUND_EXPIRED, .participants = 3};
+    (void)snprintf(complete.model_uri, sizeof complete.model_uri, MODEL);
+    (void)snprintf(complete.completed_at, sizeof complete.completed_at, "2026-11-24T21:57:12Z");
+    char *text = complete_encode(&complete);
+    message("fl/rounds/r-2/complete", text);
+    assert_int_equal(proplet_unanswered_count(proplet), 1);
+    message("fl/rounds/r-1/complete", text);
+    assert_int_equal(proplet_unanswered_count(proplet), 0);
+    free(text);
+}
+
+static void what_the_coordinator_can_judge_is_sent(void **state)
+{
+    (void)state;
+    /* No samples: an update that will be rejected, with a reason. */
+    const char *poor = "{\"round_id\":\"r-1\",\"base_model_uri\":\"" MODEL
+                       "\",\"num_samples\":0,\"update\":{\"w\":[1,2]}}";
+    start(&(struct order){.task = "t-1", .what = "update_file", .text = poor, .learns = true});
+    until_results(1);
+    assert_results(0, "t-1", "completed");
+    assert_int_equal(published_count("fl/rounds/r-1/updates/p-1"), 1);
+}
+
+/* ---- tasks that fail: each has its name, and the next one runs ---- */
+
+static void assert_next_task_runs(size_t results)
+{
+    start(&(struct order){.task = "t-next", .what = "print", .text = "fine"});
+    until_results(results + 1);
+    assert_results(results, "t-next", "completed");
+    assert_int_equal(published_count("fl/rounds/r-1/updates/p-1"), 0);
+    assert_true(task_folders_are_gone());
+}
+
+static void assert_fails(const struct order *o, const char *reason, const char *error)
+{
+    start(o);
+    until_results(1);
+    assert_results(0, o->task, reason);
+    assert_error_has(0, error);
+    assert_next_task_runs(1);
+}
+
+static void a_trap_is_named(void **state)
+{
+    (void)state;
+    assert_fails(&(struct order){.task = "t-1", .what = "trap", .learns = true}, "trap",
+                 "doing trap");
+}
+
+static void an_exit_status_is_named(void **state)
+{
+    (void)state;
+    assert_fails(&(struct order){.task = "t-1", .what = "exit", .learns = true}, "exit_status",
+                 "3");
+}
+
+static void an_endless_loop_ends_at_its_deadline(void **state)
+{
+    (void)state;
+    assert_fails(&(struct order){.task = "t-1", .what = "spin", .timeout_s = 1}, "deadline",
+                 "doing spin");
+}
+
+static void endless_memory_is_named(void **state)
+{
+    (void)state;
+    assert_fails(&(struct order){.task = "t-1", .what = "grow"}, "memory_limit", "");
+}
+
+static void endless_output_is_named(void **state)
+{
+    (void)state;
+    assert_fails(&(struct order){.task = "t-1", .what = "flood"}, "output_limit", "");
+}
+
+static void no_update_is_named(void **state)
+{
+    (void)state;
+    assert_fails(&(struct order){.task = "t-1", .what = "nothing", .learns = true}, "no_update",
+                 "UPDATE_PATH");
+}
+
+static void what_is_no_update_is_not_sent(void **state)
+{
+    (void)state;
+    assert_fails(
+        &(struct order){.task = "t-1", .what = "print", .text = "loss=0.3", .learns = true},
+        "bad_update", "malformed");
+}
+
+static void an_update_that_is_no_file_is_named(void **state)
+{
+    (void)state;
+    assert_fails(&(struct order){.task = "t-1", .what = "update_folder", .learns = true},
+                 "bad_update", "regular file");
+}
+
+static void a_module_that_does_not_compile_is_named(void **state)
+{
+    (void)state;
+    assert_int_equal(bytes_copy(&guest, view_text("not a module at all")), ST_OK);
+    start(&(struct order){.task = "t-1", .what = "print", .text = "x"});
+    until_results(1);
+    assert_results(0, "t-1", "image_invalid");
+    assert_int_equal(proplet_task_count(proplet), 0);
+    assert_true(task_folders_are_gone());
+}
+
+static void a_refused_image_is_named(void **state)
+{
+    (void)state;
+    manager = REFUSES;
+    start(&(struct order){.task = "t-1", .what = "print", .text = "x"});
+    until_results(1);
+    assert_results(0, "t-1", "image_unavailable");
+    assert_error_has(0, "no such image");
+    manager = HONEST;
+    assert_next_task_runs(1);
+}
+
+/* Moves the clock in steps until there are this many results. */
+static void until_results_by_clock(size_t count)
+{
+    for (unsigned i = 0; i < 600 && results_count() < count; i++) {
+        serve();
+        fake->now_ms += 100;
+        proplet_tick(proplet);
+    }
+    assert_int_equal(results_count(), count);
+}
+
+static void a_silent_manager_is_asked_again_and_named(void **state)
+{
+    (void)state;
+    manager = SILENT;
+    start(&(struct order){.task = "t-1", .what = "print", .text = "x", .timeout_s = 300});
+    until_results_by_clock(1);
+    assert_results(0, "t-1", "image_unavailable");
+    assert_int_equal(manifest_requests, 6);
+    manager = HONEST;
+    assert_next_task_runs(1);
+}
+
+static void false_parts_are_named(void **state)
+{
+    (void)state;
+    manager = LIES;
+    start(&(struct order){.task = "t-1", .what = "print", .text = "x", .timeout_s = 300});
+    until_results_by_clock(1);
+    assert_results(0, "t-1", "image_corrupt");
+    manager = HONEST;
+    assert_next_task_runs(1);
+}
+
+static void the_deadline_counts_from_the_arrival(void **state)
+{
+    (void)state;
+    manager = SILENT;
+    start(&(struct order){.task = "t-1", .what = "print", .text = "x", .timeout_s = 4});
+    fake->now_ms += 3999;
+    proplet_tick(proplet);
+    assert_int_equal(results_count(), 0);
+    fake->now_ms += 1;
+    proplet_tick(proplet);
+    assert_int_equal(results_count(), 1);
+    assert_results(0, "t-1", "deadline");
+    assert_error_has(0, "image");
+}
+
+static void a_model_that_does_not_come_is_named(void **state)
+{
+    (void)state;
+    model = NULL;
+    start(&(struct order){.task = "t-1", .what = "print", .text = UPDATE, .learns = true});
+    serve();
+    while (!fake_out_subscribed(fake, MODEL)) {
+        (void)uv_run(&loop, UV_RUN_ONCE);
+        serve();
+    }
+    fake->now_ms += 9999;
+    proplet_tick(proplet);
+    assert_int_equal(results_count(), 0);
+    fake->now_ms += 1;
+    proplet_tick(proplet);
+    assert_int_equal(results_count(), 1);
+    assert_results(0, "t-1", "model_unavailable");
+    assert_error_has(0, MODEL);
+    assert_false(fake_out_subscribed(fake, MODEL));
+    assert_next_task_runs(1);
+}
+
+static void a_model_with_a_false_digest_is_named(void **state)
+{
+    (void)state;
+    model_claim = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_fails(&(struct order){.task = "t-1", .what = "print", .text = UPDATE, .learns = true},
+                 "model_corrupt", "digest");
+}
+
+static void a_model_other_than_expected_is_named(void **state)
+{
+    (void)state;
+    struct order o = {.task = "t-1", .what = "print", .text = UPDATE, .learns = true};
+    o.model_digest = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_fails(&o, "model_corrupt", "expects");
+}
+
+static void a_missing_runner_is_named(void **state)
+{
+    (void)state;
+    close_proplet();
+    fake_out_clear(fake);
+    answered = 0;
+    settings.runner = "/nonexistent/fml-runner";
+    open_proplet();
+    start(&(struct order){.task = "t-1", .what = "print", .text = "x"});
+    until_results(1);
+    assert_results(0, "t-1", "runner_failed");
+}
+
+/* ---- starts that are not as they should be ---- */
+
+static void a_bad_start_gets_results(void **state)
+{
+    (void)state;
+    static const char *const starts[] = {
+        "{\"id\":\"t-1\"}",                                /* no image */
+        "{\"id\":\"t-1\",\"image_digest\":\"sha256:12\"}", /* no digest */
+        "{\"id\":\"t-1\",\"env\":7,\"image_digest\":\""    /* no environment */
+        "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"}",
+        "{\"id\":\"t-1\",\"proplet_id\":\"p-2\",\"image_digest\":\"" /* not for us */
+        "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"}",
+        "{\"id\":\"t-1\",\"env\":{\"ROUND_ID\":\"r-1\",\"MODEL_URI\":\"#\"},\"image_digest\":\""
+        "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"}",
+    };
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+        close_proplet();
+        fake_out_clear(fake);
+        open_proplet();
+        message(P "control/manager/start/p-1", starts[i]);
+        assert_int_equal(results_count(), 1);
+        assert_results(0, "t-1", "bad_start");
+        assert_int_equal(proplet_task_count(proplet), 0);
+    }
+}
+
+static void without_an_id_there_is_nobody_to_answer(void **state)
+{
+    (void)state;
+    message(P "control/manager/start/p-1", "");
+    message(P "control/manager/start/p-1", "nonsense");
+    message(P "control/manager/start/p-1", "{\"id\":\"a/b\"}");
+    message(P "control/manager/start/p-2", "{\"id\":\"t-1\"}");
+    message(P "control/manager/starts", "{\"id\":\"t-1\"}");
+    assert_int_equal(fake->published_count, 0);
+    assert_int_equal(proplet_task_count(proplet), 0);
+}
+
+static void a_start_that_comes_twice_runs_once(void **state)
+{
+    (void)state;
+    struct order o = {.task = "t-1", .what = "print", .text = "once"};
+    start(&o);
+    start(&o);
+    assert_int_equal(proplet_task_count(proplet), 1);
+    until_results(1);
+    start(&o); /* it has ended: the same answer again */
+    assert_int_equal(results_count(), 2);
+    assert_int_equal(proplet_task_count(proplet), 0);
+    assert_true(view_equal(bytes_view(&published(P "control/proplet/results", 0)->payload),
+                           bytes_view(&published(P "control/proplet/results", 1)->payload)));
+}
+
+static void too_many_tasks_are_busy(void **state)
+{
+    (void)state;
+    char task[32];
+    manager = SILENT;
+    for (unsigned i = 0; i < 1 + PROPLET_QUEUE_MAX; i++) {
+        (void)snprintf(task, sizeof task, "t-%u", i);
+        start(&(struct order){.task = task, .what = "print", .text = "x"});
+    }
+    assert_int_equal(results_count(), 0);
+    assert_int_equal(proplet_task_count(proplet), 65);
+    start(&(struct order){.task = "t-more", .what = "print", .text = "x"});
+    assert_int_equal(results_count(), 1);
+    assert_results(0, "t-more", "busy");
+    assert_int_equal(proplet_task_count(proplet), 65);
+}
+
+/* ---- Propeller's shared topic ---- */
+
+static json_t *inline_start(const char *task, const char *to)
+{
+    json_t *object = start_object(&(struct order){.task = task, .what = "print", .text = "inline"});
+    json_object_del(object, "image_digest");
+    struct start_msg msg = {0};
+    struct id id;
+    char *text = json_dumps(object, 0);
+    assert_int_equal(start_msg_decode(view_text(text), &msg, &id, NULL), ST_OK);
+    free(text);
+    json_decref(object);
+    text = start_msg_encode(&msg, bytes_view(&guest));
+    start_msg_done(&msg);
+    object = json_loads(text, 0, NULL);
+    free(text);
+    if (to == NULL)
+        json_object_del(object, "proplet_id");
+    else
+        json_object_set_new(object, "proplet_id", json_string(to));
+    return object;
+}
+
+static void a_module_inside_the_start_is_run(void **state)
+{
+    (void)state;
+    send_object(P "control/manager/start", inline_start("t-1", "p-1"));
+    until_results(1);
+    assert_results(0, "t-1", "completed");
+    assert_printed(0, "inline");
+    assert_int_equal(manifest_requests, 0);
+}
+
+static void shared_starts_of_others_are_ignored(void **state)
+{
+    (void)state;
+    send_object(P "control/manager/start", inline_start("t-1", "p-2"));
+    send_object(P "control/manager/start", inline_start("t-2", NULL));
+    message(P "control/manager/start", "nonsense");
+    assert_int_equal(fake->published_count, 0);
+    assert_int_equal(proplet_task_count(proplet), 0);
+}
+
+static void a_module_inside_must_have_the_digest_beside_it(void **state)
+{
+    (void)state;
+    json_t *object = inline_start("t-1", "p-1");
+    json_object_set_new(
+        object, "image_digest",
+        json_string("sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
+    send_object(P "control/manager/start", object);
+    assert_int_equal(results_count(), 1);
+    assert_results(0, "t-1", "image_corrupt");
+    object = inline_start("t-2", "p-1");
+    json_object_set_new(object, "file", json_string("!"));
+    send_object(P "control/manager/start", object);
+    assert_int_equal(results_count(), 2);
+    assert_results(1, "t-2", "bad_start");
+}
+
+/* ---- ends from outside ---- */
+
+static void until_runs(void)
+{
+    serve();
+    while (proplet_running_count(proplet) == 0) {
+        (void)uv_run(&loop, UV_RUN_ONCE);
+        serve();
+    }
+}
+
+static void a_stop_kills_what_runs(void **state)
+{
+    (void)state;
+    start(&(struct order){.task = "t-1", .what = "spin"});
+    start(&(struct order){.task = "t-2", .what = "print", .text = "second"});
+    until_runs();
+    stop("t-unknown");
+    message(P "control/manager/stop", "{\"id\":\"t-1\",\"proplet_id\":\"p-2\"}");
+    message(P "control/manager/stop", "nonsense");
+    assert_int_equal(results_count(), 0);
+    stop("t-1");
+    stop("t-1");
+    until_results(2);
+    assert_results(0, "t-1", "stopped");
+    assert_results(1, "t-2", "completed");
+    assert_true(task_folders_are_gone());
+}
+
+static void a_stop_ends_what_waits(void **state)
+{
+    (void)state;
+    manager = SILENT;
+    start(&(struct order){.task = "t-1", .what = "print", .text = "x"});
+    message(P "control/manager/stop", "{\"id\":\"t-1\"}");
+    assert_int_equal(results_count(), 1);
+    assert_results(0, "t-1", "stopped");
+    assert_int_equal(proplet_task_count(proplet), 0);
+    assert_true(task_folders_are_gone());
+}
+
+static void an_interrupted_task_is_answered_for(void **state)
+{
+    (void)state;
+    char left[160];
+    close_proplet();
+    fake_out_clear(fake);
+    (void)snprintf(left, sizeof left, "%s/tasks/t-old/out", state_dir);
+    assert_int_equal(file_make_folder(left), ST_OK);
+    open_proplet();
+    assert_int_equal(fake->published_count, 0);
+    proplet_connected(proplet);
+    assert_int_equal(results_count(), 1);
+    assert_results(0, "t-old", "interrupted");
+    assert_true(task_folders_are_gone());
+    proplet_connected(proplet);
+    assert_int_equal(results_count(), 1);
+    start(&(struct order){.task = "t-old", .what = "print", .text = "not again"});
+    assert_int_equal(results_count(), 2);
+    assert_results(1, "t-old", "interrupted");
+}
+
+static void an_orderly_end_answers_for_all_and_says_goodbye(void **state)
+{
+    (void)state;
+    start(&(struct order){.task = "t-1", .what = "spin"});
+    start(&(struct order){.task = "t-2", .what = "print", .text = "x"});
+    until_runs();
+    proplet_stop(proplet);
+    start(&(struct order){.task = "t-3", .what = "print", .text = "x"});
+    while (!proplet_stopped(proplet))
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(results_count(), 3);
+    assert_results(0, "t-2", "stopped");
+    assert_results(1, "t-3", "stopped");
+    assert_results(2, "t-1", "stopped");
+    const struct fake_message *last = &fake->published[fake->published_count - 1];
+    struct proplet_msg msg = {0};
+    assert_string_equal(last->topic, P "control/proplet/alive");
+    assert_int_equal(proplet_msg_decode(bytes_view(&last->payload), &msg, NULL), ST_OK);
+    assert_true(msg.offline);
+    proplet_msg_done(&msg);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(it_registers_at_each_connect),
+        TEST(it_listens_to_its_own_topics),
+        TEST(heartbeats_follow_the_clock),
+        TEST(the_state_folder_is_its_own),
+        TEST(a_data_folder_must_be_there),
+        TEST(a_plain_task_prints_its_results),
+        TEST(an_image_is_fetched_and_compiled_once),
+        TEST(a_learning_task_publishes_what_it_printed_verbatim),
+        TEST(the_update_file_wins_over_standard_output),
+        TEST(the_guest_reads_its_model_and_the_devices_data),
+        TEST(a_plain_task_sees_no_model),
+        TEST(an_update_is_sent_again_until_its_receipt),
+        TEST(the_rounds_end_ends_the_sending),
+        TEST(what_the_coordinator_can_judge_is_sent),
+        TEST(a_trap_is_named),
+        TEST(an_exit_status_is_named),
+        TEST(an_endless_loop_ends_at_its_deadline),
+        TEST(endless_memory_is_named),
+        TEST(endless_output_is_named),
+        TEST(no_update_is_named),
+        TEST(what_is_no_update_is_not_sent),
+        TEST(an_update_that_is_no_file_is_named),
+        TEST(a_module_that_does_not_compile_is_named),
+        TEST(a_refused_image_is_named),
+        TEST(a_silent_manager_is_asked_again_and_named),
+        TEST(false_parts_are_named),
+        TEST(the_deadline_counts_from_the_arrival),
+        TEST(a_model_that_does_not_come_is_named),
+        TEST(a_model_with_a_false_digest_is_named),
+        TEST(a_model_other_than_expected_is_named),
+        TEST(a_missing_runner_is_named),
+        TEST(a_bad_start_gets_results),
+        TEST(without_an_id_there_is_nobody_to_answer),
+        TEST(a_start_that_comes_twice_runs_once),
+        TEST(too_many_tasks_are_busy),
+        TEST(a_module_inside_the_start_is_run),
+        TEST(shared_starts_of_others_are_ignored),
+        TEST(a_module_inside_must_have_the_digest_beside_it),
+        TEST(a_stop_kills_what_runs),
+        TEST(a_stop_ends_what_waits),
+        TEST(an_interrupted_task_is_answered_for),
+        TEST(an_orderly_end_answers_for_all_and_says_goodbye),
+    };
+    (void)alarm(110); /* a test that hangs is one that fails */
+    return cmocka_run_group_tests_name("proplet/proplet", tests, NULL, NULL);
+}

@@ -1,0 +1,519 @@
+#include "proplet/task.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fl/update.h"
+#include "proplet/guest_env.h"
+#include "proplet/guest_text.h"
+#include "proplet/learning.h"
+#include "proplet/task_folder.h"
+#include "sandbox/sandbox.h"
+#include "service/log.h"
+
+#define TASK_MAGIC 0x7461736bu /* "task" */
+
+/* In the detail of a failure: what the sandbox says, then what the guest said. */
+#define SAID_BY_SANDBOX 150
+#define SAID_BY_GUEST   240
+
+struct task {
+    uint32_t magic;
+    struct proplet *proplet;
+    struct id id;
+    enum task_state state;
+    uint64_t deadline_ms;
+    json_t *env;
+    bool learns;
+    struct learning learning;
+    uint64_t update_until_ms; /* how long its update would be kept */
+
+    struct task_folder folder;
+    bool has_folder;
+    struct image *image;
+    struct model_wait *model; /* while it is fetched */
+    uint64_t model_until_ms;
+    char *model_data; /* the model as a text, if it is small JSON */
+    struct sandbox_job *job;
+    bool stop_wanted;
+    uint64_t wall_ms, cpu_ms, peak_rss_kb;
+};
+
+static const char *const state_names[] = {
+    [TASK_FETCH_IMAGE] = "fetch_image",
+    [TASK_COMPILE] = "compile",
+    [TASK_FETCH_MODEL] = "fetch_model",
+    [TASK_READY] = "ready",
+    [TASK_RUN] = "run",
+    [TASK_ENDED] = "ended",
+};
+
+const struct id *task_id(const struct task *t)
+{
+    return &t->id;
+}
+
+enum task_state task_state(const struct task *t)
+{
+    return t->state;
+}
+
+/* ---- beginning ---- */
+
+static enum status describe(struct task *t, const struct start_msg *start, struct why *why)
+{
+    uint64_t now_ms = proplet_now_ms(t->proplet);
+    t->id = start->task_id;
+    t->deadline_ms = now_ms + (uint64_t)start->timeout_s * 1000;
+    t->update_until_ms = t->deadline_ms + OUTBOX_MARGIN_MS;
+    t->env = json_incref(start->env);
+    enum status status = guest_env_check(start->env, why);
+    if (status != ST_OK)
+        return status;
+    return learning_read(start->env, start->spec, &t->learns, &t->learning, why);
+}
+
+enum status task_new(struct proplet *p, const struct start_msg *start, const struct digest *image,
+                     struct task **ret, struct why *why)
+{
+    struct task *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return ST_NOMEM;
+    t->magic = TASK_MAGIC;
+    t->proplet = p;
+    enum status status = describe(t, start, why);
+    if (status != ST_OK)
+        goto failed;
+    status = task_folder_make(p->state_dir, &t->id, &t->folder);
+    t->has_folder = status == ST_OK;
+    if (status == ST_OK)
+        status = images_hold(p->images, image, start->image_size, &t->image);
+    if (status != ST_OK) {
+        why_set(why,
+                status == ST_FULL ? "no space left on the device" : "no place for the task: %s",
+                status_name(status));
+        goto failed;
+    }
+    log_line(LOG_INFO, "task.accepted", "task=%s name=%s timeout_s=%u learns=%d", t->id.text,
+             log_quote(start->name), start->timeout_s, t->learns);
+    *ret = t;
+    return ST_OK;
+failed:
+    task_free(t);
+    return status;
+}
+
+/* ---- the state and the end ---- */
+
+/* Every change of a task's state goes through here. */
+static void change_state(struct task *t, enum task_state next)
+{
+    assert(next > t->state);
+    if (t->state == TASK_RUN)
+        t->proplet->running--;
+    if (next == TASK_RUN)
+        t->proplet->running++;
+    log_line(LOG_DEBUG, "task.state", "task=%s from=%s to=%s", t->id.text, state_names[t->state],
+             state_names[next]);
+    t->state = next;
+}
+
+static void release(struct task *t)
+{
+    assert(t->job == NULL);
+    t->model = model_wait_free(t->model);
+    t->image = image_release(t->image);
+    if (t->has_folder)
+        task_folder_remove(&t->folder);
+    t->has_folder = false;
+}
+
+/* Every end of a task goes through here. Borrows results (NULL: none). */
+static void end(struct task *t, const char *reason, const char *detail, json_t *results)
+{
+    /* First, because detail may lie in what is released. */
+    report(t->proplet, &t->id,
+           &(struct outcome){
+               .reason = reason,
+               .detail = detail,
+               .results = results,
+               .wall_ms = t->wall_ms,
+               .cpu_ms = t->cpu_ms,
+               .peak_rss_kb = t->peak_rss_kb,
+           });
+    release(t);
+    change_state(t, TASK_ENDED);
+}
+
+static void fail(struct task *t, const char *reason, const char *detail)
+{
+    end(t, reason, detail, NULL);
+}
+
+/* ---- the results of a run ---- */
+
+static const char *code_of(enum update_fault fault)
+{
+    /* Only what no coordinator could read is held back: it cannot judge it. All
+     * else it answers with a receipt that says what is wrong. */
+    if (fault == UPDATE_MALFORMED)
+        return "malformed";
+    return fault == UPDATE_TOO_LARGE ? "too_large" : NULL;
+}
+
+static bool is_update(struct task *t, const struct bytes *update)
+{
+    struct update read;
+    struct why why = {0};
+    enum update_fault fault = update_decode(bytes_view(update), &read, &why);
+    if (fault == UPDATE_FINE)
+        update_done(&read);
+    const char *code = code_of(fault);
+    if (code == NULL)
+        return true;
+    char detail[DETAIL_SIZE];
+    (void)snprintf(detail, sizeof detail, "%s: %s", code, why.text);
+    fail(t, "bad_update", detail);
+    return false;
+}
+
+/* Takes the update out of the task's folder, or else from what it printed.
+ * False: there is none, and the task has ended with the reason. */
+static bool collect_update(struct task *t, const struct sandbox_result *r, struct bytes *ret)
+{
+    enum status status = task_folder_update(&t->folder, ret);
+    if (status == ST_NOT_FOUND)
+        status = bytes_copy(ret, r->out);
+    if (status == ST_INVALID)
+        fail(t, "bad_update", "what lies at UPDATE_PATH is not a regular file");
+    else if (status == ST_LIMIT)
+        fail(t, "bad_update", "too_large: the file at UPDATE_PATH is larger than an update may be");
+    else if (status != ST_OK)
+        fail(t, "runner_failed", "the update could not be read");
+    else if (ret->size == 0)
+        fail(t, "no_update", "nothing at UPDATE_PATH and nothing on standard output");
+    else
+        return is_update(t, ret);
+    return false;
+}
+
+static void report_update(struct task *t, const struct outbox_update *update, size_t size)
+{
+    char topic[FL_TOPIC_SIZE], digest[DIGEST_TEXT_SIZE];
+    fl_topic_update(&update->round, &t->proplet->settings.id, topic);
+    digest_text(&update->digest, digest);
+    json_t *results = json_pack("{s:s,s:s,s:I}", "update_topic", topic, "update_digest", digest,
+                                "update_bytes", (json_int_t)size);
+    end(t, "completed", "", results);
+    json_decref(results);
+}
+
+static void finish_update(struct task *t, const struct sandbox_result *r)
+{
+    struct proplet *p = t->proplet;
+    struct bytes bytes = {0};
+    if (!collect_update(t, r, &bytes)) {
+        bytes_done(&bytes);
+        return;
+    }
+    size_t size = bytes.size;
+    struct outbox_update update = {
+        .task = t->id,
+        .round = t->learning.round,
+        .digest = digest_of(bytes_view(&bytes)),
+        .until_ms = t->update_until_ms,
+    };
+    enum status status = outbox_add(p->outbox, &update, &bytes, proplet_now_ms(p));
+    bytes_done(&bytes);
+    if (status == ST_OK)
+        report_update(t, &update, size);
+    else if (status == ST_LIMIT)
+        fail(t, "bad_update", "too_large: the broker does not take an update of this size");
+    else
+        fail(t, "runner_failed", "the update could not be sent");
+}
+
+static void finish_plain(struct task *t, const struct sandbox_result *r)
+{
+    json_t *text = guest_text_json(r->out);
+    end(t, "completed", "", text);
+    json_decref(text);
+}
+
+static const char *reason_of(enum sandbox_outcome outcome)
+{
+    switch (outcome) {
+    case SANDBOX_OK:
+        return "completed";
+    case SANDBOX_EXIT_STATUS:
+        return "exit_status";
+    case SANDBOX_TRAP:
+        return "trap";
+    case SANDBOX_MEMORY_LIMIT:
+        return "memory_limit";
+    case SANDBOX_CPU_LIMIT:
+        return "cpu_limit";
+    case SANDBOX_DEADLINE:
+        return "deadline";
+    case SANDBOX_OUTPUT_LIMIT:
+        return "output_limit";
+    case SANDBOX_INVALID_MODULE:
+        return "image_invalid";
+    case SANDBOX_STOPPED:
+        return "stopped";
+    case SANDBOX_RUNNER_FAILED:
+        break;
+    }
+    return "runner_failed";
+}
+
+static void finish_failed(struct task *t, const struct sandbox_result *r)
+{
+    char said[SAID_BY_GUEST], why[SAID_BY_SANDBOX], detail[DETAIL_SIZE];
+    guest_text_line(r->err, said, sizeof said);
+    (void)snprintf(why, sizeof why, "%.*s", SAID_BY_SANDBOX - 1, r->detail);
+    (void)snprintf(detail, sizeof detail, "%s%s%s", why,
+                   said[0] == '\0' ? "" : "; it said: ", said);
+    if (r->outcome == SANDBOX_RUNNER_FAILED)
+        image_distrust(t->image);
+    fail(t, reason_of(r->outcome), detail);
+}
+
+static void log_said(const struct task *t, struct view err)
+{
+    char said[DETAIL_SIZE];
+    guest_text_line(err, said, sizeof said);
+    if (said[0] != '\0')
+        log_line(LOG_DEBUG, "task.stderr", "task=%s tail=%s", t->id.text, log_quote(said));
+}
+
+static void on_ran(void *owner, const struct sandbox_result *r)
+{
+    struct task *t = owner;
+    assert(t->magic == TASK_MAGIC && t->state == TASK_RUN);
+    struct proplet *p = t->proplet;
+    t->job = NULL;
+    t->wall_ms = r->wall_ms;
+    t->cpu_ms = r->cpu_ms;
+    t->peak_rss_kb = r->peak_rss_kb;
+    log_said(t, r->err);
+    if (t->stop_wanted)
+        fail(t, "stopped", "stopped while it ran");
+    else if (r->outcome != SANDBOX_OK)
+        finish_failed(t, r);
+    else if (t->learns)
+        finish_update(t, r);
+    else
+        finish_plain(t, r);
+    proplet_step(p);
+}
+
+/* ---- running ---- */
+
+static size_t folders_of(const struct task *t, struct sandbox_folder *ret)
+{
+    const struct proplet *p = t->proplet;
+    size_t count = 0;
+    if (t->learns) {
+        ret[count++] = (struct sandbox_folder){t->folder.model, GUEST_MODEL_FOLDER, false};
+        ret[count++] = (struct sandbox_folder){t->folder.out, GUEST_OUT_FOLDER, true};
+    }
+    if (p->data_dir[0] != '\0')
+        ret[count++] = (struct sandbox_folder){p->data_dir, GUEST_DATA_FOLDER, false};
+    return count;
+}
+
+static struct sandbox_limits limits_of(const struct task *t)
+{
+    const struct proplet *p = t->proplet;
+    uint64_t now_ms = proplet_now_ms(p); /* may have passed the deadline just now */
+    uint64_t left_ms = t->deadline_ms > now_ms ? t->deadline_ms - now_ms : 1;
+    return (struct sandbox_limits){
+        .memory_bytes = p->settings.memory_bytes,
+        .cpu_s = p->settings.cpu_s,
+        .wall_ms = (uint32_t)left_ms, /* at most ROUND_TIMEOUT_S_MAX * 1000 < 2^30 */
+        .stdout_max = GUEST_STDOUT_MAX,
+        .stderr_max = GUEST_STDERR_MAX,
+        .file_max = MESSAGE_SIZE_MAX,
+        .folder_max = (uint64_t)2 * MESSAGE_SIZE_MAX,
+    };
+}
+
+static void run(struct task *t)
+{
+    struct proplet *p = t->proplet;
+    struct sandbox_folder folders[3];
+    struct guest_env env = {0};
+    struct guest_vars vars = {
+        .proplet_id = p->settings.id.text,
+        .has_data = p->data_dir[0] != '\0',
+        .has_model = t->learns,
+        .model_data = t->model_data,
+    };
+    if (guest_env_build(t->env, &vars, &env) != ST_OK) {
+        fail(t, "runner_failed", "no memory");
+        return;
+    }
+    struct sandbox_run order = {
+        .runner = p->settings.runner,
+        .compiled = image_compiled(t->image),
+        .env = (const char *const *)env.items,
+        .folders = folders,
+        .folder_count = folders_of(t, folders),
+        .limits = limits_of(t),
+    };
+    enum status status = sandbox_start(p->loop, &order, on_ran, t, &t->job);
+    guest_env_done(&env);
+    if (status == ST_OK)
+        change_state(t, TASK_RUN);
+    else
+        fail(t, "runner_failed", "the runner could not be started");
+}
+
+/* ---- the states before it runs ---- */
+
+static void step_fetch_image(struct task *t)
+{
+    if (image_state(t->image) != IMAGE_FETCHING)
+        change_state(t, TASK_COMPILE);
+}
+
+static void step_compile(struct task *t)
+{
+    switch (image_state(t->image)) {
+    case IMAGE_FETCHING: /* once more: it was damaged on the disk */
+    case IMAGE_COMPILING:
+        break;
+    case IMAGE_READY:
+        change_state(t, t->learns ? TASK_FETCH_MODEL : TASK_READY);
+        break;
+    case IMAGE_FAILED:
+        fail(t, image_reason(t->image), image_detail(t->image));
+        break;
+    }
+}
+
+static void want_model(struct task *t)
+{
+    struct proplet *p = t->proplet;
+    const struct learning *l = &t->learning;
+    t->model_until_ms = proplet_now_ms(p) + (uint64_t)p->settings.model_wait_s * 1000;
+    if (model_fetch_want(p->models, l->model_topic, l->has_digest ? &l->digest : NULL, &t->model) !=
+        ST_OK)
+        fail(t, "model_unavailable", "the model's topic could not be subscribed to");
+}
+
+/* Small JSON models also go into the guest's environment. */
+static char *model_text(struct view model)
+{
+    json_t *object = NULL;
+    if (model.size > MODEL_DATA_ENV_MAX ||
+        jsn_parse(model, MODEL_DATA_ENV_MAX, &object, NULL) != ST_OK)
+        return NULL;
+    json_decref(object);
+    return text_of(model);
+}
+
+static void take_model(struct task *t)
+{
+    struct view model = model_wait_bytes(t->model);
+    t->model_data = model_text(model);
+    enum status status = task_folder_put_model(&t->folder, model);
+    t->model = model_wait_free(t->model);
+    if (status == ST_OK)
+        change_state(t, TASK_READY);
+    else
+        fail(t, "model_unavailable",
+             status == ST_FULL ? "no space left for the model" : "the model could not be kept");
+}
+
+static void step_fetch_model(struct task *t)
+{
+    if (t->model == NULL)
+        want_model(t);
+    if (t->state != TASK_FETCH_MODEL)
+        return;
+    char detail[DETAIL_SIZE];
+    switch (model_wait_state(t->model)) {
+    case MODEL_WAITING:
+        if (proplet_now_ms(t->proplet) < t->model_until_ms)
+            break;
+        (void)snprintf(detail, sizeof detail, "nothing came on %s within %u s",
+                       t->learning.model_topic, t->proplet->settings.model_wait_s);
+        fail(t, "model_unavailable", detail);
+        break;
+    case MODEL_THERE:
+        take_model(t);
+        break;
+    case MODEL_CORRUPT:
+        (void)snprintf(detail, sizeof detail, "%s", model_wait_detail(t->model));
+        fail(t, "model_corrupt", detail);
+        break;
+    }
+}
+
+static void step_ready(struct task *t)
+{
+    if (t->proplet->running < t->proplet->settings.tasks_max)
+        run(t);
+}
+
+static bool step_deadline(struct task *t)
+{
+    static const char *const waited_for[] = {
+        [TASK_FETCH_IMAGE] = "the image had not come",
+        [TASK_COMPILE] = "the image had not been compiled",
+        [TASK_FETCH_MODEL] = "the base model had not come",
+        [TASK_READY] = "other tasks ran",
+    };
+    if (t->state >= TASK_RUN || proplet_now_ms(t->proplet) < t->deadline_ms)
+        return false;
+    char detail[DETAIL_SIZE];
+    (void)snprintf(detail, sizeof detail, "its time was over before it ran: %s",
+                   waited_for[t->state]);
+    fail(t, "deadline", detail);
+    return true;
+}
+
+void task_step(struct task *t)
+{
+    assert(t->magic == TASK_MAGIC);
+    enum task_state before;
+    do {
+        before = t->state;
+        if (step_deadline(t))
+            return;
+        if (t->state == TASK_FETCH_IMAGE)
+            step_fetch_image(t);
+        else if (t->state == TASK_COMPILE)
+            step_compile(t);
+        else if (t->state == TASK_FETCH_MODEL)
+            step_fetch_model(t);
+        else if (t->state == TASK_READY)
+            step_ready(t);
+    } while (t->state != before);
+}
+
+void task_stop(struct task *t)
+{
+    if (t->state < TASK_RUN) {
+        fail(t, "stopped", "stopped before it ran");
+    } else if (t->state == TASK_RUN && !t->stop_wanted) {
+        t->stop_wanted = true;
+        sandbox_stop(t->job); /* on_ran() follows */
+    }
+}
+
+struct task *task_free(struct task *t)
+{
+    if (t == NULL)
+        return NULL;
+    assert(t->magic == TASK_MAGIC && t->state != TASK_RUN);
+    release(t);
+    json_decref(t->env);
+    free(t->model_data);
+    *(volatile uint32_t *)&t->magic = 0;
+    free(t);
+    return NULL;
+}

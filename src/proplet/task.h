@@ -1,0 +1,43 @@
+/* One task from its start to its results, as an explicit state machine:
+ *
+ *     FETCH_IMAGE → COMPILE → FETCH_MODEL → READY → RUN → ENDED
+ *
+ * (a plain task has no model to fetch). Each state but ENDED may end the task
+ * with a reason; each is bounded by the task's deadline, counted from its
+ * arrival. There is one way to change the state and one way to end. */
+#ifndef PROPLET_TASK_H
+#define PROPLET_TASK_H
+
+#include "proplet/inside.h"
+#include "wire/task_msg.h"
+
+enum task_state {
+    TASK_FETCH_IMAGE,
+    TASK_COMPILE,
+    TASK_FETCH_MODEL,
+    TASK_READY, /* waits until fewer than tasks_max run */
+    TASK_RUN,
+    TASK_ENDED, /* results were sent; to be freed */
+};
+
+/* Takes a start that is well-formed and addressed to us. Nothing was sent yet.
+ * image: the digest of the module to run
+ * gives: *ret in TASK_FETCH_IMAGE, to be ended with task_free()
+ * fails: ST_INVALID (the start is unusable), ST_NOMEM, ST_FULL, ST_IO, with a
+ *        sentence; nothing is left then */
+MUST_CHECK enum status task_new(struct proplet *p, const struct start_msg *start,
+                                const struct digest *image, struct task **ret, struct why *why);
+
+const struct id *task_id(const struct task *t);
+enum task_state task_state(const struct task *t);
+
+/* Goes on as far as possible now. */
+void task_step(struct task *t);
+
+/* Ends it as "stopped": at once, or when its child process is dead. */
+void task_stop(struct task *t);
+
+/* Not while its child process lives. NULL is allowed. */
+struct task *task_free(struct task *t);
+
+#endif

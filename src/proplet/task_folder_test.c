@@ -1,0 +1,148 @@
+/* Checks a task's folder from its making to what is left of an interrupted one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "io/file.h"
+#include "proplet/task_folder.h"
+
+static char state_dir[64];
+static struct task_folder folder;
+
+static int setup(void **state)
+{
+    (void)state;
+    struct id task = {.text = "t-1"};
+    (void)snprintf(state_dir, sizeof state_dir, "/tmp/fml-tasks-XXXXXX");
+    if (mkdtemp(state_dir) == NULL)
+        return 1;
+    return task_folder_make(state_dir, &task, &folder) != ST_OK;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return file_remove_tree(state_dir) != ST_OK;
+}
+
+static void count_found(void *owner, const struct id *task)
+{
+    size_t *count = owner;
+    assert_true(strcmp(task->text, "t-1") == 0 || strcmp(task->text, "t-2") == 0);
+    (*count)++;
+}
+
+static void it_vanishes_with_all_in_it(void **state)
+{
+    (void)state;
+    assert_int_equal(file_write(folder.model_file, view_text("m")), ST_OK);
+    assert_int_equal(file_write(folder.update_file, view_text("u")), ST_OK);
+    task_folder_remove(&folder);
+    assert_int_not_equal(access(folder.root, F_OK), 0);
+    size_t count = 0;
+    task_folder_clear(state_dir, count_found, &count);
+    assert_int_equal(count, 0);
+}
+
+static void what_is_left_tells_of_interrupted_tasks(void **state)
+{
+    (void)state;
+    struct id task = {.text = "t-2"};
+    struct task_folder second;
+    assert_int_equal(task_folder_make(state_dir, &task, &second), ST_OK);
+    assert_int_equal(file_write(folder.model_file, view_text("m")), ST_OK);
+    size_t count = 0;
+    task_folder_clear(state_dir, count_found, &count);
+    assert_int_equal(count, 2);
+    assert_int_not_equal(access(folder.root, F_OK), 0);
+    task_folder_clear(state_dir, count_found, &count);
+    assert_int_equal(count, 2);
+}
+
+static void the_model_is_put_where_the_guest_looks(void **state)
+{
+    (void)state;
+    struct bytes model = {0};
+    assert_int_equal(task_folder_put_model(&folder, view_text("a longer model")), ST_OK);
+    assert_int_equal(task_folder_put_model(&folder, view_text("model")), ST_OK);
+    assert_int_equal(file_read(folder.model_file, 100, &model), ST_OK);
+    assert_true(view_equal(bytes_view(&model), view_text("model")));
+    bytes_done(&model);
+    task_folder_remove(&folder);
+    assert_int_equal(task_folder_put_model(&folder, view_text("model")), ST_IO);
+}
+
+static void an_update_is_read_from_its_file(void **state)
+{
+    (void)state;
+    struct bytes update = {0};
+    assert_int_equal(task_folder_update(&folder, &update), ST_NOT_FOUND);
+    assert_int_equal(file_write(folder.update_file, view_text("update")), ST_OK);
+    assert_int_equal(task_folder_update(&folder, &update), ST_OK);
+    assert_true(view_equal(bytes_view(&update), view_text("update")));
+    bytes_done(&update);
+}
+
+static void an_update_is_not_a_link_nor_a_folder_nor_a_pipe(void **state)
+{
+    (void)state;
+    struct bytes update = {0};
+    assert_int_equal(file_write(folder.model_file, view_text("secret")), ST_OK);
+    assert_int_equal(symlink(folder.model_file, folder.update_file), 0);
+    assert_int_equal(task_folder_update(&folder, &update), ST_INVALID);
+    assert_int_equal(unlink(folder.update_file), 0);
+    assert_int_equal(mkdir(folder.update_file, 0700), 0);
+    assert_int_equal(task_folder_update(&folder, &update), ST_INVALID);
+    assert_int_equal(rmdir(folder.update_file), 0);
+    assert_int_equal(mkfifo(folder.update_file, 0600), 0);
+    assert_int_equal(task_folder_update(&folder, &update), ST_INVALID);
+    assert_int_equal(update.size, 0);
+}
+
+static void an_update_is_bounded(void **state)
+{
+    (void)state;
+    struct bytes update = {0};
+    assert_int_equal(file_write(folder.update_file, view_text("x")), ST_OK);
+    assert_int_equal(truncate(folder.update_file, (off_t)MESSAGE_SIZE_MAX + 1), 0);
+    assert_int_equal(task_folder_update(&folder, &update), ST_LIMIT);
+    assert_int_equal(update.size, 0);
+    assert_int_equal(truncate(folder.update_file, (off_t)MESSAGE_SIZE_MAX), 0);
+    assert_int_equal(task_folder_update(&folder, &update), ST_OK);
+    assert_int_equal(update.size, MESSAGE_SIZE_MAX);
+    bytes_done(&update);
+}
+
+static void a_folder_that_cannot_be_made_is_said(void **state)
+{
+    (void)state;
+    char not_a_folder[PROPLET_PATH_SIZE];
+    struct id task = {.text = "t-1"};
+    struct task_folder none;
+    (void)snprintf(not_a_folder, sizeof not_a_folder, "%s/file", state_dir);
+    assert_int_equal(file_write(not_a_folder, view_text("x")), ST_OK);
+    assert_int_not_equal(task_folder_make(not_a_folder, &task, &none), ST_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(it_vanishes_with_all_in_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_left_tells_of_interrupted_tasks, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_model_is_put_where_the_guest_looks, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_update_is_read_from_its_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_update_is_not_a_link_nor_a_folder_nor_a_pipe, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(an_update_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_made_is_said, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("proplet/task_folder", tests, NULL, NULL);
+}

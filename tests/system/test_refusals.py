@@ -53,10 +53,10 @@ BAD = {
     "wrong_shape-missing": update(update={"w": [1, 2, 3]}),
     "wrong_shape-extra": update(update={"w": [1, 2, 3], "b": 4, "c": 5}),
     "wrong_shape-none": update(update=None),
-    "wrong_dtype": save({"w": np.arange(3, dtype=np.float64), "b": np.float64(4).reshape(())},
+    "wrong_dtype": save({"w": np.arange(3, dtype=np.float64), "b": np.array(4, dtype=np.float64)},
                         metadata={"round_id": "r-0001", "base_model_uri": BASE,
                                   "num_samples": "10"}),
-    "non_finite": save({"w": np.float32([1, np.nan, 3]), "b": np.float32(4).reshape(())},
+    "non_finite": save({"w": np.float32([1, np.nan, 3]), "b": np.array(4, dtype=np.float32)},
                        metadata={"round_id": "r-0001", "base_model_uri": BASE,
                                  "num_samples": "10"}),
     "non_finite-json": update(update={"w": [1, 2, 3], "b": 4}).replace(b"[1, 2", b"[1e200, 2"),
@@ -66,7 +66,8 @@ BAD = {
     "bad_num_samples-missing": update(num_samples=None),
     "bad_num_samples-huge": update(num_samples=2**40),
     "too_large": b" " * (33 << 20),
-    "malformed-header": struct.pack("<Q", 1 << 40) + b"{}",
+    "too_large-header": struct.pack("<Q", 1 << 40) + b"{}",
+    "malformed-header": struct.pack("<Q", 1000) + b"{}",
 }
 
 

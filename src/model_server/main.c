@@ -1,20 +1,20 @@
-/* fml-model-server: keeps and distributes model versions. Connects server.h to a
- * broker. */
+/* fml-model-server: keeps versions and has them on their topics. Connects
+ * server.h to a broker. */
 #include <stdio.h>
 
-#include "io/file.h"
+#include "fl/topics.h"
 #include "model_server/server.h"
 #include "service/service.h"
 
+#define TICK_MS          50u
 #define SESSION_EXPIRY_S 3600u
 
 struct program {
     struct service_settings common;
     const char *id;
-    const char *folder;
-    const char *initial_path;
+    const char *models_dir;
+    const char *initial;
     uint64_t retain;
-    struct bytes initial;
     struct service *service;
     struct server *server;
 };
@@ -23,6 +23,12 @@ static enum status publish(void *owner, const struct mqtt_message *m)
 {
     struct program *p = owner;
     return mqtt_publish(service_mqtt(p->service), m);
+}
+
+static size_t unacknowledged(void *owner)
+{
+    struct program *p = owner;
+    return mqtt_unacknowledged(service_mqtt(p->service));
 }
 
 static void on_message(void *owner, const struct mqtt_message *m)
@@ -35,6 +41,13 @@ static void on_connected(void *owner)
 {
     struct program *p = owner;
     server_connected(p->server);
+}
+
+static void on_tick(void *owner, uint64_t now_ms)
+{
+    struct program *p = owner;
+    (void)now_ms;
+    server_tick(p->server);
 }
 
 static enum options_result read_settings(struct program *p, int argc, char **argv)
@@ -53,24 +66,24 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
          .help = "where the versions are kept",
          .value = "DIR",
          .kind = OPTION_TEXT,
-         .target = &p->folder},
+         .target = &p->models_dir},
         {.flag = "initial",
-         .help = "version 0 if there is none yet; without it the FML demo's",
+         .help = "version 0, if the folder has none (default: three weights and a bias, all 0)",
          .value = "FILE",
          .kind = OPTION_TEXT,
-         .target = &p->initial_path},
+         .target = &p->initial},
         {.flag = "retain",
-         .fallback = "256",
-         .help = "how many of the newest versions are retained on their topics",
+         .fallback = "64",
+         .help = "how many of the newest versions of a name stay on their topics",
          .value = "N",
          .kind = OPTION_NUMBER,
          .target = &p->retain,
          .min = 1,
-         .max = STORE_VERSIONS_MAX},
+         .max = SERVER_RETAIN_MAX},
     };
     const struct options o = {
         .program = "fml-model-server",
-        .summary = "keeps model versions and publishes them, retained, on their topics",
+        .summary = "keeps model versions and publishes them on fl/models/{name}_v{N}",
         .usage = "[options]",
         .specs = specs,
         .count = sizeof specs / sizeof specs[0],
@@ -84,24 +97,27 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
     return result;
 }
 
-/* gives: p->server */
-static enum status open_server(struct program *p)
+/* gives: p->server and p->service */
+static enum status open_all(struct program *p)
 {
-    struct why why = {{0}};
-    enum status status = ST_OK;
-    if (p->initial_path != NULL) {
-        status = file_read(p->initial_path, MESSAGE_SIZE_MAX, &p->initial);
-        if (status != ST_OK)
-            why_set(&why, "%.200s cannot be read: %s", p->initial_path, status_name(status));
-    }
     const struct server_settings settings = {
-        .folder = p->folder, .initial = bytes_view(&p->initial), .retain = p->retain};
-    const struct server_out out = {.publish = publish, .owner = p};
+        .folder = p->models_dir, .initial = p->initial, .retain = (size_t)p->retain};
+    const struct server_out out = {
+        .publish = publish, .unacknowledged = unacknowledged, .owner = p};
+    const struct service_hooks hooks = {
+        .client_id = p->id,
+        .session_expiry_s = SESSION_EXPIRY_S,
+        .on_message = on_message,
+        .on_connected = on_connected,
+        .on_tick = on_tick,
+        .tick_ms = TICK_MS,
+        .owner = p,
+    };
+    enum status status = server_new(&settings, &out, &p->server);
     if (status == ST_OK)
-        status = server_new(&settings, &out, &p->server, &why);
-    if (status != ST_OK)
-        log_line(LOG_ERROR, "service.refused", "models_dir=%s reason=%s", log_quote(p->folder),
-                 log_quote(why.text[0] == '\0' ? status_name(status) : why.text));
+        status = service_new(&p->common, &hooks, &p->service);
+    if (status == ST_OK)
+        status = mqtt_subscribe(service_mqtt(p->service), FL_MODEL_PUBLISH);
     return status;
 }
 
@@ -117,16 +133,9 @@ int main(int argc, char **argv)
         break;
     }
     int exit_status = 1;
-    const struct service_hooks hooks = {.client_id = p.id,
-                                        .session_expiry_s = SESSION_EXPIRY_S,
-                                        .on_message = on_message,
-                                        .on_connected = on_connected,
-                                        .owner = &p};
-    if (open_server(&p) == ST_OK && service_new(&p.common, &hooks, &p.service) == ST_OK &&
-        mqtt_subscribe(service_mqtt(p.service), FL_MODEL_PUBLISH) == ST_OK)
+    if (open_all(&p) == ST_OK)
         exit_status = service_run(p.service);
     service_free(p.service);
     server_free(p.server);
-    bytes_done(&p.initial);
     return exit_status;
 }

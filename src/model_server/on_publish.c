@@ -1,45 +1,38 @@
-/* A model came on fl/models/publish (PROTOCOL 2.5): what it must be, and what is
- * said when it is not. A refused model changes nothing. */
+/* fl/models/publish (PROTOCOL 2.5): a new version, the same one again, or a
+ * refusal that says why. Nothing is published before it is durable, and a refused
+ * one changes nothing. */
+#include "model_server/state.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/jsn.h"
 #include "io/clock.h"
-#include "model/model_file.h"
-#include "model_server/state.h"
 #include "service/log.h"
 
-#define VERSION_MAX (UINT64_C(1) << 53)
+#define VERSION_DIGITS 16
+#define VERSION_MAX    (UINT64_C(1) << 53) /* see fl/topics.h */
 
-/* What was learned of a message so far. */
-struct incoming {
-    struct stored_version version;
-    bool has_name;
-    bool has_version;
+/* What is being looked at, and the refusal as it takes shape. */
+struct publication {
+    struct version facts;
+    bool has_name, has_version; /* facts.ref is known that far */
+    const char *code;           /* NULL: nothing is wrong */
+    struct why why;
 };
 
-static void refuse(struct server *s, const struct incoming *in, const char *code,
-                   const char *reason)
+static bool refuse(struct publication *p, const char *code, const char *reason)
 {
-    json_t *body = json_pack("{s:s,s:s}", "code", code, "reason", reason);
-    if (body != NULL && in->has_name)
-        (void)json_object_set_new(body, "name", json_string(in->version.ref.name.text));
-    if (body != NULL && in->has_version)
-        (void)json_object_set_new(body, "version",
-                                  json_integer((json_int_t)in->version.ref.version));
-    char *text = body == NULL ? NULL : jsn_text(body);
-    json_decref(body);
-    log_line(LOG_WARN, "model.refused", "code=%s reason=%s", code, log_quote(reason));
-    if (text == NULL)
-        return;
-    const struct mqtt_message m = {.topic = FL_MODEL_REFUSED, .payload = view_text(text)};
-    if (s->out.publish(s->out.owner, &m) != ST_OK)
-        log_line(LOG_ERROR, "publish.failed", "topic=%s", FL_MODEL_REFUSED);
-    free(text);
+    p->code = code;
+    if (p->why.text[0] == '\0')
+        why_set(&p->why, "%s", reason);
+    return false;
 }
 
-static const char *code_of(enum status status)
+/* ---- the bytes ---- */
+
+static const char *code_of_decoding(enum status status)
 {
     switch (status) {
     case ST_LIMIT:
@@ -51,109 +44,148 @@ static const char *code_of(enum status status)
     case ST_NOT_FINITE:
         return "non_finite";
     case ST_NOMEM:
-        return "no_memory";
+        return "not_stored";
     default:
         return "malformed";
     }
 }
 
+static bool read_model(struct publication *p, struct view bytes, struct model **ret)
+{
+    enum status status = model_decode(bytes, ret, &p->facts.form, &p->why);
+    if (status != ST_OK)
+        return refuse(p, code_of_decoding(status), status_name(status));
+    status = model_check_finite(*ret, &p->why);
+    if (status != ST_OK)
+        return refuse(p, code_of_decoding(status), status_name(status));
+    if (model_param_count(*ret) == 0)
+        return refuse(p, "wrong_shape", "a model without parameters");
+    return true;
+}
+
+/* ---- what it is called ---- */
+
+static bool read_name(struct publication *p, const struct mqtt_message *m,
+                      const struct model *model)
+{
+    const char *name = mqtt_message_property(m, "name");
+    if (name == NULL)
+        name = model_meta(model, "name");
+    if (name == NULL)
+        name = SERVER_DEFAULT_NAME;
+    if (id_from(name, &p->facts.ref.name) != ST_OK)
+        return refuse(p, "bad_name", "the name is not 1 to 64 letters, digits, '.', '_', '-', ':'");
+    p->has_name = true;
+    return true;
+}
+
+/* One version has one spelling: decimal digits without leading zeros. */
 static bool parse_version(const char *text, uint64_t *ret)
 {
-    size_t digits = strspn(text, "0123456789");
-    if (digits < 1 || digits > 16 || text[digits] != '\0' || (text[0] == '0' && digits > 1))
+    size_t size = strlen(text);
+    if (size < 1 || size > VERSION_DIGITS || strspn(text, "0123456789") != size ||
+        (text[0] == '0' && size > 1))
         return false;
-    uint64_t version = strtoull(text, NULL, 10);
-    if (version > VERSION_MAX)
-        return false;
-    *ret = version;
-    return true;
+    *ret = strtoull(text, NULL, 10);
+    return *ret <= VERSION_MAX;
 }
 
-/* The property if it is there, else the payload's own word; NULL: neither. */
-static const char *fact(const struct mqtt_message *m, const struct model *model, const char *key)
+static bool read_version(struct publication *p, const struct mqtt_message *m,
+                         const struct model *model)
 {
-    const char *property = mqtt_message_property(m, key);
-    return property != NULL ? property : model_meta(model, key);
-}
-
-/* Reads name and version. False: refused, with a reason. */
-static bool identify(const struct mqtt_message *m, const struct model *model, struct incoming *in,
-                     struct why *why)
-{
-    const char *name = fact(m, model, "name");
-    const char *version = fact(m, model, "version");
+    const char *said = mqtt_message_property(m, "version");
     const char *inside = model_meta(model, "version");
-    const char *round = mqtt_message_property(m, "round");
-    if (round == NULL)
-        round = model_meta(model, "round_id");
+    const char *text = said != NULL ? said : inside;
+    if (text == NULL || !parse_version(text, &p->facts.ref.version))
+        return refuse(p, "bad_version", "there is no version, a whole number from 0 to 2^53");
+    p->has_version = true;
+    if (inside != NULL && strcmp(inside, text) != 0)
+        return refuse(p, "version_mismatch",
+                      "the payload and the user property name different versions");
+    return true;
+}
 
-    in->has_name = id_from(name == NULL ? "global_model" : name, &in->version.ref.name) == ST_OK;
-    if (!in->has_name) {
-        why_set(why, "name is not a name of 1 to 64 letters, digits, '.', '_', '-' or ':'");
-        return false;
+static bool read_round(struct publication *p, const struct mqtt_message *m,
+                       const struct model *model)
+{
+    const char *round_id = mqtt_message_property(m, "round");
+    if (round_id == NULL)
+        round_id = model_meta(model, "round_id");
+    if (round_id != NULL && id_from(round_id, &p->facts.round_id) != ST_OK)
+        return refuse(p, "malformed",
+                      "the round is not 1 to 64 letters, digits, '.', '_', '-', ':'");
+    return true;
+}
+
+static bool read_publication(struct publication *p, const struct mqtt_message *m)
+{
+    struct model *model = NULL;
+    bool fine = read_model(p, m->payload, &model) && read_name(p, m, model) &&
+                read_version(p, m, model) && read_round(p, m, model);
+    model_free(model);
+    return fine;
+}
+
+/* ---- storing ---- */
+
+static bool cannot_store(struct publication *p, enum status status)
+{
+    switch (status) {
+    case ST_EXISTS:
+        return refuse(p, "version_exists",
+                      "this version has other bytes, and versions never change");
+    case ST_LIMIT:
+        return refuse(p, "too_many_versions", "the store is full; give the server another folder");
+    case ST_FULL:
+        return refuse(p, "disk_full", "no space is left where the models are stored");
+    default:
+        return refuse(p, "not_stored", status_name(status));
     }
-    in->has_version = version != NULL && parse_version(version, &in->version.ref.version);
-    if (!in->has_version) {
-        why_set(why, "version is missing or not a whole number from 0 to 2^53");
-        return false;
-    }
-    if (inside != NULL && strcmp(inside, version) != 0) {
-        why_set(why, "the message's version property and the model's own version differ");
-        return false;
-    }
-    if (round != NULL && id_from(round, &in->version.round_id) != ST_OK) {
-        why_set(why, "round is not a name of 1 to 64 letters, digits, '.', '_', '-' or ':'");
-        return false;
+}
+
+static bool store_and_publish(struct server *s, struct publication *p, struct view bytes)
+{
+    size_t before = store_count(s->store);
+    const struct version *v;
+    clock_text(p->facts.created_at);
+    enum status status = store_add(s->store, &p->facts, bytes, &v);
+    if (status != ST_OK)
+        return cannot_store(p, status);
+
+    bool is_new = store_count(s->store) > before;
+    log_line(LOG_INFO, is_new ? "model.stored" : "model.repeated",
+             "model=%s version=%llu bytes=%zu", v->ref.name.text,
+             (unsigned long long)v->ref.version, bytes.size);
+    publish_version(s, v, bytes);
+    if (is_new) {
+        clear_aged(s, v);
+        publish_index(s);
     }
     return true;
 }
 
-/* Everything that is checked before the store is touched. */
-static bool admit(struct server *s, const struct mqtt_message *m, struct incoming *in)
+static void send_refused(struct server *s, const struct publication *p)
 {
-    struct why why = {{0}};
-    struct model *model = NULL;
-    enum status status = model_decode(m->payload, &model, &in->version.form, &why);
-    if (status == ST_OK && model_tensor_count(model) == 0) {
-        why_set(&why, "a model without tensors");
-        status = ST_MALFORMED;
-    }
-    if (status == ST_OK)
-        status = model_check_finite(model, &why);
-    bool identified = status == ST_OK && identify(m, model, in, &why);
-    model_free(model);
-    if (identified)
-        return true;
-    refuse(s, in, status == ST_OK ? "invalid" : code_of(status), why.text);
-    return false;
+    json_t *object = json_pack("{s:s, s:s}", "code", p->code, "reason", p->why.text);
+    if (object != NULL && p->has_name)
+        (void)json_object_set_new(object, "name", json_string(p->facts.ref.name.text));
+    if (object != NULL && p->has_version)
+        (void)json_object_set_new(object, "version",
+                                  json_integer((json_int_t)p->facts.ref.version));
+    char *text = object == NULL ? NULL : jsn_text(object);
+    json_decref(object);
+    if (text != NULL)
+        send_message(s,
+                     &(struct mqtt_message){.topic = FL_MODEL_REFUSED, .payload = view_text(text)});
+    free(text);
+    log_line(LOG_WARN, "model.refused", "model=%s version=%llu code=%s reason=%s",
+             p->has_name ? p->facts.ref.name.text : "-", (unsigned long long)p->facts.ref.version,
+             p->code, log_quote(p->why.text));
 }
 
 void on_publish(struct server *s, const struct mqtt_message *m)
 {
-    struct incoming in = {0};
-    if (!admit(s, m, &in))
-        return;
-    bool known = store_find(s->store, &in.version.ref) != NULL;
-    clock_text(in.version.created_at);
-    enum status status = store_put(s->store, &in.version, m->payload);
-    if (status == ST_EXISTS) {
-        refuse(s, &in, "version_exists", "this version has other bytes; a version never changes");
-        return;
-    }
-    if (status != ST_OK) {
-        char reason[128];
-        (void)snprintf(reason, sizeof reason, "the version could not be stored: %s",
-                       status_name(status));
-        refuse(s, &in, status == ST_FULL ? "disk_full" : "not_stored", reason);
-        return;
-    }
-    char digest[DIGEST_TEXT_SIZE];
-    digest_text(&in.version.digest, digest);
-    log_line(LOG_INFO, "model.stored", "name=%s version=%llu bytes=%zu digest=%s known=%d",
-             in.version.ref.name.text, (unsigned long long)in.version.ref.version, m->payload.size,
-             digest, known);
-    /* Whoever sent it again did not see it: it is published again too. */
-    publish_version(s, store_find(s->store, &in.version.ref));
-    if (!known)
-        publish_index(s);
+    struct publication p = {0};
+    if (!read_publication(&p, m) || !store_and_publish(s, &p, m->payload))
+        send_refused(s, &p);
 }

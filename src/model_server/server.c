@@ -1,133 +1,216 @@
-#include "model_server/server.h"
+#include "model_server/state.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/jsn.h"
 #include "io/clock.h"
-#include "model/model_file.h"
-#include "model_server/state.h"
+#include "io/file.h"
 #include "service/log.h"
 
-#define SERVER_MAGIC 0x73727672u /* "srvr" */
+#define SERVER_MAGIC          0x73727672u /* "srvr" */
+#define ANNOUNCE_MESSAGES_MAX 16u         /* under way to the broker */
+#define ANNOUNCE_BYTES_MAX    ((size_t)64 << 20)
+#define FIRST_MODEL           "{\"w\":[0,0,0],\"b\":0,\"version\":0}"
 
-static const char demo_v0[] = "{\"b\":0,\"version\":0,\"w\":[0,0,0]}";
-
-static void send_message(struct server *s, const struct mqtt_message *m)
+void send_message(struct server *s, const struct mqtt_message *m)
 {
     enum status status = s->out.publish(s->out.owner, m);
     if (status != ST_OK)
-        log_line(LOG_ERROR, "publish.failed", "topic=%s reason=%s", log_quote(m->topic),
-                 status_name(status));
+        log_line(LOG_ERROR, "publish.failed", "topic=%s bytes=%zu reason=%s", log_quote(m->topic),
+                 m->payload.size, status_name(status));
 }
 
-void publish_version(struct server *s, const struct stored_version *v)
+void publish_version(struct server *s, const struct version *v, struct view bytes)
 {
     char topic[FL_TOPIC_SIZE], digest[DIGEST_TEXT_SIZE];
-    struct bytes bytes = {0};
     fl_topic_model(&v->ref, topic);
-    enum status status = store_get(s->store, v, &bytes);
-    if (status != ST_OK) {
-        log_line(LOG_ERROR, "version.unreadable", "topic=%s reason=%s", log_quote(topic),
-                 status_name(status));
-        return;
-    }
     digest_text(&v->digest, digest);
-    const struct mqtt_message m = {.topic = topic,
-                                   .payload = bytes_view(&bytes),
-                                   .retain = true,
-                                   .properties = {{"digest", digest}},
-                                   .property_count = 1};
-    send_message(s, &m);
-    bytes_done(&bytes);
+    send_message(s, &(struct mqtt_message){.topic = topic,
+                                           .payload = bytes,
+                                           .retain = true,
+                                           .properties = {{"digest", digest}},
+                                           .property_count = 1});
 }
 
 void publish_index(struct server *s)
 {
-    json_t *index = store_index(s->store);
-    char *text = index == NULL ? NULL : jsn_text(index);
-    json_decref(index);
+    char *text = store_index(s->store);
     if (text == NULL) {
-        log_line(LOG_ERROR, "index.failed", "reason=no_memory");
+        log_line(LOG_ERROR, "index.unmade", "reason=%s", status_name(ST_NOMEM));
         return;
     }
-    const struct mqtt_message m = {
-        .topic = FL_MODEL_INDEX, .payload = view_text(text), .retain = true};
-    send_message(s, &m);
+    send_message(s, &(struct mqtt_message){
+                        .topic = FL_MODEL_INDEX, .payload = view_text(text), .retain = true});
     free(text);
+}
 
-    size_t count = store_count(s->store);
-    if (count > s->retain) {
+/* How many of its name were stored after it. */
+static uint64_t age_of(const struct server *s, const struct version *v)
+{
+    return store_newest(s->store, &v->ref.name)->ordinal - v->ordinal;
+}
+
+void clear_aged(struct server *s, const struct version *newest)
+{
+    if (newest->ordinal <= s->settings.retain)
+        return;
+    uint64_t ordinal = newest->ordinal - s->settings.retain;
+    for (size_t i = store_count(s->store); i > 0; i--) {
+        const struct version *v = store_at(s->store, i - 1);
+        if (v->ordinal != ordinal || !id_equal(&v->ref.name, &newest->ref.name))
+            continue;
         char topic[FL_TOPIC_SIZE];
-        fl_topic_model(&store_at(s->store, count - 1 - (size_t)s->retain)->ref, topic);
-        /* An empty retained message clears the topic (MQTT 5 section 3.3.1.3). */
-        send_message(s, &(const struct mqtt_message){.topic = topic, .retain = true});
+        fl_topic_model(&v->ref, topic);
+        send_message(s, &(struct mqtt_message){.topic = topic, .retain = true});
+        return;
     }
+}
+
+/* ---- after a connect ---- */
+
+static void announce(struct server *s, const struct version *v)
+{
+    struct bytes bytes = {0};
+    enum status status = store_read(s->store, v, &bytes);
+    if (status == ST_OK)
+        publish_version(s, v, bytes_view(&bytes));
+    else
+        log_line(LOG_ERROR, "model.unreadable", "model=%s version=%llu reason=%s, not served",
+                 v->ref.name.text, (unsigned long long)v->ref.version, status_name(status));
+    s->announced_bytes += bytes.size;
+    bytes_done(&bytes);
+}
+
+static bool may_announce_more(const struct server *s)
+{
+    return s->out.unacknowledged(s->out.owner) < ANNOUNCE_MESSAGES_MAX &&
+           s->announced_bytes < ANNOUNCE_BYTES_MAX;
+}
+
+void server_tick(struct server *s)
+{
+    assert(s != NULL && s->magic == SERVER_MAGIC);
+    if (!s->announcing)
+        return;
+    if (s->out.unacknowledged(s->out.owner) == 0)
+        s->announced_bytes = 0;
+    while (s->announced < store_count(s->store)) {
+        const struct version *v = store_at(s->store, s->announced);
+        if (age_of(s, v) < s->settings.retain) {
+            if (!may_announce_more(s))
+                return;
+            announce(s, v);
+        }
+        s->announced++;
+    }
+    publish_index(s);
+    s->announcing = false;
+    log_line(LOG_INFO, "models.announced", "versions=%zu", store_count(s->store));
 }
 
 void server_connected(struct server *s)
 {
-    size_t count = store_count(s->store);
-    size_t first = count > s->retain ? count - (size_t)s->retain : 0;
-    for (size_t i = first; i < count; i++)
-        publish_version(s, store_at(s->store, i));
-    publish_index(s);
-    log_line(LOG_INFO, "models.published", "versions=%zu retained=%zu", count, count - first);
+    assert(s != NULL && s->magic == SERVER_MAGIC);
+    s->announcing = true;
+    s->announced = 0;
+    server_tick(s);
 }
 
 void server_message(struct server *s, const struct mqtt_message *m)
 {
-    assert(s != NULL && s->magic == SERVER_MAGIC);
+    assert(s != NULL && s->magic == SERVER_MAGIC && m != NULL);
     if (strcmp(m->topic, FL_MODEL_PUBLISH) == 0)
         on_publish(s, m);
+    else
+        log_line(LOG_WARN, "message.unknown", "topic=%s", log_quote(m->topic));
 }
 
-/* Version 0 of global_model, unless the folder has one already. */
-static enum status make_initial(struct server *s, struct view bytes, struct why *why)
+/* ---- version 0 ---- */
+
+/* facts: ref and form are set here */
+static enum status read_initial(struct view bytes, struct version *facts, struct why *why)
 {
-    struct stored_version v = {0};
-    enum status status = id_from("global_model", &v.ref.name);
-    assert(status == ST_OK);
-    const struct stored_version *old = store_find(s->store, &v.ref);
-    if (bytes.size == 0)
-        bytes = view_text(demo_v0);
-    if (old != NULL) {
-        struct digest d = digest_of(bytes);
-        if (bytes.data != (const uint8_t *)demo_v0 && !digest_equal(&d, &old->digest))
-            log_line(LOG_WARN, "initial.ignored", "reason=%s",
-                     log_quote("the folder has another version 0, which stays"));
+    struct model *m;
+    enum status status = model_decode(bytes, &m, &facts->form, why);
+    if (status != ST_OK)
+        return status;
+    const char *name = model_meta(m, "name"), *version = model_meta(m, "version");
+    status = model_check_finite(m, why);
+    if (status == ST_OK &&
+        id_from(name == NULL ? SERVER_DEFAULT_NAME : name, &facts->ref.name) != ST_OK) {
+        why_set(why, "its name is not 1 to 64 letters, digits, '.', '_', '-' or ':'");
+        status = ST_INVALID;
+    }
+    if (status == ST_OK && version != NULL && strcmp(version, "0") != 0) {
+        why_set(why, "its version is %.20s and not 0", version);
+        status = ST_INVALID;
+    }
+    model_free(m);
+    return status;
+}
+
+static enum status add_initial(struct server *s, struct view bytes, struct why *why)
+{
+    struct version facts = {0};
+    enum status status = read_initial(bytes, &facts, why);
+    if (status != ST_OK)
+        return status;
+    const struct version *known = store_find(s->store, &facts.ref);
+    struct digest digest = digest_of(bytes);
+    if (known != NULL) {
+        if (!digest_equal(&known->digest, &digest))
+            log_line(LOG_INFO, "initial.ignored", "model=%s, the store has a version 0 already",
+                     facts.ref.name.text);
         return ST_OK;
     }
+    clock_text(facts.created_at);
+    status = store_add(s->store, &facts, bytes, &known);
+    if (status == ST_EXISTS)
+        why_set(why, "the folder holds a file of its name that is not in the index");
+    else if (status != ST_OK)
+        why_set(why, "it cannot be stored: %s", status_name(status));
+    return status;
+}
 
-    struct model *model;
-    status = model_decode(bytes, &model, &v.form, why);
+static enum status load_initial(struct server *s)
+{
+    struct bytes bytes = {0};
+    struct why why = {0};
+    struct view v = view_text(FIRST_MODEL);
+    enum status status = ST_OK;
+    if (s->settings.initial != NULL) {
+        status = file_read(s->settings.initial, MESSAGE_SIZE_MAX, &bytes);
+        v = bytes_view(&bytes);
+        why_set(&why, "it cannot be read: %s", status_name(status));
+    }
+    if (status == ST_OK)
+        status = add_initial(s, v, &why);
     if (status != ST_OK)
-        return status;
-    status = model_check_finite(model, why);
-    model_free(model);
-    if (status != ST_OK)
-        return status;
-    clock_text(v.created_at);
-    status = store_put(s->store, &v, bytes);
-    if (status != ST_OK)
-        why_set(why, "version 0 cannot be stored: %s", status_name(status));
+        log_line(LOG_ERROR, "initial.refused", "file=%s reason=%s",
+                 log_quote(s->settings.initial == NULL ? "" : s->settings.initial),
+                 log_quote(why.text));
+    bytes_done(&bytes);
     return status;
 }
 
 enum status server_new(const struct server_settings *settings, const struct server_out *out,
-                       struct server **ret, struct why *why)
+                       struct server **ret)
 {
-    assert(settings->retain >= 1 && out->publish != NULL);
+    assert(settings != NULL && out != NULL && ret != NULL);
+    assert(settings->retain >= 1 && settings->retain <= SERVER_RETAIN_MAX);
     struct server *s = calloc(1, sizeof *s);
     if (s == NULL)
         return ST_NOMEM;
     s->magic = SERVER_MAGIC;
+    s->settings = *settings;
     s->out = *out;
-    s->retain = settings->retain;
-    enum status status = store_open(settings->folder, &s->store, why);
-    if (status == ST_OK)
-        status = make_initial(s, settings->initial, why);
+    struct why why = {0};
+    enum status status = store_open(settings->folder, &s->store, &why);
+    if (status != ST_OK)
+        log_line(LOG_ERROR, "store.refused", "reason=%s", log_quote(why.text));
+    else
+        status = load_initial(s);
     if (status != ST_OK) {
         server_free(s);
         return status;

@@ -1,35 +1,43 @@
-/* The model server without its connection: messages in, messages out, so that
- * tests drive all of it without a broker. It logs. Not thread-safe. */
+/* The model server without its connection: publications in, retained versions
+ * out.
+ *
+ * What goes out passes through struct server_out, so that tests drive all of it
+ * without a broker. It logs. Not thread-safe. */
 #ifndef MODEL_SERVER_SERVER_H
 #define MODEL_SERVER_SERVER_H
 
 #include "io/mqtt.h"
-#include "model_server/store.h"
+
+#define SERVER_DEFAULT_NAME "global_model"
+#define SERVER_RETAIN_MAX   MODEL_VERSIONS_MAX
 
 struct server;
 
 struct server_settings {
-    const char *folder;
-    /* Version 0 of global_model if the folder has none; size 0: the FML demo's.
-     * Borrowed for server_new() only. */
-    struct view initial;
-    uint64_t retain; /* how many of the newest versions are retained; at least 1 */
+    const char *folder;  /* where the versions lie */
+    const char *initial; /* file of version 0; NULL: the FML demo's model of four zeros */
+    size_t retain;       /* newest versions of each name on their topics, 1..SERVER_RETAIN_MAX */
 };
 
 struct server_out {
-    /* As mqtt_publish(). */
+    /* As mqtt_publish() and mqtt_unacknowledged(). */
     enum status (*publish)(void *owner, const struct mqtt_message *m);
+    size_t (*unacknowledged)(void *owner);
     void *owner;
 };
 
-/* Opens the folder and makes version 0 if there is none.
- * gives: *ret. fails: as store_open(); what model_decode() says of initial */
+/* Opens the store and puts version 0 there, if there is none of its name. A
+ * failure is logged with a sentence.
+ * gives: *ret
+ * fails: as store_open(), store_add() and model_decode() of the initial model */
 MUST_CHECK enum status server_new(const struct server_settings *settings,
-                                  const struct server_out *out, struct server **ret,
-                                  struct why *why);
+                                  const struct server_out *out, struct server **ret);
 
-/* The connection is up: everything that is retained is published (again). */
+/* The broker may be a new one: everything is published again, oldest first, then
+ * the index. A few at a time, so that memory stays bounded; the rest with
+ * server_tick(). */
 void server_connected(struct server *s);
+void server_tick(struct server *s);
 
 /* One message came. m is borrowed for the call; nothing in it is trusted. */
 void server_message(struct server *s, const struct mqtt_message *m);

@@ -1,241 +1,518 @@
-/* Drives the model server by messages: what it publishes and what it refuses. */
+/* Drives the model server through its messages, without a broker: what it would
+ * retain is kept in a list. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <cmocka.h>
+
+#include "base/digest.h"
 #include "base/jsn.h"
+#include "fl/topics.h"
 #include "io/file.h"
+#include "model/model_file.h"
 #include "model_server/server.h"
+#include "service/log.h"
 
-#define SENT_MAX 64
+#define SENT_MAX 256
+#define V(n)     "fl/models/global_model_v" #n
+#define FIRST    "{\"w\":[0,0,0],\"b\":0,\"version\":0}"
 
-/* What was published, oldest first. */
-static struct {
+struct sent {
     char topic[FL_TOPIC_SIZE];
-    char text[2048];
-    char digest[DIGEST_TEXT_SIZE];
+    char *text;
+    size_t size;
     bool retain;
-} sent[SENT_MAX];
-static size_t sent_count;
-static char folder[64];
+    char digest[DIGEST_TEXT_SIZE];
+};
+
+struct world {
+    char folder[64];
+    struct server_settings settings;
+    struct server *server;
+    struct sent sent[SENT_MAX];
+    size_t sent_count, read;
+    size_t unacknowledged;
+    bool broker_is_slow; /* acknowledges nothing by itself */
+};
+
+static struct world world;
 
 static enum status publish(void *owner, const struct mqtt_message *m)
 {
-    (void)owner;
-    assert_true(sent_count < SENT_MAX);
+    struct world *w = owner;
+    assert_true(w->sent_count < SENT_MAX);
+    struct sent *s = &w->sent[w->sent_count++];
     const char *digest = mqtt_message_property(m, "digest");
-    (void)snprintf(sent[sent_count].topic, FL_TOPIC_SIZE, "%s", m->topic);
-    (void)snprintf(sent[sent_count].text, sizeof sent[0].text, "%.*s", (int)m->payload.size,
-                   (const char *)m->payload.data);
-    (void)snprintf(sent[sent_count].digest, DIGEST_TEXT_SIZE, "%s", digest == NULL ? "" : digest);
-    sent[sent_count++].retain = m->retain;
+    (void)snprintf(s->topic, sizeof s->topic, "%s", m->topic);
+    (void)snprintf(s->digest, sizeof s->digest, "%s", digest == NULL ? "" : digest);
+    s->retain = m->retain;
+    s->size = m->payload.size;
+    s->text = calloc(1, s->size + 1);
+    assert_non_null(s->text);
+    if (s->size > 0)
+        memcpy(s->text, m->payload.data, s->size);
+    if (w->broker_is_slow)
+        w->unacknowledged++;
     return ST_OK;
 }
 
-static struct server *open_server(const char *initial, uint64_t retain)
+static size_t unacknowledged(void *owner)
 {
-    struct server *s = NULL;
-    struct why why;
-    const struct server_settings settings = {
-        .folder = folder, .initial = view_text(initial), .retain = retain};
-    const struct server_out out = {.publish = publish};
-    assert_int_equal(server_new(&settings, &out, &s, &why), ST_OK);
-    return s;
+    return ((struct world *)owner)->unacknowledged;
+}
+
+static void restart(void)
+{
+    struct server_out out = {.publish = publish, .unacknowledged = unacknowledged, .owner = &world};
+    world.server = server_free(world.server);
+    assert_int_equal(server_new(&world.settings, &out, &world.server), ST_OK);
+}
+
+static enum status start_fails(void)
+{
+    struct server_out out = {.publish = publish, .unacknowledged = unacknowledged, .owner = &world};
+    struct server *none = NULL;
+    enum status status = server_new(&world.settings, &out, &none);
+    assert_null(none);
+    return status;
 }
 
 static int setup(void **state)
 {
-    (void)strcpy(folder, "/tmp/fml-server-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    sent_count = 0;
-    *state = open_server("", 256);
+    (void)state;
+    memset(&world, 0, sizeof world);
+    (void)snprintf(world.folder, sizeof world.folder, "/tmp/fml-server-test-XXXXXX");
+    assert_non_null(mkdtemp(world.folder));
+    world.settings = (struct server_settings){.folder = world.folder, .retain = 64};
+    restart();
     return 0;
 }
 
 static int teardown(void **state)
 {
-    server_free(*state);
-    return file_remove_tree(folder) == ST_OK ? 0 : -1;
+    (void)state;
+    world.server = server_free(world.server);
+    for (size_t i = 0; i < world.sent_count; i++)
+        free(world.sent[i].text);
+    return file_remove_tree(world.folder) == ST_OK ? 0 : -1;
 }
 
-static void receive(struct server *s, const char *text, const char *name, const char *version)
+/* NULL: without that property */
+static void put_bytes(struct view bytes, const char *name, const char *version, const char *round)
 {
-    struct mqtt_message m = {.topic = FL_MODEL_PUBLISH, .payload = view_text(text)};
+    struct mqtt_message m = {.topic = FL_MODEL_PUBLISH, .payload = bytes};
     if (name != NULL)
         m.properties[m.property_count++] = (struct mqtt_property){"name", name};
     if (version != NULL)
         m.properties[m.property_count++] = (struct mqtt_property){"version", version};
-    server_message(s, &m);
+    if (round != NULL)
+        m.properties[m.property_count++] = (struct mqtt_property){"round", round};
+    server_message(world.server, &m);
 }
 
-static void expect_refusal(const char *code)
+static void put(const char *text, const char *name, const char *version)
 {
-    json_t *body;
-    assert_int_equal(sent_count, 1);
-    assert_string_equal(sent[0].topic, FL_MODEL_REFUSED);
-    assert_false(sent[0].retain);
-    assert_int_equal(jsn_parse(view_text(sent[0].text), 2048, &body, NULL), ST_OK);
-    assert_string_equal(json_string_value(json_object_get(body, "code")), code);
-    assert_true(json_string_length(json_object_get(body, "reason")) > 5);
-    json_decref(body);
-    sent_count = 0;
+    put_bytes(view_text(text), name, version, NULL);
 }
 
-static size_t stored_versions(struct server *s)
+static const struct sent *next(const char *topic)
 {
-    json_t *body;
-    sent_count = 0;
-    server_connected(s);
-    assert_int_equal(jsn_parse(view_text(sent[sent_count - 1].text), 2048, &body, NULL), ST_OK);
-    size_t count = json_array_size(json_object_get(body, "models"));
-    json_decref(body);
-    sent_count = 0;
-    return count;
+    if (world.read == world.sent_count)
+        fail_msg("nothing on %s", topic);
+    const struct sent *s = &world.sent[world.read++];
+    assert_string_equal(s->topic, topic);
+    return s;
 }
 
-static void at_a_connect_v0_and_the_index_are_retained(void **state)
+static void nothing_more(void)
 {
-    server_connected(*state);
-    assert_int_equal(sent_count, 2);
-    assert_string_equal(sent[0].topic, "fl/models/global_model_v0");
-    assert_string_equal(sent[0].text, "{\"b\":0,\"version\":0,\"w\":[0,0,0]}");
-    assert_true(sent[0].retain && sent[1].retain);
-    struct digest d = digest_of(view_text(sent[0].text));
+    if (world.read < world.sent_count)
+        fail_msg("unexpected: %s %s", world.sent[world.read].topic, world.sent[world.read].text);
+}
+
+static void expect_version(const char *topic, struct view bytes)
+{
+    const struct sent *s = next(topic);
     char digest[DIGEST_TEXT_SIZE];
+    struct digest d = digest_of(bytes);
     digest_text(&d, digest);
-    assert_string_equal(sent[0].digest, digest);
-    assert_string_equal(sent[1].topic, FL_MODEL_INDEX);
+    assert_true(s->retain);
+    assert_true(view_equal(view_of(s->text, s->size), bytes)); /* verbatim */
+    assert_string_equal(s->digest, digest);
 }
 
-static void a_new_version_goes_out_as_it_came(void **state)
+static void expect_index(size_t count)
 {
-    receive(*state, "{\"w\":[1, 2],\"b\":0.5,\"version\":1}", NULL, NULL);
-    assert_int_equal(sent_count, 2);
-    assert_string_equal(sent[0].topic, "fl/models/global_model_v1");
-    assert_string_equal(sent[0].text, "{\"w\":[1, 2],\"b\":0.5,\"version\":1}");
-    assert_string_equal(sent[1].topic, FL_MODEL_INDEX);
+    const struct sent *s = next(FL_MODEL_INDEX);
+    assert_true(s->retain);
+    json_t *object = json_loads(s->text, 0, NULL);
+    assert_int_equal(json_array_size(json_object_get(object, "models")), count);
+    json_decref(object);
 }
 
-static void properties_name_it(void **state)
+static void expect_refused(const char *code)
 {
-    receive(*state, "{\"w\":1}", "other", "12");
-    assert_string_equal(sent[0].topic, "fl/models/other_v12");
-    sent_count = 0;
-    receive(*state, "{\"w\":1,\"version\":3}", NULL, "4");
-    expect_refusal("invalid");
-    assert_int_equal(stored_versions(*state), 2);
+    const struct sent *s = next(FL_MODEL_REFUSED);
+    assert_false(s->retain);
+    json_t *object = json_loads(s->text, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(object, "code")), code);
+    assert_true(strlen(json_string_value(json_object_get(object, "reason"))) > 0);
+    json_decref(object);
 }
 
-static void the_same_again_is_published_again_and_other_bytes_are_refused(void **state)
+/* All that would be published at a connect is these many versions. */
+static void expect_versions_in_all(size_t count)
 {
-    receive(*state, "{\"w\":1,\"version\":1}", NULL, NULL);
-    sent_count = 0;
-    receive(*state, "{\"w\":1,\"version\":1}", NULL, NULL);
-    assert_int_equal(sent_count, 1);
-    assert_string_equal(sent[0].topic, "fl/models/global_model_v1");
-    sent_count = 0;
-    receive(*state, "{\"w\":2,\"version\":1}", NULL, NULL);
-    expect_refusal("version_exists");
-    receive(*state, "{\"w\":666,\"version\":0}", NULL, NULL);
-    expect_refusal("version_exists");
-    assert_int_equal(stored_versions(*state), 2);
+    server_connected(world.server);
+    for (size_t i = 0; i < count; i++)
+        world.read++;
+    expect_index(count);
+    nothing_more();
 }
 
-static void each_refusal_has_its_code_and_stores_nothing(void **state)
-{
-    static const struct {
-        const char *text, *name, *version, *code;
-    } bad[] = {
-        {"not json", NULL, "1", "malformed"},
-        {"[1]", NULL, "1", "malformed"},
-        {"{}", NULL, "1", "malformed"},
-        {"{\"version\":1}", NULL, NULL, "malformed"},
-        {"{\"w\":[1,[2]]}", NULL, "1", "wrong_shape"},
-        {"{\"w\":true}", NULL, "1", "wrong_dtype"},
-        {"{\"w\":1e99}", NULL, "1", "non_finite"},
-        {"{\"w\":1}", NULL, NULL, "invalid"},
-        {"{\"w\":1}", NULL, "-1", "invalid"},
-        {"{\"w\":1}", NULL, "01", "invalid"},
-        {"{\"w\":1}", NULL, "9007199254740993", "invalid"},
-        {"{\"w\":1}", "a/b", "1", "invalid"},
-        {"{\"w\":1}", "", "1", "invalid"},
-    };
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        receive(*state, bad[i].text, bad[i].name, bad[i].version);
-        expect_refusal(bad[i].code);
-    }
-    assert_int_equal(stored_versions(*state), 1);
-}
+/* ---- start and connect ---- */
 
-static void only_the_newest_are_retained(void **state)
-{
-    server_free(*state);
-    *state = open_server("", 2);
-    receive(*state, "{\"w\":1,\"version\":1}", NULL, NULL);
-    sent_count = 0;
-    receive(*state, "{\"w\":2,\"version\":2}", NULL, NULL);
-    assert_int_equal(sent_count, 3);
-    assert_string_equal(sent[2].topic, "fl/models/global_model_v0");
-    assert_string_equal(sent[2].text, ""); /* cleared */
-    assert_true(sent[2].retain);
-    sent_count = 0;
-    server_connected(*state);
-    assert_int_equal(sent_count, 4); /* v1, v2, index, and v0 cleared */
-    assert_string_equal(sent[0].topic, "fl/models/global_model_v1");
-}
-
-static void an_initial_model_counts_only_in_an_empty_folder(void **state)
-{
-    server_free(*state);
-    *state = open_server("{\"other\":1}", 256); /* the folder has a version 0 */
-    server_connected(*state);
-    assert_string_equal(sent[0].text, "{\"b\":0,\"version\":0,\"w\":[0,0,0]}");
-
-    assert_int_equal(file_remove_tree(folder), ST_OK);
-    server_free(*state);
-    sent_count = 0;
-    *state = open_server("{\"other\":1}", 256);
-    server_connected(*state);
-    assert_string_equal(sent[0].text, "{\"other\":1}");
-}
-
-static void an_initial_that_is_no_model_is_refused_at_the_start(void **state)
+static void missions_first_model_is_on_its_topic(void **state)
 {
     (void)state;
-    struct server *s = NULL;
-    struct why why = {{0}};
-    char other[96];
-    (void)snprintf(other, sizeof other, "%s/other", folder);
-    const struct server_settings settings = {
-        .folder = other, .initial = view_text("{\"w\":1e99}"), .retain = 1};
-    const struct server_out out = {.publish = publish};
-    assert_int_equal(server_new(&settings, &out, &s, &why), ST_NOT_FINITE);
-    assert_null(s);
-    assert_true(strlen(why.text) > 5);
+    nothing_more();
+    server_connected(world.server);
+    expect_version(V(0), view_text(FIRST));
+    expect_index(1);
+    nothing_more();
+    server_tick(world.server);
+    nothing_more();
 }
+
+static void everything_is_published_again_at_each_connect_and_after_a_restart(void **state)
+{
+    (void)state;
+    put("{\"w\":[1],\"version\":1}", NULL, NULL);
+    world.read = world.sent_count;
+    for (int i = 0; i < 2; i++) {
+        server_connected(world.server);
+        expect_version(V(0), view_text(FIRST));
+        expect_version(V(1), view_text("{\"w\":[1],\"version\":1}"));
+        expect_index(2);
+        nothing_more();
+        restart();
+    }
+}
+
+static void slow_broker_gets_a_few_at_a_time(void **state)
+{
+    (void)state;
+    char text[64];
+    for (int i = 1; i < 40; i++) {
+        (void)snprintf(text, sizeof text, "{\"w\":[1],\"version\":%d}", i);
+        put(text, NULL, NULL);
+    }
+    world.read = world.sent_count;
+    world.broker_is_slow = true;
+    size_t before = world.sent_count;
+    server_connected(world.server);
+    server_tick(world.server);
+    size_t burst = world.sent_count - before;
+    assert_true(burst >= 1 && burst <= 16);
+    for (int i = 0; i < 40; i++) {
+        world.unacknowledged = 0;
+        server_tick(world.server);
+    }
+    assert_int_equal(world.sent_count - before, 41); /* each once, and the index */
+    world.read += 40;
+    expect_index(40);
+}
+
+static void initial_file_is_version_0_of_its_name(void **state)
+{
+    (void)state;
+    const struct model_shape shape = {.name = "w", .rank = 1, .shape = {2}};
+    struct model *m;
+    struct bytes bytes = {0};
+    char path[128];
+    assert_int_equal(model_new(&shape, 1, &m), ST_OK);
+    assert_int_equal(model_set_meta(m, "name", "digits"), ST_OK);
+    assert_int_equal(model_encode(m, MODEL_SAFETENSORS, &bytes), ST_OK);
+    model_free(m);
+    (void)snprintf(path, sizeof path, "%s/my-model", world.folder);
+    assert_int_equal(file_write(path, bytes_view(&bytes)), ST_OK);
+
+    world.settings.initial = path;
+    restart();
+    server_connected(world.server);
+    expect_version(V(0), view_text(FIRST)); /* from the first start */
+    expect_version("fl/models/digits_v0", bytes_view(&bytes));
+    expect_index(2);
+    bytes_done(&bytes);
+    nothing_more();
+}
+
+static void version_0_that_is_there_wins_over_the_initial_file(void **state)
+{
+    (void)state;
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/my-model", world.folder);
+    assert_int_equal(file_write(path, view_text("{\"w\":[7]}")), ST_OK);
+    world.settings.initial = path;
+    restart();
+    server_connected(world.server);
+    expect_version(V(0), view_text(FIRST));
+    expect_index(1);
+}
+
+static void unusable_initial_file_stops_the_start(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"", "{", "{\"w\":[1],\"version\":3}", "{\"w\":[1,\"x\"]}",
+                                        "{\"w\":[1],\"name\":\"a/b\"}"};
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/my-model", world.folder);
+    world.settings.initial = path;
+    assert_int_equal(start_fails(), ST_NOT_FOUND);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        assert_int_equal(file_write(path, view_text(texts[i])), ST_OK);
+        assert_int_not_equal(start_fails(), ST_OK);
+    }
+    expect_versions_in_all(1);
+}
+
+static void damaged_index_stops_the_start(void **state)
+{
+    (void)state;
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/index.json", world.folder);
+    assert_int_equal(file_write(path, view_text("{\"models\":[")), ST_OK);
+    assert_int_equal(start_fails(), ST_CORRUPT);
+}
+
+static void changed_file_is_not_served_and_the_others_are(void **state)
+{
+    (void)state;
+    char path[128];
+    put("{\"w\":[1],\"version\":1}", NULL, NULL);
+    world.read = world.sent_count;
+    (void)snprintf(path, sizeof path, "%s/global_model_v0.json", world.folder);
+    assert_int_equal(file_write(path, view_text("{\"w\":[666],\"b\":0,\"version\":0}")), ST_OK);
+    restart();
+    server_connected(world.server);
+    expect_version(V(1), view_text("{\"w\":[1],\"version\":1}"));
+    expect_index(2);
+    nothing_more();
+}
+
+/* ---- publications ---- */
+
+static void new_version_is_stored_and_published(void **state)
+{
+    (void)state;
+    const char *text = "{\"b\":2.0,\"version\":1,\"w\":[1.25,0.5,3.0]}";
+    put_bytes(view_text(text), "global_model", "1", "r-0001");
+    char path[128];
+    struct bytes bytes = {0};
+    (void)snprintf(path, sizeof path, "%s/global_model_v1.json", world.folder);
+    assert_int_equal(file_read(path, 1024, &bytes), ST_OK);
+    assert_true(view_equal(bytes_view(&bytes), view_text(text)));
+    bytes_done(&bytes);
+
+    expect_version(V(1), view_text(text));
+    const struct sent *s = next(FL_MODEL_INDEX);
+    json_t *object = json_loads(s->text, 0, NULL);
+    json_t *v = json_array_get(json_object_get(object, "models"), 1);
+    assert_string_equal(json_string_value(json_object_get(v, "round_id")), "r-0001");
+    assert_string_equal(json_string_value(json_object_get(v, "topic")), V(1));
+    json_decref(object);
+    nothing_more();
+}
+
+static void missions_payload_without_properties_is_global_model(void **state)
+{
+    (void)state;
+    put("{\"w\":[0.1,0.2,0.3],\"b\":0.4,\"version\":1}", NULL, NULL);
+    expect_version(V(1), view_text("{\"w\":[0.1,0.2,0.3],\"b\":0.4,\"version\":1}"));
+    expect_index(2);
+}
+
+static void safetensors_name_themselves_in_their_metadata(void **state)
+{
+    (void)state;
+    const struct model_shape shape = {.name = "w", .rank = 1, .shape = {2}};
+    struct model *m;
+    struct bytes bytes = {0};
+    assert_int_equal(model_new(&shape, 1, &m), ST_OK);
+    assert_int_equal(model_set_meta(m, "name", "digits"), ST_OK);
+    assert_int_equal(model_set_meta(m, "version", "12"), ST_OK);
+    assert_int_equal(model_set_meta(m, "round_id", "r-9"), ST_OK);
+    assert_int_equal(model_encode(m, MODEL_SAFETENSORS, &bytes), ST_OK);
+    model_free(m);
+    put_bytes(bytes_view(&bytes), NULL, NULL, NULL);
+    expect_version("fl/models/digits_v12", bytes_view(&bytes));
+    bytes_done(&bytes);
+    assert_non_null(strstr(next(FL_MODEL_INDEX)->text, "r-9"));
+    nothing_more();
+}
+
+static void same_bytes_again_are_published_again_and_stored_once(void **state)
+{
+    (void)state;
+    put("{\"w\":[1],\"version\":1}", NULL, "1");
+    expect_version(V(1), view_text("{\"w\":[1],\"version\":1}"));
+    expect_index(2);
+    put("{\"w\":[1],\"version\":1}", NULL, "1");
+    expect_version(V(1), view_text("{\"w\":[1],\"version\":1}"));
+    nothing_more();
+    expect_versions_in_all(2);
+}
+
+static void any_unused_number_is_allowed(void **state)
+{
+    (void)state;
+    put("{\"w\":[1]}", NULL, "40");
+    expect_version(V(40), view_text("{\"w\":[1]}"));
+    expect_index(2);
+    put("{\"w\":[1]}", NULL, "7");
+    expect_version(V(7), view_text("{\"w\":[1]}"));
+    expect_index(3);
+    put("{\"w\":[1]}", "other", "0");
+    expect_version("fl/models/other_v0", view_text("{\"w\":[1]}"));
+    expect_index(4);
+}
+
+static void refusals_have_a_code_and_change_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *name, *version, *code;
+    } cases[] = {
+        {"", NULL, "1", "malformed"},
+        {"{\"w\":[1,", NULL, "1", "malformed"},
+        {"{}", NULL, "1", "wrong_shape"},
+        {"{\"w\":[[1],[2,3]]}", NULL, "1", "wrong_shape"},
+        {"{\"w\":[true]}", NULL, "1", "wrong_dtype"},
+        {"{\"w\":[1e300]}", NULL, "1", "non_finite"},
+        {"{\"w\":[1]}", "a/b", "1", "bad_name"},
+        {"{\"w\":[1]}", "", "1", "bad_name"},
+        {"{\"w\":[1]}", NULL, NULL, "bad_version"},
+        {"{\"w\":[1]}", NULL, "-1", "bad_version"},
+        {"{\"w\":[1]}", NULL, "01", "bad_version"},
+        {"{\"w\":[1]}", NULL, "1_v2", "bad_version"},
+        {"{\"w\":[1]}", NULL, "9007199254740993", "bad_version"},
+        {"{\"w\":[1],\"version\":2}", NULL, "1", "version_mismatch"},
+        {"{\"w\":[666],\"version\":0}", NULL, NULL, "version_exists"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        put(cases[i].text, cases[i].name, cases[i].version);
+        expect_refused(cases[i].code);
+        nothing_more();
+    }
+    put_bytes(view_text("{\"w\":[1]}"), NULL, "1", "a/b");
+    expect_refused("malformed");
+    server_message(world.server, &(struct mqtt_message){.topic = "something/else"});
+    nothing_more();
+    server_connected(world.server);
+    expect_version(V(0), view_text(FIRST));
+    expect_index(1);
+}
+
+static void refusal_says_which_version_it_is_about(void **state)
+{
+    (void)state;
+    put("{\"w\":[9]}", "global_model", "0");
+    json_t *object = json_loads(next(FL_MODEL_REFUSED)->text, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(object, "name")), "global_model");
+    assert_int_equal(json_integer_value(json_object_get(object, "version")), 0);
+    assert_string_equal(json_string_value(json_object_get(object, "code")), "version_exists");
+    json_decref(object);
+}
+
+static void infinities_in_safetensors_are_refused(void **state)
+{
+    (void)state;
+    const struct model_shape shape = {.name = "w", .rank = 1, .shape = {2}};
+    struct model *m;
+    struct bytes bytes = {0};
+    assert_int_equal(model_new(&shape, 1, &m), ST_OK);
+    assert_int_equal(model_encode(m, MODEL_SAFETENSORS, &bytes), ST_OK);
+    model_free(m);
+    const uint8_t infinity[4] = {0, 0, 0x80, 0x7f};
+    memcpy(bytes.data + bytes.size - 4, infinity, 4);
+    put_bytes(bytes_view(&bytes), NULL, "1", NULL);
+    bytes_done(&bytes);
+    expect_refused("non_finite");
+    nothing_more();
+}
+
+static void too_large_model_is_refused(void **state)
+{
+    (void)state;
+    size_t size = MESSAGE_SIZE_MAX + 1;
+    uint8_t *bytes = malloc(size);
+    assert_non_null(bytes);
+    memset(bytes, ' ', size);
+    put_bytes(view_of(bytes, size), NULL, "1", NULL);
+    free(bytes);
+    expect_refused("too_large");
+    nothing_more();
+}
+
+/* ---- what stays on the topics ---- */
+
+static void only_the_newest_of_a_name_stay_on_their_topics(void **state)
+{
+    (void)state;
+    world.settings.retain = 2;
+    restart();
+    put("{\"w\":[1],\"version\":1}", NULL, NULL);
+    expect_version(V(1), view_text("{\"w\":[1],\"version\":1}"));
+    expect_index(2);
+    put("{\"w\":[2]}", "other", "1"); /* another name does not push it out */
+    expect_version("fl/models/other_v1", view_text("{\"w\":[2]}"));
+    expect_index(3);
+    put("{\"w\":[2],\"version\":2}", NULL, NULL);
+    expect_version(V(2), view_text("{\"w\":[2],\"version\":2}"));
+    const struct sent *cleared = next(V(0));
+    assert_int_equal(cleared->size, 0);
+    assert_true(cleared->retain);
+    expect_index(4); /* it is still stored */
+    nothing_more();
+
+    restart();
+    server_connected(world.server);
+    expect_version(V(1), view_text("{\"w\":[1],\"version\":1}"));
+    expect_version("fl/models/other_v1", view_text("{\"w\":[2]}"));
+    expect_version(V(2), view_text("{\"w\":[2],\"version\":2}"));
+    expect_index(4);
+    nothing_more();
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
+    log_level_set(LOG_ERROR);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(at_a_connect_v0_and_the_index_are_retained, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_new_version_goes_out_as_it_came, setup, teardown),
-        cmocka_unit_test_setup_teardown(properties_name_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            the_same_again_is_published_again_and_other_bytes_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(each_refusal_has_its_code_and_stores_nothing, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(only_the_newest_are_retained, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_initial_model_counts_only_in_an_empty_folder, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(an_initial_that_is_no_model_is_refused_at_the_start, setup,
-                                        teardown),
+        CASE(missions_first_model_is_on_its_topic),
+        CASE(everything_is_published_again_at_each_connect_and_after_a_restart),
+        CASE(slow_broker_gets_a_few_at_a_time),
+        CASE(initial_file_is_version_0_of_its_name),
+        CASE(version_0_that_is_there_wins_over_the_initial_file),
+        CASE(unusable_initial_file_stops_the_start),
+        CASE(damaged_index_stops_the_start),
+        CASE(changed_file_is_not_served_and_the_others_are),
+        CASE(new_version_is_stored_and_published),
+        CASE(missions_payload_without_properties_is_global_model),
+        CASE(safetensors_name_themselves_in_their_metadata),
+        CASE(same_bytes_again_are_published_again_and_stored_once),
+        CASE(any_unused_number_is_allowed),
+        CASE(refusals_have_a_code_and_change_nothing),
+        CASE(refusal_says_which_version_it_is_about),
+        CASE(infinities_in_safetensors_are_refused),
+        CASE(too_large_model_is_refused),
+        CASE(only_the_newest_of_a_name_stay_on_their_topics),
     };
     return cmocka_run_group_tests_name("model_server/server", tests, NULL, NULL);
 }

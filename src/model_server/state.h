@@ -1,23 +1,31 @@
-/* What the model server's own files share. */
+/* What the files of this folder share; nobody else includes it. */
 #ifndef MODEL_SERVER_STATE_H
 #define MODEL_SERVER_STATE_H
 
 #include "model_server/server.h"
+#include "model_server/store.h"
 
 struct server {
     uint32_t magic;
-    struct store *store;
+    struct server_settings settings;
     struct server_out out;
-    uint64_t retain;
+    struct store *store;
+    bool announcing; /* after a connect, until all is published again */
+    size_t announced;
+    size_t announced_bytes; /* since the broker had acknowledged all */
 };
 
-/* A model came on fl/models/publish. */
 void on_publish(struct server *s, const struct mqtt_message *m);
 
-/* Puts a version on its topic, retained, if its bytes are what they should be. */
-void publish_version(struct server *s, const struct stored_version *v);
+/* ---- server.c ---- */
 
-/* After a version came: the index, and the topic of the one that is too old now. */
+/* bytes: those of v */
+void publish_version(struct server *s, const struct version *v, struct view bytes);
 void publish_index(struct server *s);
+/* The one that is now too old to be retained, if there is one, leaves its topic. */
+void clear_aged(struct server *s, const struct version *newest);
+
+/* Failures are logged; whoever misses the message asks again. */
+void send_message(struct server *s, const struct mqtt_message *m);
 
 #endif

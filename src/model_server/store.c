@@ -9,68 +9,125 @@
 #include "base/jsn.h"
 #include "io/file.h"
 
-#define STORE_MAGIC 0x73746f72u /* "stor" */
+#define STORE_MAGIC  0x73746f72u /* "stor" */
+#define INDEX_NAME   "index.json"
+#define VERSION_MAX  (UINT64_C(1) << 53) /* see fl/topics.h */
+#define GROWTH_FIRST 64u
 
 struct store {
     uint32_t magic;
-    char folder[PATH_MAX];
-    struct stored_version *versions; /* (count,), in the order they came */
-    size_t count;
+    char *folder;
+    size_t count, capacity;
+    struct version *versions; /* (count,), oldest first */
 };
 
-static const char *form_name(enum model_form form)
+/* ---- paths ---- */
+
+static enum status path_of_index(const struct store *s, char ret[PATH_MAX])
 {
-    return form == MODEL_JSON ? "json" : "safetensors";
+    int size = snprintf(ret, PATH_MAX, "%s/" INDEX_NAME, s->folder);
+    return size > 0 && size < PATH_MAX ? ST_OK : ST_LIMIT;
 }
 
-static enum status path_of(const struct store *s, const char *file, char ret[PATH_MAX])
+/* A name is an id, so this never leaves the folder. */
+static enum status path_of(const struct store *s, const struct version *v, char ret[PATH_MAX])
 {
-    int size = snprintf(ret, PATH_MAX, "%s/%s", s->folder, file);
-    return size > 0 && size < PATH_MAX ? ST_OK : ST_IO;
+    int size = snprintf(ret, PATH_MAX, "%s/%s_v%llu.%s", s->folder, v->ref.name.text,
+                        (unsigned long long)v->ref.version,
+                        v->form == MODEL_JSON ? "json" : "safetensors");
+    return size > 0 && size < PATH_MAX ? ST_OK : ST_LIMIT;
 }
 
-static enum status version_path(const struct store *s, const struct stored_version *v,
-                                char ret[PATH_MAX])
+/* ---- the list ---- */
+
+size_t store_count(const struct store *s)
 {
-    char file[FL_TOPIC_SIZE];
-    (void)snprintf(file, sizeof file, "%s_v%llu.%s", v->ref.name.text,
-                   (unsigned long long)v->ref.version, form_name(v->form));
-    return path_of(s, file, ret);
+    assert(s != NULL && s->magic == STORE_MAGIC);
+    return s->count;
 }
 
-/* ---- the index ---- */
-
-json_t *store_index(const struct store *s)
+const struct version *store_at(const struct store *s, size_t index)
 {
-    json_t *models = json_array();
-    for (size_t i = 0; i < s->count; i++) {
-        const struct stored_version *v = &s->versions[i];
-        char topic[FL_TOPIC_SIZE], digest[DIGEST_TEXT_SIZE];
-        fl_topic_model(&v->ref, topic);
-        digest_text(&v->digest, digest);
-        json_t *entry =
-            json_pack("{s:s,s:I,s:s,s:s,s:I,s:s,s:s}", "name", v->ref.name.text, "version",
-                      (json_int_t)v->ref.version, "topic", topic, "digest", digest, "size",
-                      (json_int_t)v->size, "form", form_name(v->form), "created_at", v->created_at);
-        if (entry != NULL && v->round_id.text[0] != '\0')
-            (void)json_object_set_new(entry, "round_id", json_string(v->round_id.text));
-        if (json_array_append_new(models, entry) != 0) {
-            json_decref(models);
-            return NULL;
-        }
+    assert(index < store_count(s));
+    return &s->versions[index];
+}
+
+const struct version *store_find(const struct store *s, const struct model_ref *ref)
+{
+    for (size_t i = store_count(s); i > 0; i--) {
+        const struct version *v = &s->versions[i - 1];
+        if (v->ref.version == ref->version && id_equal(&v->ref.name, &ref->name))
+            return v;
     }
-    return json_pack("{s:o}", "models", models);
+    return NULL;
+}
+
+const struct version *store_newest(const struct store *s, const struct id *name)
+{
+    for (size_t i = store_count(s); i > 0; i--)
+        if (id_equal(&s->versions[i - 1].ref.name, name))
+            return &s->versions[i - 1];
+    return NULL;
+}
+
+static enum status make_room(struct store *s)
+{
+    if (s->count == MODEL_VERSIONS_MAX)
+        return ST_LIMIT;
+    if (s->count < s->capacity)
+        return ST_OK;
+    size_t capacity = s->capacity == 0 ? GROWTH_FIRST : 2 * s->capacity;
+    struct version *grown = realloc(s->versions, capacity * sizeof *grown);
+    if (grown == NULL)
+        return ST_NOMEM;
+    s->versions = grown;
+    s->capacity = capacity;
+    return ST_OK;
+}
+
+/* There is room. */
+static void push(struct store *s, const struct version *v)
+{
+    const struct version *before = store_newest(s, &v->ref.name);
+    uint64_t ordinal = before == NULL ? 1 : before->ordinal + 1;
+    s->versions[s->count] = *v;
+    s->versions[s->count++].ordinal = ordinal;
+}
+
+/* ---- the index, written ---- */
+
+static json_t *version_to_json(const struct version *v)
+{
+    char topic[FL_TOPIC_SIZE], digest[DIGEST_TEXT_SIZE];
+    fl_topic_model(&v->ref, topic);
+    digest_text(&v->digest, digest);
+    return json_pack("{s:s, s:I, s:s, s:s, s:I, s:s, s:s, s:s}", "name", v->ref.name.text,
+                     "version", (json_int_t)v->ref.version, "topic", topic, "digest", digest,
+                     "size", (json_int_t)v->size, "form",
+                     v->form == MODEL_JSON ? "json" : "safetensors", "round_id", v->round_id.text,
+                     "created_at", v->created_at);
+}
+
+char *store_index(const struct store *s)
+{
+    json_t *array = json_array();
+    int failed = array == NULL;
+    for (size_t i = 0; i < store_count(s) && !failed; i++)
+        failed = json_array_append_new(array, version_to_json(&s->versions[i]));
+    json_t *object = failed ? NULL : json_pack("{s:O}", "models", array);
+    char *text = object == NULL ? NULL : jsn_text(object);
+    json_decref(object);
+    json_decref(array);
+    return text;
 }
 
 static enum status write_index(const struct store *s)
 {
     char path[PATH_MAX];
-    enum status status = path_of(s, "index.json", path);
+    enum status status = path_of_index(s, path);
     if (status != ST_OK)
         return status;
-    json_t *index = store_index(s);
-    char *text = index == NULL ? NULL : jsn_text(index);
-    json_decref(index);
+    char *text = store_index(s);
     if (text == NULL)
         return ST_NOMEM;
     status = file_write(path, view_text(text));
@@ -78,187 +135,221 @@ static enum status write_index(const struct store *s)
     return status;
 }
 
-static enum status read_entry(const json_t *entry, struct stored_version *ret, struct why *why)
+/* ---- the index, read: we wrote it, but the disk may have changed it ---- */
+
+static enum status read_form(const json_t *object, struct version *v, struct why *why)
 {
-    const char *digest = NULL, *form = NULL, *created_at = "";
-    struct stored_version v = {0};
-    enum status status = json_is_object(entry) ? ST_OK : ST_INVALID;
-    if (status == ST_OK)
-        status = jsn_id(entry, "name", JSN_REQUIRED, &v.ref.name, why);
-    if (status == ST_OK)
-        status =
-            jsn_uint(entry, "version", JSN_REQUIRED, 0, UINT64_C(1) << 53, &v.ref.version, why);
-    if (status == ST_OK)
-        status = jsn_str(entry, "digest", JSN_REQUIRED, DIGEST_TEXT_SIZE, &digest, why);
-    if (status == ST_OK)
-        status = digest_parse(digest, &v.digest);
-    if (status == ST_OK)
-        status = jsn_uint(entry, "size", JSN_REQUIRED, 1, MESSAGE_SIZE_MAX, &v.size, why);
-    if (status == ST_OK)
-        status = jsn_str(entry, "form", JSN_REQUIRED, 16, &form, why);
-    if (status == ST_OK)
-        status = jsn_id(entry, "round_id", JSN_OPTIONAL, &v.round_id, why);
-    if (status == ST_OK)
-        status =
-            jsn_str(entry, "created_at", JSN_OPTIONAL, sizeof v.created_at - 1, &created_at, why);
+    const char *form = "";
+    enum status status = jsn_str(object, "form", JSN_REQUIRED, 16, &form, why);
     if (status != ST_OK)
         return status;
-    if (strcmp(form, "json") != 0 && strcmp(form, "safetensors") != 0)
+    v->form = strcmp(form, "json") == 0 ? MODEL_JSON : MODEL_SAFETENSORS;
+    if (v->form == MODEL_SAFETENSORS && strcmp(form, "safetensors") != 0) {
+        why_set(why, "form is neither json nor safetensors");
         return ST_INVALID;
-    v.form = strcmp(form, "json") == 0 ? MODEL_JSON : MODEL_SAFETENSORS;
-    (void)snprintf(v.created_at, sizeof v.created_at, "%s", created_at);
-    *ret = v;
+    }
     return ST_OK;
 }
 
-static enum status read_entries(struct store *s, struct view text, struct why *why)
+static enum status read_texts(const json_t *object, struct version *v, struct why *why)
 {
-    json_t *index = NULL, *models = NULL;
-    enum status status = jsn_parse(text, JSON_SIZE_MAX, &index, why);
+    const char *digest = "", *round_id = "", *created_at = "";
+    enum status status = jsn_str(object, "digest", JSN_REQUIRED, DIGEST_TEXT_SIZE, &digest, why);
+    if (status == ST_OK && digest_parse(digest, &v->digest) != ST_OK) {
+        why_set(why, "digest is not one");
+        status = ST_INVALID;
+    }
     if (status == ST_OK)
-        status = jsn_array(index, "models", JSN_REQUIRED, STORE_VERSIONS_MAX, &models, why);
-    size_t count = status == ST_OK ? json_array_size(models) : 0;
-    if (count > 0 && (s->versions = calloc(count, sizeof *s->versions)) == NULL)
-        status = ST_NOMEM;
-    for (size_t i = 0; status == ST_OK && i < count; i++) {
-        struct stored_version v;
-        status = read_entry(json_array_get(models, i), &v, why);
+        status = jsn_str(object, "round_id", JSN_OPTIONAL, ID_SIZE_MAX, &round_id, why);
+    if (status == ST_OK && round_id[0] != '\0')
+        status = jsn_id(object, "round_id", JSN_OPTIONAL, &v->round_id, why);
+    if (status == ST_OK)
+        status =
+            jsn_str(object, "created_at", JSN_OPTIONAL, sizeof v->created_at - 1, &created_at, why);
+    if (status == ST_OK)
+        memcpy(v->created_at, created_at, strlen(created_at) + 1);
+    return status;
+}
+
+static enum status read_version(const json_t *object, struct version *v, struct why *why)
+{
+    enum status status = jsn_id(object, "name", JSN_REQUIRED, &v->ref.name, why);
+    if (status == ST_OK)
+        status = jsn_uint(object, "version", JSN_REQUIRED, 0, VERSION_MAX, &v->ref.version, why);
+    if (status == ST_OK)
+        status = jsn_uint(object, "size", JSN_REQUIRED, 1, MESSAGE_SIZE_MAX, &v->size, why);
+    if (status == ST_OK)
+        status = read_form(object, v, why);
+    if (status == ST_OK)
+        status = read_texts(object, v, why);
+    return status;
+}
+
+static enum status read_versions(struct store *s, const json_t *object, struct why *why)
+{
+    json_t *array;
+    enum status status = jsn_array(object, "models", JSN_REQUIRED, MODEL_VERSIONS_MAX, &array, why);
+    for (size_t i = 0; status == ST_OK && i < json_array_size(array); i++) {
+        struct version v = {0};
+        status = read_version(json_array_get(array, i), &v, why);
         if (status == ST_OK && store_find(s, &v.ref) != NULL) {
-            why_set(why, "a version stands there twice");
+            why_set(why, "version %llu of %s is there twice", (unsigned long long)v.ref.version,
+                    v.ref.name.text);
             status = ST_INVALID;
         }
         if (status == ST_OK)
-            s->versions[s->count++] = v;
+            status = make_room(s);
+        if (status == ST_OK)
+            push(s, &v);
     }
-    json_decref(index);
     return status;
 }
 
 static enum status read_index(struct store *s, struct why *why)
 {
     char path[PATH_MAX];
-    struct bytes text = {0};
-    struct why inner = {{0}};
-    enum status status = path_of(s, "index.json", path);
-    if (status == ST_OK)
-        status = file_read(path, JSON_SIZE_MAX, &text);
-    if (status == ST_NOT_FOUND)
-        return ST_OK; /* a new folder */
-    if (status == ST_OK) {
-        status = read_entries(s, bytes_view(&text), &inner);
-        if (status != ST_OK && status != ST_NOMEM)
-            status = ST_CORRUPT;
-    }
+    struct bytes bytes = {0};
+    json_t *object = NULL;
+    struct why inner = {0};
+    enum status status = path_of_index(s, path);
     if (status != ST_OK)
-        why_set(why, "%.100s cannot be read (%s): %.100s", path, status_name(status), inner.text);
-    bytes_done(&text);
+        return status;
+    status = file_read(path, MODEL_INDEX_SIZE_MAX, &bytes);
+    if (status == ST_NOT_FOUND)
+        return ST_OK;
+    if (status == ST_OK)
+        status = jsn_parse(bytes_view(&bytes), MODEL_INDEX_SIZE_MAX, &object, &inner);
+    if (status == ST_OK)
+        status = read_versions(s, object, &inner);
+    if (status == ST_MALFORMED || status == ST_INVALID || status == ST_LIMIT) {
+        why_set(why, "%s is damaged (%.150s); put back a copy, or move the folder away", path,
+                inner.text);
+        status = ST_CORRUPT;
+    }
+    json_decref(object);
+    bytes_done(&bytes);
     return status;
 }
 
-/* ---- the folder ---- */
-
 enum status store_open(const char *folder, struct store **ret, struct why *why)
 {
+    assert(folder != NULL && ret != NULL);
     struct store *s = calloc(1, sizeof *s);
     if (s == NULL)
         return ST_NOMEM;
     s->magic = STORE_MAGIC;
-    int size = snprintf(s->folder, sizeof s->folder, "%s", folder);
-    enum status status = size > 0 && (size_t)size < sizeof s->folder ? ST_OK : ST_IO;
+    s->folder = strdup(folder);
+    enum status status = s->folder == NULL ? ST_NOMEM : file_make_folder(folder);
     if (status == ST_OK)
-        status = file_make_folder(folder);
-    if (status != ST_OK)
-        why_set(why, "the folder %.150s cannot be made: %s", folder, status_name(status));
-    else
         status = read_index(s, why);
-    if (status != ST_OK) {
-        store_close(s);
-        return status;
+    if (status == ST_OK) {
+        *ret = s;
+        return ST_OK;
     }
-    *ret = s;
-    return ST_OK;
-}
-
-size_t store_count(const struct store *s)
-{
-    return s->count;
-}
-
-const struct stored_version *store_at(const struct store *s, size_t index)
-{
-    assert(index < s->count);
-    return &s->versions[index];
-}
-
-const struct stored_version *store_find(const struct store *s, const struct model_ref *ref)
-{
-    /* The newest are asked for most. */
-    for (size_t i = s->count; i-- > 0;)
-        if (s->versions[i].ref.version == ref->version &&
-            id_equal(&s->versions[i].ref.name, &ref->name))
-            return &s->versions[i];
-    return NULL;
-}
-
-static enum status append(struct store *s, const struct stored_version *v)
-{
-    struct stored_version *grown = realloc(s->versions, (s->count + 1) * sizeof *grown);
-    if (grown == NULL)
-        return ST_NOMEM;
-    s->versions = grown;
-    s->versions[s->count++] = *v;
-    enum status status = write_index(s);
-    if (status != ST_OK)
-        s->count--;
+    if (status != ST_CORRUPT)
+        why_set(why, "%s cannot be used: %s", folder, status_name(status));
+    store_close(s);
     return status;
 }
 
-enum status store_put(struct store *s, struct stored_version *version, struct view bytes)
-{
-    assert(s != NULL && s->magic == STORE_MAGIC);
-    version->digest = digest_of(bytes);
-    version->size = bytes.size;
-    const struct stored_version *old = store_find(s, &version->ref);
-    if (old != NULL && !digest_equal(&old->digest, &version->digest))
-        return ST_EXISTS;
-    if (old == NULL && s->count >= STORE_VERSIONS_MAX)
-        return ST_LIMIT;
+/* ---- versions, written and read ---- */
 
-    /* Written again even if the index knows it: the file may have been damaged. */
-    char path[PATH_MAX];
-    enum status status = version_path(s, version, path);
-    if (status == ST_OK)
-        status = file_write(path, bytes);
-    if (status != ST_OK || old != NULL)
-        return status;
-    return append(s, version);
-}
-
-enum status store_get(struct store *s, const struct stored_version *version, struct bytes *ret)
+static enum status read_checked(const char *path, const struct version *v, struct bytes *ret)
 {
-    char path[PATH_MAX];
-    struct bytes fresh = {0};
-    enum status status = version_path(s, version, path);
-    if (status == ST_OK)
-        status = file_read(path, (size_t)version->size, &fresh);
+    struct bytes bytes = {0};
+    enum status status = file_read(path, (size_t)v->size, &bytes);
     if (status == ST_LIMIT)
-        return ST_CORRUPT; /* larger than it was */
+        return ST_CORRUPT; /* longer than what was stored */
     if (status != ST_OK)
         return status;
-    struct digest found = digest_of(bytes_view(&fresh));
-    if (!digest_equal(&found, &version->digest)) {
-        bytes_done(&fresh);
+    struct digest digest = digest_of(bytes_view(&bytes));
+    if (!digest_equal(&digest, &v->digest)) {
+        bytes_done(&bytes);
         return ST_CORRUPT;
     }
     bytes_done(ret);
-    *ret = fresh;
+    *ret = bytes;
     return ST_OK;
+}
+
+enum status store_read(const struct store *s, const struct version *v, struct bytes *ret)
+{
+    assert(s != NULL && s->magic == STORE_MAGIC && v != NULL && ret != NULL);
+    char path[PATH_MAX];
+    enum status status = path_of(s, v, path);
+    return status == ST_OK ? read_checked(path, v, ret) : status;
+}
+
+/* Makes the file of v hold bytes. One that is there and is not in the index was
+ * left by a crash (then it is the same), or is somebody's: it is not touched. */
+static enum status write_new(const char *path, const struct version *v, struct view bytes,
+                             bool *ret_made)
+{
+    struct bytes old = {0};
+    enum status status = read_checked(path, v, &old);
+    bytes_done(&old);
+    *ret_made = status == ST_NOT_FOUND;
+    if (status == ST_NOT_FOUND)
+        return file_write(path, bytes);
+    return status == ST_CORRUPT ? ST_EXISTS : status;
+}
+
+static enum status add_new(struct store *s, const struct version *v, struct view bytes)
+{
+    char path[PATH_MAX];
+    bool made;
+    enum status status = path_of(s, v, path);
+    if (status == ST_OK)
+        status = make_room(s);
+    if (status == ST_OK)
+        status = write_new(path, v, bytes, &made);
+    if (status != ST_OK)
+        return status;
+    push(s, v);
+    status = write_index(s);
+    if (status != ST_OK) {
+        s->count--;
+        if (made)
+            (void)remove(path);
+    }
+    return status;
+}
+
+static enum status repair(const struct store *s, const struct version *v, struct view bytes)
+{
+    struct bytes old = {0};
+    char path[PATH_MAX];
+    enum status status = path_of(s, v, path);
+    if (status == ST_OK)
+        status = read_checked(path, v, &old);
+    bytes_done(&old);
+    if (status == ST_CORRUPT || status == ST_NOT_FOUND)
+        status = file_write(path, bytes);
+    return status;
+}
+
+enum status store_add(struct store *s, const struct version *facts, struct view bytes,
+                      const struct version **ret)
+{
+    assert(s != NULL && s->magic == STORE_MAGIC && facts != NULL && ret != NULL);
+    assert(bytes.size >= 1 && bytes.size <= MESSAGE_SIZE_MAX);
+    struct version v = *facts;
+    v.size = bytes.size;
+    v.digest = digest_of(bytes);
+    const struct version *known = store_find(s, &v.ref);
+    if (known != NULL && !digest_equal(&known->digest, &v.digest))
+        return ST_EXISTS;
+    enum status status = known != NULL ? repair(s, known, bytes) : add_new(s, &v, bytes);
+    if (status == ST_OK)
+        *ret = known != NULL ? known : &s->versions[s->count - 1];
+    return status;
 }
 
 struct store *store_close(struct store *s)
 {
     if (s == NULL)
         return NULL;
+    free(s->folder);
     free(s->versions);
     *(volatile uint32_t *)&s->magic = 0;
     free(s);

@@ -101,11 +101,15 @@ static json_t *version_to_json(const struct version *v)
     char topic[FL_TOPIC_SIZE], digest[DIGEST_TEXT_SIZE];
     fl_topic_model(&v->ref, topic);
     digest_text(&v->digest, digest);
-    return json_pack("{s:s, s:I, s:s, s:s, s:I, s:s, s:s, s:s}", "name", v->ref.name.text,
-                     "version", (json_int_t)v->ref.version, "topic", topic, "digest", digest,
-                     "size", (json_int_t)v->size, "form",
-                     v->form == MODEL_JSON ? "json" : "safetensors", "round_id", v->round_id.text,
-                     "created_at", v->created_at);
+    json_t *object = json_pack(
+        "{s:s, s:I, s:s, s:s, s:I, s:s, s:s}", "name", v->ref.name.text, "version",
+        (json_int_t)v->ref.version, "topic", topic, "digest", digest, "size", (json_int_t)v->size,
+        "form", v->form == MODEL_JSON ? "json" : "safetensors", "created_at", v->created_at);
+    if (object == NULL || v->round_id.text[0] == '\0' ||
+        json_object_set_new(object, "round_id", json_string(v->round_id.text)) == 0)
+        return object;
+    json_decref(object);
+    return NULL;
 }
 
 char *store_index(const struct store *s)
@@ -153,15 +157,13 @@ static enum status read_form(const json_t *object, struct version *v, struct why
 
 static enum status read_texts(const json_t *object, struct version *v, struct why *why)
 {
-    const char *digest = "", *round_id = "", *created_at = "";
+    const char *digest = "", *created_at = "";
     enum status status = jsn_str(object, "digest", JSN_REQUIRED, DIGEST_TEXT_SIZE, &digest, why);
     if (status == ST_OK && digest_parse(digest, &v->digest) != ST_OK) {
         why_set(why, "digest is not one");
         status = ST_INVALID;
     }
     if (status == ST_OK)
-        status = jsn_str(object, "round_id", JSN_OPTIONAL, ID_SIZE_MAX, &round_id, why);
-    if (status == ST_OK && round_id[0] != '\0')
         status = jsn_id(object, "round_id", JSN_OPTIONAL, &v->round_id, why);
     if (status == ST_OK)
         status =

@@ -1,0 +1,5 @@
+/* Ends well and leaves nothing. */
+int main(void)
+{
+    return 0;
+}

@@ -1,0 +1,5 @@
+/* Executes the instruction that is none. */
+int main(void)
+{
+    __builtin_trap();
+}

@@ -1,0 +1,3 @@
+module mission-client-go
+
+go 1.21

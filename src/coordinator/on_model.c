@@ -145,7 +145,7 @@ static enum status read_ref(const json_t *object, struct model_ref *ret, struct 
     enum status status = jsn_id(object, "name", JSN_REQUIRED, &ret->name, why);
     if (status == ST_OK)
         status =
-            jsn_uint(object, "version", JSN_REQUIRED, 0, UINT64_C(1) << 53, &ret->version, why);
+            jsn_uint(object, "version", JSN_REQUIRED, 0, FL_VERSION_MAX, &ret->version, why);
     return status;
 }
 

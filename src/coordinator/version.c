@@ -11,7 +11,6 @@
 #include "io/file.h"
 #include "service/log.h"
 
-#define VERSION_MAX (UINT64_C(1) << 53) /* see fl/topics.h */
 
 static uint64_t next_number(struct coordinator *c, const struct entry *e)
 {
@@ -56,7 +55,7 @@ static enum status describe(struct entry *e, const struct model_ref *ref)
 static enum status make_version(struct coordinator *c, struct entry *e)
 {
     struct model_ref ref = {round_start_of(e->round)->model.name, next_number(c, e)};
-    if (ref.version > VERSION_MAX)
+    if (ref.version > FL_VERSION_MAX)
         return ST_LIMIT;
     struct bytes bytes = {0};
     enum status status = describe(e, &ref);

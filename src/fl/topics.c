@@ -8,8 +8,7 @@
 
 #define MODEL_PREFIX  "fl/models/"
 #define VERSION_MARK  "_v"
-#define VERSION_MAX   (UINT64_C(1) << 53) /* exact in every reader of JSON */
-#define VERSION_DIGIT 16                  /* digits of VERSION_MAX */
+#define VERSION_DIGIT 16                  /* digits of FL_VERSION_MAX */
 
 static void PRINTF_LIKE(2, 3) write_topic(char ret[FL_TOPIC_SIZE], const char *format, ...)
 {
@@ -49,7 +48,7 @@ static enum status version_parse(const char *text, uint64_t *ret)
         (text[0] == '0' && size > 1))
         return ST_INVALID;
     uint64_t version = strtoull(text, NULL, 10);
-    if (version > VERSION_MAX)
+    if (version > FL_VERSION_MAX)
         return ST_INVALID;
     *ret = version;
     return ST_OK;

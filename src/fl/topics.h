@@ -19,10 +19,12 @@ void fl_topic_update(const struct id *round, const struct id *proplet, char ret[
 void fl_topic_receipt(const struct id *round, const struct id *proplet, char ret[FL_TOPIC_SIZE]);
 void fl_topic_complete(const struct id *round, char ret[FL_TOPIC_SIZE]);
 
+#define FL_VERSION_MAX (UINT64_C(1) << 53) /* exact in every reader of JSON */
+
 /* fl/models/{name}_v{version}, where a version of a model lies. */
 struct model_ref {
     struct id name;
-    uint64_t version; /* 0..2^53 */
+    uint64_t version; /* 0..FL_VERSION_MAX */
 };
 
 void fl_topic_model(const struct model_ref *ref, char ret[FL_TOPIC_SIZE]);

@@ -12,7 +12,6 @@
 #include "service/log.h"
 
 #define VERSION_DIGITS 16
-#define VERSION_MAX    (UINT64_C(1) << 53) /* see fl/topics.h */
 
 /* What is being looked at, and the refusal as it takes shape. */
 struct publication {
@@ -87,7 +86,7 @@ static bool parse_version(const char *text, uint64_t *ret)
         (text[0] == '0' && size > 1))
         return false;
     *ret = strtoull(text, NULL, 10);
-    return *ret <= VERSION_MAX;
+    return *ret <= FL_VERSION_MAX;
 }
 
 static bool read_version(struct publication *p, const struct mqtt_message *m,

@@ -11,7 +11,6 @@
 
 #define STORE_MAGIC  0x73746f72u /* "stor" */
 #define INDEX_NAME   "index.json"
-#define VERSION_MAX  (UINT64_C(1) << 53) /* see fl/topics.h */
 #define GROWTH_FIRST 64u
 
 struct store {
@@ -177,7 +176,7 @@ static enum status read_version(const json_t *object, struct version *v, struct 
 {
     enum status status = jsn_id(object, "name", JSN_REQUIRED, &v->ref.name, why);
     if (status == ST_OK)
-        status = jsn_uint(object, "version", JSN_REQUIRED, 0, VERSION_MAX, &v->ref.version, why);
+        status = jsn_uint(object, "version", JSN_REQUIRED, 0, FL_VERSION_MAX, &v->ref.version, why);
     if (status == ST_OK)
         status = jsn_uint(object, "size", JSN_REQUIRED, 1, MESSAGE_SIZE_MAX, &v->size, why);
     if (status == ST_OK)

@@ -24,7 +24,8 @@ function(fml_wasm_guest target)
   set(work ${FML_WASM_DIR}/${target}.dir)
   file(MAKE_DIRECTORY ${work})
 
-  set(machine --target=wasm32-wasi --sysroot=/usr -O3 -msimd128)
+  # clang 22 calls the triple deprecated, and Debian's wasi-libc has no other.
+  set(machine --target=wasm32-wasi -Wno-deprecated --sysroot=/usr -O3 -msimd128)
   set(warnings -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror)
   set(includes ${G_INCLUDES})
   list(TRANSFORM includes PREPEND -I)

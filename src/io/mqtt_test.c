@@ -47,7 +47,8 @@ static void broker_start(void)
     assert_true(broker.pid >= 0);
     if (broker.pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        (void)freopen("/dev/null", "w", stderr);
+        if (freopen("/dev/null", "w", stderr) == NULL)
+            _exit(127);
         execlp("mosquitto", "mosquitto", "-c", broker.config, (char *)NULL);
         execl("/usr/sbin/mosquitto", "mosquitto", "-c", broker.config, (char *)NULL);
         _exit(127);

@@ -29,4 +29,7 @@ target_link_libraries(fml_wasmtime INTERFACE ${wasmtime_library} m pthread dl)
 find_program(FML_WASM_CC NAMES clang-22 REQUIRED)
 find_program(FML_GO NAMES go)
 # Only the programs' tests need these; tools/setup makes the environment.
-set(FML_PYTHON "$ENV{FML_PYTHON}" CACHE FILEPATH "Python with tests/requirements.txt installed")
+set(FML_PYTHON "" CACHE FILEPATH "Python with tests/requirements.txt installed")
+if(DEFINED ENV{FML_PYTHON})
+  set(FML_PYTHON "$ENV{FML_PYTHON}" CACHE FILEPATH "" FORCE)
+endif()

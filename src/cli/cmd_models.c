@@ -1,0 +1,410 @@
+/* fml models: stored models, and initial ones. */
+#include "cli/commands.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/jsn.h"
+#include "cli/index.h"
+#include "cli/text.h"
+#include "io/file.h"
+#include "model/model_file.h"
+
+/* ---- init ---- */
+
+#define INIT "fml models init"
+
+enum options_result init_args_read(int argc, char **argv, struct init_args *ret)
+{
+    struct init_args a = {0};
+    const char *layers = NULL;
+    /* clang-format off */
+    const struct option_spec specs[] = {
+        {.flag = "layers", .value = "N,N,...", .kind = OPTION_TEXT, .fallback = "784,64,10",
+         .target = &layers, .help = "sizes, from the input to the classes"},
+        {.flag = "seed", .value = "N", .kind = OPTION_NUMBER, .fallback = "1",
+         .target = &a.seed, .min = 0, .max = UINT64_MAX, .help = "the same seed, the same model"},
+        {.flag = "output", .value = "FILE", .kind = OPTION_TEXT, .target = &a.out,
+         .required = true, .help = "the file to write (also -o FILE)"},
+    };
+    /* clang-format on */
+    const struct options options = {
+        .program = INIT,
+        .summary = "makes a model before any training, as safetensors",
+        .usage = "[options] -o FILE",
+        .notes = "Two sizes are softmax regression (all zeros), more have hidden layers: weights\n"
+                 "are uniform in +-sqrt(6 / (in + out)), biases zero. Tensors: dense1.weight,\n"
+                 "dense1.bias, dense2.weight, ...",
+        .specs = specs,
+        .count = sizeof specs / sizeof specs[0],
+    };
+    int words = 0;
+    enum options_result result = arguments_read(&options, argc, argv, 0, 0, &words);
+    if (result != OPTIONS_RUN)
+        return result;
+    struct why why = {0};
+    if (layers_parse(layers, &a.layers, &why) != ST_OK) {
+        (void)usage_wrong(INIT, "%s", why.text);
+        return OPTIONS_WRONG;
+    }
+    *ret = a;
+    return OPTIONS_RUN;
+}
+
+static int init(int argc, char **argv)
+{
+    struct init_args args;
+    enum options_result result = init_args_read(argc, argv, &args);
+    if (result != OPTIONS_RUN)
+        return result == OPTIONS_DONE ? 0 : 2;
+    struct model *m = NULL;
+    struct bytes bytes = {0};
+    enum status status = initial_model(&args.layers, args.seed, &m);
+    if (status == ST_OK)
+        status = model_encode(m, MODEL_SAFETENSORS, &bytes);
+    if (status == ST_OK)
+        status = file_write(args.out, bytes_view(&bytes));
+    int exit_status = 0;
+    if (status == ST_LIMIT)
+        exit_status = failed("a model of these layers is larger than %zu bytes", MESSAGE_SIZE_MAX);
+    else if (status != ST_OK)
+        exit_status = failed("cannot write %s: %s", args.out, status_name(status));
+    else
+        (void)printf("%s: %zu tensors, %zu parameters\n", args.out, model_tensor_count(m),
+                     model_param_count(m));
+    bytes_done(&bytes);
+    (void)model_free(m);
+    return exit_status;
+}
+
+/* ---- list ---- */
+
+struct list_args {
+    struct session_settings session;
+    bool json;
+};
+
+static enum options_result list_args_read(int argc, char **argv, struct list_args *a)
+{
+    const struct option_spec specs[] = {
+        SESSION_OPTION_SPECS(&a->session),
+        {.flag = "json", .kind = OPTION_SWITCH, .target = &a->json, .help = "print JSON"},
+    };
+    const struct options options = {
+        .program = "fml models list",
+        .summary = "lists the stored models, oldest first",
+        .usage = "[options]",
+        .specs = specs,
+        .count = sizeof specs / sizeof specs[0],
+    };
+    int words = 0;
+    return arguments_read(&options, argc, argv, 0, 0, &words);
+}
+
+static json_t *index_to_json(const struct model_index *index)
+{
+    json_t *models = json_array();
+    for (size_t i = 0; i < index->count; i++) {
+        const struct index_model *m = &index->models[i];
+        char digest[DIGEST_TEXT_SIZE];
+        digest_text(&m->digest, digest);
+        (void)json_array_append_new(
+            models, json_pack("{s:s, s:I, s:s, s:s, s:I, s:s, s:s, s:s}", "name", m->ref.name.text,
+                              "version", (json_int_t)m->ref.version, "topic", m->topic, "digest",
+                              digest, "size", (json_int_t)m->size, "form", m->form, "round_id",
+                              m->round_id, "created_at", m->created_at));
+    }
+    return models;
+}
+
+static void print_index(const struct model_index *index)
+{
+    static const char *const columns[] = {"MODEL",   "SIZE",   "FORM", "ROUND",
+                                          "CREATED", "DIGEST", NULL};
+    struct table *table = table_new(columns);
+    if (table == NULL)
+        return;
+    for (size_t i = 0; i < index->count; i++) {
+        const struct index_model *m = &index->models[i];
+        char size[TEXT_SIZE], digest[DIGEST_TEXT_SIZE];
+        digest_text(&m->digest, digest);
+        table_row(table, (const char *const[]){m->topic, text_bytes(m->size, size), m->form,
+                                               m->round_id[0] == '\0' ? "-" : m->round_id,
+                                               m->created_at, digest});
+    }
+    table_print(table, stdout);
+    (void)table_free(table);
+}
+
+static int list(int argc, char **argv)
+{
+    struct list_args args = {0};
+    enum options_result result = list_args_read(argc, argv, &args);
+    if (result != OPTIONS_RUN)
+        return result == OPTIONS_DONE ? 0 : 2;
+    struct tool t;
+    if (!tool_open(&args.session, &t))
+        return 1;
+    struct model_index index = {0};
+    struct why why = {0};
+    int exit_status = 0;
+    if (index_fetch(t.session, &index, &why) != ST_OK) {
+        exit_status = failed("%s", why.text);
+    } else if (args.json) {
+        json_t *models = index_to_json(&index);
+        exit_status = print_json(models);
+        json_decref(models);
+    } else {
+        print_index(&index);
+    }
+    index_done(&index);
+    tool_close(&t);
+    return exit_status;
+}
+
+/* ---- get and show ---- */
+
+struct get_args {
+    struct session_settings session;
+    const char *model;
+    const char *out; /* get: NULL is NAME_vN.FORM in this folder; "-" standard output */
+};
+
+static enum options_result get_args_read(int argc, char **argv, bool show, struct get_args *a)
+{
+    const struct option_spec specs[] = {
+        SESSION_OPTION_SPECS(&a->session),
+        {.flag = "output",
+         .value = "FILE",
+         .kind = OPTION_TEXT,
+         .target = &a->out,
+         .help = "the file to write (also -o FILE; '-': standard output)"},
+    };
+    const struct options options = {
+        .program = show ? "fml models show" : "fml models get",
+        .summary = show ? "shows what is in a model" : "fetches a model and checks its digest",
+        .usage = show ? "[options] FILE|MODEL" : "[options] MODEL [-o FILE]",
+        .notes = "MODEL is a topic (fl/models/global_model_v3), a name (global_model_v3) or a\n"
+                 "version (3); default FILE: the name and its form, in this folder.",
+        .specs = specs,
+        .count = show ? SESSION_OPTION_COUNT : sizeof specs / sizeof specs[0],
+    };
+    int words = 0;
+    enum options_result result = arguments_read(&options, argc, argv, 1, 1, &words);
+    if (result == OPTIONS_RUN)
+        a->model = argv[1];
+    return result;
+}
+
+static enum status fetch(struct session *s, const char *text, struct index_model *ret_model,
+                         struct bytes *ret, struct why *why)
+{
+    struct model_index index = {0};
+    enum status status = index_fetch(s, &index, why);
+    if (status != ST_OK)
+        return status;
+    const struct index_model *model = index_choose(&index, text);
+    if (model == NULL) {
+        why_set(why, "there is no model %.150s; fml models list shows all", text);
+        status = ST_NOT_FOUND;
+    } else {
+        *ret_model = *model;
+        status = index_fetch_model(s, model, ret, why);
+    }
+    index_done(&index);
+    return status;
+}
+
+static int write_out(const struct index_model *model, struct view bytes, const char *out)
+{
+    char made[FL_TOPIC_SIZE + 32], size[TEXT_SIZE];
+    if (out != NULL && strcmp(out, "-") == 0)
+        return fwrite(bytes.data, 1, bytes.size, stdout) == bytes.size && fflush(stdout) == 0
+                   ? 0
+                   : failed("cannot write to standard output");
+    if (out == NULL) {
+        const char *form = model_form_of(bytes) == MODEL_JSON ? "json" : "safetensors";
+        (void)snprintf(made, sizeof made, "%s_v%llu.%s", model->ref.name.text,
+                       (unsigned long long)model->ref.version, form);
+        out = made;
+    }
+    enum status status = file_write(out, bytes);
+    if (status != ST_OK)
+        return failed("cannot write %s: %s", out, status_name(status));
+    (void)printf("%s: %s, %s\n", out, model->topic, text_bytes(bytes.size, size));
+    return 0;
+}
+
+static int get(int argc, char **argv)
+{
+    struct get_args args = {0};
+    enum options_result result = get_args_read(argc, argv, false, &args);
+    if (result != OPTIONS_RUN)
+        return result == OPTIONS_DONE ? 0 : 2;
+    struct tool t;
+    if (!tool_open(&args.session, &t))
+        return 1;
+    struct index_model model;
+    struct bytes bytes = {0};
+    struct why why = {0};
+    enum status status = fetch(t.session, args.model, &model, &bytes, &why);
+    tool_close(&t);
+    int exit_status =
+        status == ST_OK ? write_out(&model, bytes_view(&bytes), args.out) : failed("%s", why.text);
+    bytes_done(&bytes);
+    return exit_status;
+}
+
+static void print_tensor(struct table *table, const struct tensor *t)
+{
+    char shape[TABLE_CELL_MAX] = "", low[TEXT_SIZE], high[TEXT_SIZE], mean[TEXT_SIZE];
+    size_t used = 0;
+    for (uint32_t i = 0; i < t->rank && used < sizeof shape; i++)
+        used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%zu", i == 0 ? "" : " x ",
+                                 t->shape[i]);
+    double sum = 0, least = INFINITY, most = -INFINITY;
+    for (size_t i = 0; i < t->count; i++) {
+        sum += (double)t->data[i];
+        least = fmin(least, (double)t->data[i]);
+        most = fmax(most, (double)t->data[i]);
+    }
+    (void)snprintf(low, sizeof low, "%.5g", least);
+    (void)snprintf(high, sizeof high, "%.5g", most);
+    (void)snprintf(mean, sizeof mean, "%.5g", sum / (double)t->count);
+    table_row(table,
+              (const char *const[]){t->name, t->rank == 0 ? "scalar" : shape, low, mean, high});
+}
+
+static int print_model(struct view bytes)
+{
+    static const char *const columns[] = {"TENSOR", "SHAPE", "LEAST", "MEAN", "MOST", NULL};
+    struct model *m = NULL;
+    enum model_form form;
+    struct why why = {0};
+    if (model_decode(bytes, &m, &form, &why) != ST_OK)
+        return failed("that is no model: %s", why.text);
+    struct digest d = digest_of(bytes);
+    char digest[DIGEST_TEXT_SIZE], size[TEXT_SIZE];
+    digest_text(&d, digest);
+    (void)printf("form        %s, %s\ndigest      %s\nparameters  %zu\n",
+                 form == MODEL_JSON ? "json" : "safetensors", text_bytes(bytes.size, size), digest,
+                 model_param_count(m));
+    for (size_t i = 0; i < model_meta_count(m); i++) {
+        const char *key, *value;
+        char line[400];
+        model_meta_at(m, i, &key, &value);
+        (void)snprintf(line, sizeof line, "%-11s %s", key, value);
+        text_make_safe(line);
+        (void)puts(line);
+    }
+    (void)putchar('\n');
+    struct table *table = table_new(columns);
+    for (size_t i = 0; table != NULL && i < model_tensor_count(m); i++)
+        print_tensor(table, model_tensor(m, i));
+    if (table != NULL)
+        table_print(table, stdout);
+    (void)table_free(table);
+    (void)model_free(m);
+    return 0;
+}
+
+static int show(int argc, char **argv)
+{
+    struct get_args args = {0};
+    enum options_result result = get_args_read(argc, argv, true, &args);
+    if (result != OPTIONS_RUN)
+        return result == OPTIONS_DONE ? 0 : 2;
+    struct bytes bytes = {0};
+    enum status status = file_read(args.model, MESSAGE_SIZE_MAX, &bytes);
+    struct why why = {0};
+    if (status == ST_NOT_FOUND) { /* not a file: then a stored model */
+        struct tool t;
+        struct index_model model;
+        if (!tool_open(&args.session, &t))
+            return 1;
+        status = fetch(t.session, args.model, &model, &bytes, &why);
+        tool_close(&t);
+    } else if (status != ST_OK) {
+        why_set(&why, "cannot read %.200s: %s", args.model, status_name(status));
+    }
+    int exit_status = status == ST_OK ? print_model(bytes_view(&bytes)) : failed("%s", why.text);
+    bytes_done(&bytes);
+    return exit_status;
+}
+
+/* ---- publish ---- */
+
+struct publish_args {
+    struct session_settings session;
+    const char *file, *name;
+    uint64_t version;
+};
+
+static enum options_result publish_args_read(int argc, char **argv, struct publish_args *a)
+{
+    /* clang-format off */
+    const struct option_spec specs[] = {
+        SESSION_OPTION_SPECS(&a->session),
+        {.flag = "name", .value = "NAME", .kind = OPTION_TEXT, .fallback = "global_model",
+         .target = &a->name, .help = "the model's name"},
+        {.flag = "version", .value = "N", .kind = OPTION_NUMBER, .fallback = "0",
+         .target = &a->version, .min = 0, .max = (uint64_t)1 << 53, .help = "its version"},
+    };
+    /* clang-format on */
+    const struct options options = {
+        .program = "fml models publish",
+        .summary = "hands a model to the model server",
+        .usage = "[options] FILE",
+        .notes = "A version never changes: other bytes for one that exists are refused.",
+        .specs = specs,
+        .count = sizeof specs / sizeof specs[0],
+    };
+    int words = 0;
+    enum options_result result = arguments_read(&options, argc, argv, 1, 1, &words);
+    if (result == OPTIONS_RUN)
+        a->file = argv[1];
+    return result;
+}
+
+static int publish(int argc, char **argv)
+{
+    struct publish_args args = {0};
+    enum options_result result = publish_args_read(argc, argv, &args);
+    if (result != OPTIONS_RUN)
+        return result == OPTIONS_DONE ? 0 : 2;
+    struct bytes bytes = {0};
+    struct model_ref ref = {.version = args.version};
+    struct why why = {0};
+    if (id_from(args.name, &ref.name) != ST_OK)
+        return usage_wrong("fml models publish", "--name is no id");
+    enum status status = file_read(args.file, MESSAGE_SIZE_MAX, &bytes);
+    if (status != ST_OK)
+        return failed("cannot read %s: %s", args.file, status_name(status));
+    struct tool t;
+    int exit_status = 1;
+    if (tool_open(&args.session, &t)) {
+        struct index_model stored;
+        status = index_publish(t.session, &ref, bytes_view(&bytes), &stored, &why);
+        if (status == ST_OK)
+            (void)printf("%s is stored\n", stored.topic);
+        exit_status = status == ST_OK ? 0 : failed("%s", why.text);
+        tool_close(&t);
+    }
+    bytes_done(&bytes);
+    return exit_status;
+}
+
+int cmd_models(int argc, char **argv)
+{
+    static const struct command commands[] = {
+        {"list", "[options]", "lists the stored models", list},
+        {"get", "MODEL [-o FILE]", "fetches one and checks its digest", get},
+        {"show", "FILE|MODEL", "shows what is in one", show},
+        {"init", "--layers ... -o FILE", "makes one before any training", init},
+        {"publish", "[options] FILE", "hands one to the model server", publish},
+        {NULL, NULL, NULL, NULL},
+    };
+    return commands_run(commands, "fml models", NULL, argc, argv);
+}

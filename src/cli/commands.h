@@ -1,0 +1,123 @@
+/* The commands of the tool. Each reads its arguments into a struct (that part is
+ * pure, and tested), then does its work and gives the process's exit status:
+ * 0 done, 1 failed with a sentence on standard error, 2 wrong command line. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "cli/ids.h"
+#include "cli/initial.h"
+#include "cli/session.h"
+#include "service/options.h"
+
+/* argv[0] is the command's last word, what follows are its arguments. */
+typedef int command_fn(int argc, char **argv);
+
+struct command {
+    const char *name;
+    const char *arguments; /* for the overview: "[options] FILE" */
+    const char *summary;   /* one line */
+    command_fn *run;
+};
+
+/* Picks the command that argv[1] names; the table ends with a NULL name. Without
+ * one, or with --help, writes the overview. program: "fml", "fml models".
+ * notes: more text for the overview, or NULL */
+int commands_run(const struct command *table, const char *program, const char *notes, int argc,
+                 char **argv);
+
+command_fn cmd_round, cmd_train, cmd_status, cmd_models, cmd_images, cmd_data, cmd_demo;
+
+/* ---- what commands share ---- */
+
+/* A loop and a connection. */
+struct tool {
+    struct run *run;
+    struct session *session;
+};
+
+/* Opens both, or says why not. false: failed; nothing is to be closed then. */
+MUST_CHECK bool tool_open(const struct session_settings *settings, struct tool *ret);
+/* Waits a little until all that was published has left, then closes both. */
+void tool_close(struct tool *t);
+
+/* Reads the arguments of one command: options, and from words_min to words_max
+ * other words, which are argv[1..] afterwards. */
+enum options_result arguments_read(const struct options *o, int argc, char **argv, int words_min,
+                                   int words_max, int *ret_words);
+
+/* Reads a JSON object from the command line. gives: *ret: json_decref() */
+MUST_CHECK enum status arguments_object(const char *text, json_t **ret, struct why *why);
+
+/* A number option that was not given. */
+#define NOT_GIVEN UINT64_MAX
+
+/* ---- the arguments of each command ---- */
+
+/* Texts are borrowed from argv; lists and objects are owned: *_args_done(). */
+
+struct round_args {
+    struct session_settings session;
+    const char *file; /* NULL: none; "-": standard input */
+    const char *id, *model, *image, *participants, *hyperparams, *mode; /* NULL: not given */
+    uint64_t k, timeout_s, grace_s;                                     /* or NOT_GIVEN */
+    bool no_wait, json;
+};
+enum options_result round_args_read(int argc, char **argv, struct round_args *ret);
+/* Puts what was given over object's fields. Participants are taken from alive
+ * when they are "alive", or not given and not in object.
+ * fails: ST_INVALID, ST_NOT_FOUND (nobody is alive), ST_NOMEM, with a sentence */
+MUST_CHECK enum status round_args_apply(const struct round_args *args, const struct ids *alive,
+                                        json_t *object, struct why *why);
+/* True if round_args_apply() will need alive. */
+bool round_args_want_alive(const struct round_args *args, const json_t *object);
+
+struct train_args {
+    struct session_settings session;
+    uint64_t rounds, timeout_s, grace_s, max_failures;
+    const char *image, *model, *prefix, *csv; /* model, csv: may be NULL */
+    double k;
+    bool alive;              /* participants: whoever is alive */
+    struct ids participants; /* else these */
+    struct ids evaluators;
+    json_t *hyperparams;
+    char prefix_made[64];
+};
+enum options_result train_args_read(int argc, char **argv, struct train_args *ret);
+void train_args_done(struct train_args *args);
+
+struct split_args {
+    const char *images, *labels, *holdout_images, *holdout_labels, *out, *prefix;
+    uint64_t devices, seed, max_value;
+    double alpha;
+};
+enum options_result split_args_read(int argc, char **argv, struct split_args *ret);
+
+struct init_args {
+    struct layers layers;
+    uint64_t seed;
+    const char *out;
+};
+enum options_result init_args_read(int argc, char **argv, struct init_args *ret);
+
+struct push_args {
+    struct session_settings session;
+    const char *file;
+    char name[IMAGE_NAME_MAX + 1];
+};
+enum options_result push_args_read(int argc, char **argv, struct push_args *ret);
+
+#define DEMO_DEVICES_MAX 200u
+#define DEMO_PATH_MAX    1024u
+
+struct demo_args {
+    uint64_t devices, rounds, seed, timeout_s;
+    double alpha;
+    const char *data;   /* NULL: the cache's folder */
+    const char *dir;    /* NULL: a new folder */
+    const char *wasm;   /* NULL: beside the programs */
+    const char *native; /* NULL: beside the programs */
+    bool keep;
+};
+enum options_result demo_args_read(int argc, char **argv, struct demo_args *ret);
+
+#endif

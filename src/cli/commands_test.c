@@ -1,0 +1,389 @@
+/* The command line of each command: what is read, what is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+
+#define ARGS_MAX 32
+
+/* Splits "a b c" into an argv whose words may be moved. */
+struct line {
+    char text[512];
+    char *argv[ARGS_MAX];
+    int argc;
+};
+
+static struct line *line(const char *text)
+{
+    static struct line l;
+    l.argc = 0;
+    (void)snprintf(l.text, sizeof l.text, "%s", text);
+    char *rest = l.text;
+    for (char *word; (word = strtok_r(rest, " ", &rest)) != NULL && l.argc < ARGS_MAX;)
+        l.argv[l.argc++] = word;
+    return &l;
+}
+
+static int clear_environment(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"MQTT_BROKER", "MQTT_USERNAME", "MQTT_PASSWORD",
+                                        "FML_DOMAIN", "FML_CHANNEL"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        (void)unsetenv(names[i]);
+    return 0;
+}
+
+/* ---- the table ---- */
+
+static int called;
+
+static int note_call(int argc, char **argv)
+{
+    called++;
+    assert_string_equal(argv[0], "do");
+    return argc + 10;
+}
+
+static void a_command_gets_its_own_arguments(void **state)
+{
+    (void)state;
+    const struct command table[] = {{"do", "", "", note_call}, {NULL, NULL, NULL, NULL}};
+    struct line *l = line("fml do a b");
+    called = 0;
+    assert_int_equal(commands_run(table, "fml", NULL, l->argc, l->argv), 13);
+    assert_int_equal(called, 1);
+}
+
+static void no_command_and_an_unknown_one_are_wrong_use(void **state)
+{
+    (void)state;
+    const struct command table[] = {{"do", "", "", note_call}, {NULL, NULL, NULL, NULL}};
+    called = 0;
+    struct line *l = line("fml");
+    assert_int_equal(commands_run(table, "fml", NULL, l->argc, l->argv), 2);
+    l = line("fml done");
+    assert_int_equal(commands_run(table, "fml", NULL, l->argc, l->argv), 2);
+    l = line("fml --help");
+    assert_int_equal(commands_run(table, "fml", NULL, l->argc, l->argv), 0);
+    assert_int_equal(called, 0);
+}
+
+/* ---- round start ---- */
+
+static enum options_result read_round(const char *text, struct round_args *ret)
+{
+    struct line *l = line(text);
+    return round_args_read(l->argc, l->argv, ret);
+}
+
+static void round_takes_a_file(void **state)
+{
+    (void)state;
+    struct round_args a;
+    assert_int_equal(read_round("start round.json --k 2", &a), OPTIONS_RUN);
+    assert_string_equal(a.file, "round.json");
+    assert_int_equal(a.k, 2);
+    assert_int_equal(a.timeout_s, NOT_GIVEN);
+    assert_string_equal(a.session.broker, "tcp://localhost:1883");
+    assert_string_equal(a.session.domain, "demo");
+    assert_string_equal(a.session.channel, "fl");
+    assert_int_equal(read_round("start -", &a), OPTIONS_RUN);
+    assert_string_equal(a.file, "-");
+}
+
+static void environment_names_the_broker_and_the_option_wins(void **state)
+{
+    (void)state;
+    struct round_args a;
+    assert_int_equal(setenv("MQTT_BROKER", "tcp://one:1", 1), 0);
+    assert_int_equal(read_round("start f", &a), OPTIONS_RUN);
+    assert_string_equal(a.session.broker, "tcp://one:1");
+    assert_int_equal(read_round("start f --broker tcp://two:2", &a), OPTIONS_RUN);
+    assert_string_equal(a.session.broker, "tcp://two:2");
+    (void)clear_environment(NULL);
+}
+
+static void wrong_round_lines_are_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"start",
+                                        "start --model 3",
+                                        "start a b",
+                                        "start a --k 0",
+                                        "start a --k",
+                                        "start a --timeout 604801",
+                                        "start a --grace 3601",
+                                        "start a --wait --no-wait",
+                                        "start a --unknown"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct round_args a;
+        assert_int_equal(read_round(wrong[i], &a), OPTIONS_WRONG);
+    }
+}
+
+static void options_win_over_the_file(void **state)
+{
+    (void)state;
+    struct round_args a;
+    struct ids nobody = {0};
+    json_t *object = json_pack("{s:s, s:s, s:[s], s:i}", "round_id", "r-file", "extra", "kept",
+                               "participants", "p1", "k_of_n", 1);
+    assert_int_equal(
+        read_round("start f --id r-2 --image img --participants a,b --k 2 --mode evaluate "
+                   "--timeout 9 --grace 1 --hyperparams {\"lr\":0.5}",
+                   &a),
+        OPTIONS_RUN);
+    assert_false(round_args_want_alive(&a, object));
+    assert_int_equal(round_args_apply(&a, &nobody, object, NULL), ST_OK);
+    assert_string_equal(json_string_value(json_object_get(object, "round_id")), "r-2");
+    assert_string_equal(json_string_value(json_object_get(object, "task_wasm_image")), "img");
+    assert_string_equal(json_string_value(json_object_get(object, "mode")), "evaluate");
+    assert_string_equal(json_string_value(json_object_get(object, "extra")), "kept");
+    assert_int_equal(json_array_size(json_object_get(object, "participants")), 2);
+    assert_int_equal(json_integer_value(json_object_get(object, "k_of_n")), 2);
+    assert_int_equal(json_integer_value(json_object_get(object, "timeout_s")), 9);
+    assert_int_equal(json_integer_value(json_object_get(object, "grace_s")), 1);
+    assert_true(json_real_value(json_object_get(json_object_get(object, "hyperparams"), "lr")) ==
+                0.5);
+    json_decref(object);
+}
+
+static void a_file_alone_stays_as_it_is(void **state)
+{
+    (void)state;
+    struct round_args a;
+    struct ids nobody = {0};
+    json_t *object = json_pack("{s:s, s:[s], s:i}", "round_id", "r", "participants", "p", "x", 1);
+    json_t *copy = json_deep_copy(object);
+    assert_int_equal(read_round("start f", &a), OPTIONS_RUN);
+    assert_false(round_args_want_alive(&a, object));
+    assert_int_equal(round_args_apply(&a, &nobody, object, NULL), ST_OK);
+    assert_true(json_equal(object, copy));
+    json_decref(copy);
+    json_decref(object);
+}
+
+static void without_participants_all_who_are_alive_take_part(void **state)
+{
+    (void)state;
+    struct round_args a;
+    struct ids alive = {0}, nobody = {0};
+    struct why why = {""};
+    assert_int_equal(ids_parse("x,y,z", &alive, NULL), ST_OK);
+    json_t *object = json_object();
+    assert_int_equal(read_round("start --image img", &a), OPTIONS_RUN);
+    assert_true(round_args_want_alive(&a, object));
+    assert_int_equal(round_args_apply(&a, &nobody, object, &why), ST_NOT_FOUND);
+    assert_true(strlen(why.text) > 0);
+    assert_int_equal(round_args_apply(&a, &alive, object, NULL), ST_OK);
+    assert_int_equal(json_array_size(json_object_get(object, "participants")), 3);
+    assert_non_null(json_object_get(object, "round_id")); /* one was made */
+    json_decref(object);
+    ids_done(&alive);
+}
+
+static void hyperparams_that_are_no_object_are_refused(void **state)
+{
+    (void)state;
+    struct round_args a;
+    struct ids nobody = {0};
+    struct why why = {""};
+    json_t *object = json_pack("{s:[s]}", "participants", "p");
+    assert_int_equal(read_round("start f --hyperparams [1]", &a), OPTIONS_RUN);
+    assert_int_not_equal(round_args_apply(&a, &nobody, object, &why), ST_OK);
+    assert_non_null(strstr(why.text, "--hyperparams"));
+    assert_null(json_object_get(object, "hyperparams"));
+    json_decref(object);
+}
+
+/* ---- train ---- */
+
+static enum options_result read_train(const char *text, struct train_args *ret)
+{
+    struct line *l = line(text);
+    return train_args_read(l->argc, l->argv, ret);
+}
+
+static void train_has_its_defaults(void **state)
+{
+    (void)state;
+    struct train_args a;
+    assert_int_equal(read_train("train --rounds 20 --image img", &a), OPTIONS_RUN);
+    assert_int_equal(a.rounds, 20);
+    assert_true(a.alive);
+    assert_true(a.k == 0.8);
+    assert_int_equal(a.timeout_s, 300);
+    assert_int_equal(a.grace_s, 5);
+    assert_int_equal(a.max_failures, 3);
+    assert_null(a.model);
+    assert_int_equal(a.evaluators.count, 0);
+    assert_int_equal(json_object_size(a.hyperparams), 0);
+    assert_int_equal(strncmp(a.prefix_made, "run-", 4), 0);
+    train_args_done(&a);
+}
+
+static void train_takes_lists_and_numbers(void **state)
+{
+    (void)state;
+    struct train_args a;
+    assert_int_equal(read_train("train --rounds 2 --image img --participants a,b,c --evaluate e,f "
+                                "--k 3 --prefix mine --csv out.csv --hyperparams {\"lr\":0.1}",
+                                &a),
+                     OPTIONS_RUN);
+    assert_false(a.alive);
+    assert_int_equal(a.participants.count, 3);
+    assert_int_equal(a.evaluators.count, 2);
+    assert_true(a.k == 3);
+    assert_string_equal(a.prefix_made, "mine");
+    assert_string_equal(a.csv, "out.csv");
+    assert_int_equal(json_object_size(a.hyperparams), 1);
+    train_args_done(&a);
+}
+
+static void wrong_train_lines_are_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "train --rounds 2",
+        "train --image img",
+        "train --rounds 0 --image img",
+        "train --rounds x --image img",
+        "train --rounds 2 --image img extra",
+        "train --rounds 2 --image img --k 0",
+        "train --rounds 2 --image img --k 1.5",
+        "train --rounds 2 --image img --participants a,a",
+        "train --rounds 2 --image img --evaluate a/b",
+        "train --rounds 2 --image img --hyperparams 7",
+        "train --rounds 2 --image img --prefix a/b",
+        "train --rounds 2 --image img --prefix "
+        "much-longer-than-the-forty-letters-that-are-allowed",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct train_args a;
+        assert_int_equal(read_train(wrong[i], &a), OPTIONS_WRONG);
+    }
+}
+
+/* ---- the others ---- */
+
+static void split_is_read_and_refused(void **state)
+{
+    (void)state;
+    struct split_args a;
+    struct line *l = line("split --images i --labels l --out o --alpha 1 --devices 4");
+    assert_int_equal(split_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_int_equal(a.devices, 4);
+    assert_true(a.alpha == 1);
+    assert_string_equal(a.prefix, "device");
+    static const char *const wrong[] = {
+        "split --images i --labels l",
+        "split --images i --labels l --out o --alpha 0",
+        "split --images i --labels l --out o --alpha nan",
+        "split --images i --labels l --out o --devices 0",
+        "split --images i --labels l --out o --prefix ../x",
+        "split --images i --labels l --out o --holdout-images h",
+        "split --images i --labels l --out o --max-value 256",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        l = line(wrong[i]);
+        assert_int_equal(split_args_read(l->argc, l->argv, &a), OPTIONS_WRONG);
+    }
+}
+
+static void init_is_read_and_refused(void **state)
+{
+    (void)state;
+    struct init_args a;
+    struct line *l = line("init --layers 64,10 --seed 3 -o model.safetensors");
+    assert_int_equal(init_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_int_equal(a.layers.count, 2);
+    assert_int_equal(a.seed, 3);
+    assert_string_equal(a.out, "model.safetensors");
+    l = line("init --layers 64,10");
+    assert_int_equal(init_args_read(l->argc, l->argv, &a), OPTIONS_WRONG);
+    l = line("init --layers 64 -o x");
+    assert_int_equal(init_args_read(l->argc, l->argv, &a), OPTIONS_WRONG);
+}
+
+static void push_is_read_and_refused(void **state)
+{
+    (void)state;
+    struct push_args a;
+    struct line *l = line("push dir/fml-train.wasm");
+    assert_int_equal(push_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_string_equal(a.name, "fml-train");
+    assert_string_equal(a.file, "dir/fml-train.wasm");
+    l = line("push x.wasm --name my/image:2");
+    assert_int_equal(push_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_string_equal(a.name, "my/image:2");
+    l = line("push");
+    assert_int_equal(push_args_read(l->argc, l->argv, &a), OPTIONS_WRONG);
+    l = line("push a.wasm b.wasm");
+    assert_int_equal(push_args_read(l->argc, l->argv, &a), OPTIONS_WRONG);
+}
+
+static void demo_is_read_and_refused(void **state)
+{
+    (void)state;
+    struct demo_args a;
+    struct line *l = line("demo");
+    assert_int_equal(demo_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_int_equal(a.devices, 10);
+    assert_int_equal(a.rounds, 20);
+    assert_true(a.alpha == 0.3);
+    assert_int_equal(a.seed, 1);
+    assert_false(a.keep);
+    l = line("demo --devices 5 --rounds 3 --keep");
+    assert_int_equal(demo_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_int_equal(a.devices, 5);
+    assert_true(a.keep);
+    static const char *const wrong[] = {"demo --devices 0", "demo --devices 201", "demo --alpha 0",
+                                        "demo --rounds 0", "demo here"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        l = line(wrong[i]);
+        assert_int_equal(demo_args_read(l->argc, l->argv, &a), OPTIONS_WRONG);
+    }
+}
+
+static void help_is_there_for_each_and_is_no_mistake(void **state)
+{
+    (void)state;
+    static command_fn *const all[] = {cmd_round,  cmd_train, cmd_status, cmd_models,
+                                      cmd_images, cmd_data,  cmd_demo};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        struct line *l = line("x --help");
+        assert_int_equal(all[i](l->argc, l->argv), 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_command_gets_its_own_arguments),
+        cmocka_unit_test(no_command_and_an_unknown_one_are_wrong_use),
+        cmocka_unit_test(round_takes_a_file),
+        cmocka_unit_test(environment_names_the_broker_and_the_option_wins),
+        cmocka_unit_test(wrong_round_lines_are_refused),
+        cmocka_unit_test(options_win_over_the_file),
+        cmocka_unit_test(a_file_alone_stays_as_it_is),
+        cmocka_unit_test(without_participants_all_who_are_alive_take_part),
+        cmocka_unit_test(hyperparams_that_are_no_object_are_refused),
+        cmocka_unit_test(train_has_its_defaults),
+        cmocka_unit_test(train_takes_lists_and_numbers),
+        cmocka_unit_test(wrong_train_lines_are_refused),
+        cmocka_unit_test(split_is_read_and_refused),
+        cmocka_unit_test(init_is_read_and_refused),
+        cmocka_unit_test(push_is_read_and_refused),
+        cmocka_unit_test(demo_is_read_and_refused),
+        cmocka_unit_test(help_is_there_for_each_and_is_no_mistake),
+    };
+    return cmocka_run_group_tests_name("cli/commands", tests, clear_environment, NULL);
+}

@@ -1,0 +1,230 @@
+/* The story of the demo, top to bottom: the table of steps, then the training,
+ * then how it ends whatever happened. */
+#include "cli/demo.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/push.h"
+#include "cli/text.h"
+#include "io/clock.h"
+#include "io/file.h"
+
+#define K_FRACTION 0.8
+#define GRACE_S    5u
+
+static const struct {
+    const char *says;
+    demo_step_fn *run;
+} story[] = {
+    {"looking for programs, image and MNIST", demo_find_files},
+    {"making a work folder", demo_make_folder},
+    {"dealing the data", demo_deal_data},
+    {"making the first model, a network of " DEMO_LAYERS, demo_make_model},
+    {"starting broker, manager, coordinator and model server", demo_start_services},
+    {"starting the devices", demo_start_devices},
+    {"pushing the image that trains", demo_push_image},
+    {"training", demo_train},
+    {"saving the model", demo_save_model},
+    {"training the same in one place, for comparison", demo_compare},
+    {"done", demo_summarize},
+};
+
+/* ---- steps that belong to the story itself ---- */
+
+enum status demo_push_image(struct demo *d, struct why *why)
+{
+    struct bytes image = {0};
+    struct digest digest;
+    char text[DIGEST_TEXT_SIZE], size[TEXT_SIZE];
+    enum status status = file_read(d->wasm, IMAGE_SIZE_MAX, &image);
+    if (status != ST_OK)
+        why_set(why, "cannot read %.150s: %s", d->wasm, status_name(status));
+    else
+        status = push_image(d->session, DEMO_IMAGE, bytes_view(&image), NULL, NULL, &digest, why);
+    if (status == ST_OK) {
+        digest_text(&digest, text);
+        (void)printf("  %s, %s, %s\n", DEMO_IMAGE, text_bytes(image.size, size), text);
+    }
+    bytes_done(&image);
+    return status;
+}
+
+static void on_row(void *owner, const struct series_row *row)
+{
+    struct demo *d = owner;
+    d->accuracy[row->round - 1] = row->test_accuracy;
+    d->train_seconds += row->seconds + row->evaluate_seconds;
+    series_view_row(&d->view, row);
+}
+
+static void on_progress(void *owner, const struct series_progress *p)
+{
+    struct demo *d = owner;
+    series_view_progress(&d->view, p);
+}
+
+enum status demo_train(struct demo *d, struct why *why)
+{
+    const struct series_plan plan = {.prefix = "demo",
+                                     .rounds = (uint32_t)d->args->rounds,
+                                     .image = DEMO_IMAGE,
+                                     .evaluators = &d->evaluators,
+                                     .hyperparams = d->hyperparams,
+                                     .k = K_FRACTION,
+                                     .timeout_s = (uint32_t)d->args->timeout_s,
+                                     .grace_s = GRACE_S,
+                                     .max_failures = SERIES_FAILURES_MAX};
+    const struct series_hooks hooks = {.on_row = on_row, .on_progress = on_progress, .owner = d};
+    enum status status = demo_path(d->csv_path, why, "%s/" DEMO_CSV, d->dir);
+    d->view.csv_path = d->csv_path;
+    if (status == ST_OK)
+        status = series_view_open(&d->view, why);
+    if (status != ST_OK)
+        return status;
+    status = series_run(d->session, &plan, &hooks, &d->result, why);
+    if (series_view_close(&d->view) != ST_OK && status == ST_OK) {
+        why_set(why, "%.150s could not be written whole", d->csv_path);
+        status = ST_IO;
+    }
+    if (status == ST_OK && d->result.completed == 0) {
+        why_set(why, "no round was completed");
+        status = ST_TIMEOUT;
+    }
+    return status;
+}
+
+/* ---- begin and end ---- */
+
+static void on_ended(void *owner, const char *name, bool essential, const char *how)
+{
+    struct demo *d = owner;
+    if (essential)
+        return; /* the run is stopped, and its reason says so */
+    series_view_clear(&d->view);
+    (void)printf("%s ended (%s); %s\n", name, how,
+                 strcmp(name, DEMO_EVALUATOR) == 0 ? "accuracy cannot be measured any more"
+                                                   : "the rounds go on without it");
+    (void)fflush(stdout);
+}
+
+static enum status begin(struct demo *d, struct why *why)
+{
+    char logs[DEMO_PATH_MAX];
+    why_set(why, "no memory");
+    enum status status = demo_path(logs, why, "%s/" DEMO_LOGS, d->dir);
+    if (status == ST_OK)
+        status = fleet_new(d->run, logs, on_ended, d, &d->fleet);
+    return status;
+}
+
+/* The devices and services have done their work: what follows needs the processors. */
+static enum status close_down(struct demo *d, struct why *why)
+{
+    d->session = session_close(d->session);
+    d->fleet = fleet_stop(d->fleet);
+    return begin(d, why);
+}
+
+static enum status tell(struct demo *d, struct why *why)
+{
+    for (size_t i = 0; i < sizeof story / sizeof story[0]; i++) {
+        (void)printf("%s\n", story[i].says);
+        (void)fflush(stdout);
+        why_set(why, "%s failed", story[i].says);
+        enum status status = story[i].run(d, why);
+        if (status == ST_OK && story[i].run == demo_make_folder)
+            status = begin(d, why);
+        if (status == ST_OK && story[i].run == demo_save_model)
+            status = close_down(d, why);
+        /* A signal counts from the next step on where a step waits for nothing. */
+        if (status == ST_OK && run_stopped(d->run) != NULL) {
+            why_set(why, "%s", run_stopped(d->run));
+            status = ST_CLOSED;
+        }
+        if (status != ST_OK)
+            return status;
+    }
+    return ST_OK;
+}
+
+/* Shows the log of who is to blame: who ended, or who is named in the reason. */
+static void show_culprit(const struct demo *d, const struct why *why)
+{
+    static const char *const services[] = {"fml-manager", "fml-coordinator", "fml-model-server",
+                                           "mosquitto", "centralised"};
+    if (d->fleet == NULL)
+        return;
+    const char *name = fleet_culprit(d->fleet);
+    for (size_t i = 0; name == NULL && i < sizeof services / sizeof services[0]; i++)
+        if (strstr(why->text, services[i]) != NULL)
+            name = services[i];
+    if (name != NULL)
+        fleet_tail(d->fleet, name, stderr);
+}
+
+static void tidy(const struct demo *d)
+{
+    static const char *const folders[] = {DEMO_DATA, DEMO_PROPLETS, DEMO_MANAGER, DEMO_STORE,
+                                          DEMO_CENTRAL};
+    char path[DEMO_PATH_MAX];
+    struct why why;
+    if (d->dir[0] == '\0' || d->args->keep)
+        return;
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
+        if (demo_path(path, &why, "%s/%s", d->dir, folders[i]) != ST_OK ||
+            file_remove_tree(path) != ST_OK)
+            (void)failed("%s could not be removed", path);
+}
+
+static void end(struct demo *d)
+{
+    d->session = session_close(d->session);
+    d->fleet = fleet_stop(d->fleet);
+    d->run = run_close(d->run);
+    tidy(d);
+    ids_done(&d->evaluators);
+    json_decref(d->hyperparams);
+    free(d->accuracy);
+    free(d->central);
+}
+
+static enum status prepare(struct demo *d, struct why *why)
+{
+    why_set(why, "no memory");
+    d->accuracy = calloc(d->args->rounds, sizeof *d->accuracy);
+    d->hyperparams = json_pack("{s:i, s:f, s:i, s:I}", "epochs", 1, "lr", 0.1, "batch_size", 32,
+                               "seed", (json_int_t)d->args->seed);
+    if (d->accuracy == NULL || d->hyperparams == NULL)
+        return ST_NOMEM;
+    for (uint64_t i = 0; i < d->args->rounds; i++)
+        d->accuracy[i] = NAN;
+    return run_open(&d->run);
+}
+
+int demo_run(const struct demo_args *args)
+{
+    struct demo d = {.args = args,
+                     .started_ms = clock_now_ms(),
+                     .settings = {.domain = "demo", .channel = "fl"}};
+    struct why why = {0};
+    enum status status = prepare(&d, &why);
+    if (status == ST_OK)
+        status = tell(&d, &why);
+    if (status != ST_OK) {
+        series_view_clear(&d.view);
+        (void)failed("%s", why.text);
+        show_culprit(&d, &why);
+        if (d.dir[0] != '\0')
+            (void)fprintf(stderr, "The logs are in %s/" DEMO_LOGS "\n", d.dir);
+    }
+    struct series_result result = d.result;
+    end(&d);
+    if (status != ST_OK)
+        return 1;
+    (void)printf("demo: devices=%llu rounds=%u test_accuracy=%.4f seconds=%.1f\n",
+                 (unsigned long long)args->devices, result.completed, result.test_accuracy,
+                 (double)(clock_now_ms() - d.started_ms) / 1000);
+    return 0;
+}

@@ -1,0 +1,66 @@
+/* The demo: many devices train one model on MNIST, all on this machine, each a
+ * process with its own data. demo.c tells the story; its steps are here. */
+#ifndef CLI_DEMO_H
+#define CLI_DEMO_H
+
+#include "cli/commands.h"
+#include "cli/fleet.h"
+#include "cli/series.h"
+#include "cli/series_view.h"
+
+#define DEMO_IMAGE     "fml-train"
+#define DEMO_EVALUATOR "evaluator"
+#define DEMO_LAYERS    "784,64,10"
+
+/* Names in the work folder. The first five are removed at the end unless --keep. */
+#define DEMO_DATA     "data"     /* device-1 ..., evaluator, and all */
+#define DEMO_PROPLETS "proplets" /* state of each */
+#define DEMO_MANAGER  "manager"
+#define DEMO_STORE    "models" /* of the model server */
+#define DEMO_CENTRAL  "centralised"
+#define DEMO_LOGS     "logs"
+#define DEMO_CSV      "rounds.csv"
+#define DEMO_FIRST    "initial.safetensors"
+
+struct demo {
+    const struct demo_args *args;
+    uint64_t started_ms;
+    struct run *run;
+    struct fleet *fleet;
+    struct session *session;
+    struct session_settings settings;
+
+    char programs[DEMO_PATH_MAX]; /* folder of the executables */
+    char data[DEMO_PATH_MAX];     /* folder of the four IDX files */
+    char wasm[DEMO_PATH_MAX];
+    char native[DEMO_PATH_MAX]; /* "" if it is not there */
+    char dir[DEMO_PATH_MAX];    /* the work folder */
+    char broker[64];            /* URL */
+    uint16_t port;
+
+    json_t *hyperparams;
+    struct ids evaluators;
+    char csv_path[DEMO_PATH_MAX];
+    struct series_view view;
+    struct series_result result;
+    double *accuracy;               /* (args->rounds,), NaN where not measured */
+    double *central;                /* the same for centralised training, or NULL */
+    double train_seconds;           /* of all rounds */
+    uint64_t broker_in, broker_out; /* bytes; 0: not known */
+    char model_path[DEMO_PATH_MAX]; /* the result */
+};
+
+/* Writes a path; fails: ST_LIMIT (too long), with a sentence */
+MUST_CHECK enum status demo_path(char ret[DEMO_PATH_MAX], struct why *why, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+/* The steps, in order. Each fails with a sentence that says what to do. */
+typedef enum status demo_step_fn(struct demo *d, struct why *why);
+demo_step_fn demo_find_files, demo_make_folder, demo_deal_data, demo_make_model;
+demo_step_fn demo_start_services, demo_start_devices;
+demo_step_fn demo_push_image, demo_train, demo_save_model, demo_compare, demo_summarize;
+
+/* Tells the whole story; gives the exit status. */
+int demo_run(const struct demo_args *args);
+
+#endif

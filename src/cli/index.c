@@ -1,0 +1,272 @@
+#include "cli/index.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/jsn.h"
+
+#define MODEL_TOPIC_PREFIX "fl/models/"
+
+static enum status read_model(const json_t *object, struct index_model *ret, struct why *why)
+{
+    const char *topic = NULL, *digest = NULL, *form = "", *round_id = "", *created_at = "";
+    uint64_t size = 0;
+    enum status status = jsn_str(object, "topic", JSN_REQUIRED, sizeof ret->topic - 1, &topic, why);
+    if (status == ST_OK)
+        status = jsn_str(object, "digest", JSN_REQUIRED, DIGEST_TEXT_SIZE - 1, &digest, why);
+    if (status == ST_OK)
+        status = jsn_uint(object, "size", JSN_REQUIRED, 0, INT64_MAX, &size, why);
+    if (status == ST_OK)
+        status = jsn_str(object, "form", JSN_OPTIONAL, sizeof ret->form - 1, &form, why);
+    if (status == ST_OK)
+        status =
+            jsn_str(object, "round_id", JSN_OPTIONAL, sizeof ret->round_id - 1, &round_id, why);
+    if (status == ST_OK)
+        status = jsn_str(object, "created_at", JSN_OPTIONAL, sizeof ret->created_at - 1,
+                         &created_at, why);
+    if (status != ST_OK)
+        return status;
+
+    struct index_model model = {.size = size};
+    if (fl_model_ref_parse(topic, &model.ref) != ST_OK ||
+        digest_parse(digest, &model.digest) != ST_OK) {
+        why_set(why, "an entry of the index has no usable topic or digest");
+        return ST_INVALID;
+    }
+    (void)snprintf(model.topic, sizeof model.topic, "%s", topic);
+    (void)snprintf(model.form, sizeof model.form, "%s", form);
+    (void)snprintf(model.round_id, sizeof model.round_id, "%s", round_id);
+    (void)snprintf(model.created_at, sizeof model.created_at, "%s", created_at);
+    *ret = model;
+    return ST_OK;
+}
+
+static enum status read_models(const json_t *object, struct model_index *index, struct why *why)
+{
+    json_t *models = NULL;
+    enum status status = jsn_array(object, "models", JSN_REQUIRED, INDEX_MODELS_MAX, &models, why);
+    if (status != ST_OK)
+        return status;
+    size_t count = json_array_size(models);
+    index->models = calloc(count == 0 ? 1 : count, sizeof *index->models);
+    if (index->models == NULL)
+        return ST_NOMEM;
+    for (size_t i = 0; i < count && status == ST_OK; i++) {
+        const json_t *entry = json_array_get(models, i);
+        if (!json_is_object(entry)) {
+            why_set(why, "models[%zu] is not an object", i);
+            return ST_INVALID;
+        }
+        status = read_model(entry, &index->models[i], why);
+    }
+    index->count = count;
+    return status;
+}
+
+enum status index_decode(struct view payload, struct model_index *ret, struct why *why)
+{
+    assert(ret != NULL);
+    json_t *object = NULL;
+    enum status status = jsn_parse(payload, JSON_SIZE_MAX, &object, why);
+    if (status != ST_OK)
+        return status;
+    struct model_index index = {0};
+    status = read_models(object, &index, why);
+    json_decref(object);
+    if (status != ST_OK) {
+        index_done(&index);
+        return status;
+    }
+    *ret = index;
+    return ST_OK;
+}
+
+const struct index_model *index_find(const struct model_index *index, const char *topic)
+{
+    for (size_t i = 0; i < index->count; i++)
+        if (strcmp(index->models[i].topic, topic) == 0)
+            return &index->models[i];
+    return NULL;
+}
+
+const struct index_model *index_newest(const struct model_index *index)
+{
+    return index->count == 0 ? NULL : &index->models[index->count - 1];
+}
+
+static bool all_digits(const char *text)
+{
+    return *text != '\0' && text[strspn(text, "0123456789")] == '\0';
+}
+
+const struct index_model *index_choose(const struct model_index *index, const char *text)
+{
+    const struct index_model *found = index_find(index, text);
+    char topic[FL_TOPIC_SIZE];
+    if (found == NULL) {
+        (void)snprintf(topic, sizeof topic, MODEL_TOPIC_PREFIX "%s", text);
+        found = index_find(index, topic);
+    }
+    const struct index_model *newest = index_newest(index);
+    const char *version = *text == 'v' ? text + 1 : text;
+    if (found == NULL && newest != NULL && all_digits(version)) {
+        (void)snprintf(topic, sizeof topic, MODEL_TOPIC_PREFIX "%s_v%s", newest->ref.name.text,
+                       version);
+        found = index_find(index, topic);
+    }
+    return found;
+}
+
+void index_done(struct model_index *index)
+{
+    if (index == NULL)
+        return;
+    free(index->models);
+    *index = (struct model_index){0};
+}
+
+enum status index_fetch(struct session *s, struct model_index *ret, struct why *why)
+{
+    struct bytes payload = {0};
+    enum status status = session_fetch(s, FL_MODEL_INDEX, INDEX_WAIT_MS, &payload);
+    if (status == ST_TIMEOUT) {
+        why_set(why, "there is no index of models (%s); is fml-model-server running?",
+                FL_MODEL_INDEX);
+        status = ST_NOT_FOUND;
+    } else if (status != ST_OK) {
+        why_set(why, "%s", status == ST_CLOSED ? "interrupted" : status_name(status));
+    }
+    if (status == ST_OK) {
+        struct why detail = {0};
+        status = index_decode(bytes_view(&payload), ret, &detail);
+        if (status != ST_OK)
+            why_set(why, "the index of models cannot be read: %.200s", detail.text);
+    }
+    bytes_done(&payload);
+    return status;
+}
+
+enum status index_fetch_model(struct session *s, const struct index_model *model, struct bytes *ret,
+                              struct why *why)
+{
+    struct bytes payload = {0};
+    enum status status = session_fetch(s, model->topic, INDEX_WAIT_MS, &payload);
+    if (status == ST_OK) {
+        struct digest digest = digest_of(bytes_view(&payload));
+        if (!digest_equal(&digest, &model->digest))
+            status = ST_CORRUPT;
+    }
+    if (status == ST_OK) {
+        bytes_done(ret);
+        *ret = payload;
+        return ST_OK;
+    }
+    if (status == ST_TIMEOUT) {
+        why_set(why, "the model is not retained on %s any more", model->topic);
+        status = ST_NOT_FOUND;
+    } else if (status == ST_CORRUPT) {
+        why_set(why, "the bytes on %s are not those of the index: their digest differs",
+                model->topic);
+    } else {
+        why_set(why, "%s", status == ST_CLOSED ? "interrupted" : status_name(status));
+    }
+    bytes_done(&payload);
+    return status;
+}
+
+/* ---- publishing ---- */
+
+#define PUBLISH_WAIT_MS 10000u
+
+struct publishing {
+    char topic[FL_TOPIC_SIZE];
+    const struct model_ref *ref;
+    struct digest digest;
+    bool ended;
+    enum status status;
+    struct index_model stored;
+    struct why why;
+};
+
+static void on_index(void *owner, const struct mqtt_message *m)
+{
+    struct publishing *p = owner;
+    struct model_index index = {0};
+    if (p->ended || index_decode(m->payload, &index, NULL) != ST_OK)
+        return;
+    const struct index_model *found = index_find(&index, p->topic);
+    if (found != NULL) {
+        p->stored = *found;
+        p->status = digest_equal(&found->digest, &p->digest) ? ST_OK : ST_EXISTS;
+        why_set(&p->why, "%s exists with other bytes; a version never changes", p->topic);
+        p->ended = true;
+    }
+    index_done(&index);
+}
+
+static void on_refused(void *owner, const struct mqtt_message *m)
+{
+    struct publishing *p = owner;
+    json_t *object = NULL;
+    struct id name = {0};
+    uint64_t version = UINT64_MAX;
+    const char *code = "", *reason = "";
+    if (p->ended || jsn_parse(m->payload, CONTROL_SIZE_MAX, &object, NULL) != ST_OK)
+        return;
+    if (jsn_id(object, "name", JSN_REQUIRED, &name, NULL) == ST_OK &&
+        jsn_uint(object, "version", JSN_REQUIRED, 0, INT64_MAX, &version, NULL) == ST_OK &&
+        jsn_str(object, "code", JSN_REQUIRED, 64, &code, NULL) == ST_OK &&
+        jsn_str(object, "reason", JSN_OPTIONAL, CONTROL_SIZE_MAX, &reason, NULL) == ST_OK &&
+        id_equal(&name, &p->ref->name) && version == p->ref->version) {
+        p->status = strcmp(code, "version_exists") == 0 ? ST_EXISTS : ST_INVALID;
+        why_set(&p->why, "the model server refused the model: %.180s (%s)", reason, code);
+        p->ended = true;
+    }
+    json_decref(object);
+}
+
+static enum status publish_and_wait(struct session *s, struct publishing *p, struct view bytes,
+                                    struct why *why)
+{
+    char version[32];
+    (void)snprintf(version, sizeof version, "%llu", (unsigned long long)p->ref->version);
+    const struct mqtt_message m = {
+        .topic = FL_MODEL_PUBLISH,
+        .payload = bytes,
+        .properties = {{"name", p->ref->name.text}, {"version", version}},
+        .property_count = 2,
+    };
+    enum status status = session_publish(s, &m);
+    if (status == ST_OK)
+        status = session_wait(s, &p->ended, PUBLISH_WAIT_MS);
+    if (status == ST_TIMEOUT)
+        why_set(why, "the model does not appear in %s; is fml-model-server running?",
+                FL_MODEL_INDEX);
+    else if (status == ST_CLOSED)
+        why_set(why, "%s", run_stopped(session_run(s)));
+    else if (status != ST_OK)
+        why_set(why, "cannot publish the model: %s", status_name(status));
+    else if (p->status != ST_OK)
+        why_set(why, "%s", p->why.text);
+    return status == ST_OK ? p->status : status;
+}
+
+enum status index_publish(struct session *s, const struct model_ref *ref, struct view bytes,
+                          struct index_model *ret_model, struct why *why)
+{
+    struct publishing p = {.ref = ref, .digest = digest_of(bytes)};
+    fl_topic_model(ref, p.topic);
+    why_set(why, "cannot listen to the model server");
+    enum status status = session_listen(s, FL_MODEL_REFUSED, on_refused, &p);
+    if (status == ST_OK)
+        status = session_listen(s, FL_MODEL_INDEX, on_index, &p);
+    if (status == ST_OK)
+        status = publish_and_wait(s, &p, bytes, why);
+    session_ignore(s, FL_MODEL_INDEX, &p);
+    session_ignore(s, FL_MODEL_REFUSED, &p);
+    if (status == ST_OK)
+        *ret_model = p.stored;
+    return status;
+}

@@ -11,7 +11,6 @@ LIMITS = ["--memory-mb", "64", "--cpu-s", "20"]
 
 # guest: (reason of the results, timeout_s of the round)
 GUESTS = {
-    "loop_forever": ("deadline", 2),
     "allocate_forever": ("memory_limit", 30),
     "flood_stdout": ("output_limit", 30),
     "escape_folder": ("exit_status", 30),
@@ -65,6 +64,28 @@ def test_it_ends_by_name_and_the_next_task_runs(device, bus, guest):
     assert list((device.folder / "proplet-1" / "tasks").glob("*")) == []
     complete = bus.wait("fl/rounds/bad/complete").json
     assert (complete["status"], complete["num_updates"]) == ("expired", 0)
+
+
+def test_a_guest_that_loops_is_killed_at_its_deadline(device, bus):
+    wasm = WASM / "loop_forever.wasm"
+    device.push(wasm, "loop")
+    bus.publish(f"{P}/control/manager/start/proplet-1", {
+        "id": "loop-1", "name": "loop", "state": 0, "image_url": "loop", "cli_args": None,
+        "image_digest": "sha256:" + hashlib.sha256(wasm.read_bytes()).hexdigest(),
+        "image_size": wasm.stat().st_size, "timeout_s": 2, "proplet_id": "proplet-1", "env": {}})
+    results = bus.wait(f"{P}/control/proplet/results").json
+    assert (results["task_id"], results["reason"]) == ("loop-1", "deadline")
+    assert results["usage"]["wall_ms"] < 10_000
+    assert device.round(bus, start_of("good", "good"))["status"] == "completed"
+
+
+def test_a_guest_that_loops_does_not_outlive_its_round(device, bus):
+    device.push(WASM / "loop_forever.wasm", "loop")
+    complete = device.round(bus, start_of("loop", "bad", 2))
+    assert (complete["status"], complete["num_updates"]) == ("expired", 0)
+    # The task's own deadline and the end of its round come together: either ends it.
+    assert bus.wait(f"{P}/control/proplet/results").json["reason"] in ("deadline", "stopped")
+    assert device.round(bus, start_of("good", "good"))["status"] == "completed"
 
 
 @pytest.mark.parametrize("guest,code", [("nan_update", "non_finite"),

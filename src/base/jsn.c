@@ -4,11 +4,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Nesting is bounded before the parse: jansson's own limit of 2048 levels is a
- * build constant, and every level costs stack. */
-static bool too_deep(struct view text)
+/* Where a text stands between its brackets. */
+struct nesting {
+    size_t depth, objects, arrays;
+};
+
+static enum status open_bracket(struct nesting *n, uint8_t bracket, struct why *why)
 {
-    size_t depth = 0;
+    size_t *count = bracket == '{' ? &n->objects : &n->arrays;
+    size_t count_max = bracket == '{' ? JSON_OBJECTS_MAX : JSON_ARRAYS_MAX;
+    if (++n->depth > JSON_DEPTH_MAX) {
+        why_set(why, "JSON is nested deeper than %d levels", JSON_DEPTH_MAX);
+        return ST_MALFORMED;
+    }
+    if (++*count > count_max) {
+        why_set(why, "JSON with more than %zu %s", count_max,
+                bracket == '{' ? "objects" : "arrays");
+        return ST_LIMIT;
+    }
+    return ST_OK;
+}
+
+/* Before the parse, as its cost is what is bounded here. jansson's own limit of
+ * 2048 levels is a build constant, and every level costs stack; an object costs
+ * 220 bytes, so that 16 MiB of "{}," would take more than a gigabyte. */
+static enum status check_nesting(struct view text, struct why *why)
+{
+    struct nesting n = {0};
     bool in_string = false;
     for (size_t i = 0; i < text.size; i++) {
         uint8_t c = text.data[i];
@@ -20,13 +42,14 @@ static bool too_deep(struct view text)
         } else if (c == '"') {
             in_string = true;
         } else if (c == '{' || c == '[') {
-            if (++depth > JSON_DEPTH_MAX)
-                return true;
-        } else if ((c == '}' || c == ']') && depth > 0) {
-            depth--;
+            enum status status = open_bracket(&n, c, why);
+            if (status != ST_OK)
+                return status;
+        } else if ((c == '}' || c == ']') && n.depth > 0) {
+            n.depth--;
         }
     }
-    return false;
+    return ST_OK;
 }
 
 enum status jsn_parse(struct view text, size_t size_max, json_t **ret_object, struct why *why)
@@ -36,10 +59,9 @@ enum status jsn_parse(struct view text, size_t size_max, json_t **ret_object, st
         why_set(why, "%zu bytes of JSON are more than the limit of %zu", text.size, size_max);
         return ST_LIMIT;
     }
-    if (too_deep(text)) {
-        why_set(why, "JSON is nested deeper than %d levels", JSON_DEPTH_MAX);
-        return ST_MALFORMED;
-    }
+    enum status status = check_nesting(text, why);
+    if (status != ST_OK)
+        return status;
     json_error_t error;
     json_t *value = json_loadb(text.size == 0 ? "" : (const char *)text.data, text.size,
                                JSON_REJECT_DUPLICATES, &error);

@@ -15,8 +15,9 @@
 
 /* Parses one JSON object and nothing after it.
  * gives: *ret_object
- * fails: ST_LIMIT (more than size_max bytes), ST_MALFORMED (not JSON, not an
- *        object, a key twice, nested too deep), ST_NOT_FINITE (a number too
+ * fails: ST_LIMIT (more than size_max bytes, JSON_OBJECTS_MAX objects or
+ *        JSON_ARRAYS_MAX arrays), ST_MALFORMED (not JSON, not an object, a key
+ *        twice, nested too deep), ST_NOT_FINITE (a number too
  *        large for a double, or a whole one for 64 bits, as 1e999) */
 MUST_CHECK enum status jsn_parse(struct view text, size_t size_max, json_t **ret_object,
                                  struct why *why);

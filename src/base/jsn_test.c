@@ -140,6 +140,38 @@ static void a_long_flood_of_brackets_is_refused_without_recursion(void **state)
     bytes_done(&flood);
 }
 
+/* {"a":[item,item,...]} with count of them, checked against the limit. */
+static enum status parse_many(const char *item, size_t count, struct why *why)
+{
+    struct bytes text = {0};
+    json_t *object = NULL;
+    assert_int_equal(bytes_append(&text, view_text("{\"a\":["), JSON_SIZE_MAX), ST_OK);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            assert_int_equal(bytes_append(&text, view_text(","), JSON_SIZE_MAX), ST_OK);
+        assert_int_equal(bytes_append(&text, view_text(item), JSON_SIZE_MAX), ST_OK);
+    }
+    assert_int_equal(bytes_append(&text, view_text("]}"), JSON_SIZE_MAX), ST_OK);
+    enum status status = jsn_parse(bytes_view(&text), JSON_SIZE_MAX, &object, why);
+    json_decref(object);
+    bytes_done(&text);
+    return status;
+}
+
+/* Small in bytes, large in memory: one object or array too many is refused. */
+static void objects_and_arrays_are_limited(void **state)
+{
+    (void)state;
+    struct why why = {""};
+    assert_int_equal(parse_many("{}", JSON_OBJECTS_MAX - 1, &why), ST_OK);
+    assert_int_equal(parse_many("{}", JSON_OBJECTS_MAX, &why), ST_LIMIT);
+    assert_string_equal(why.text, "JSON with more than 65536 objects");
+    assert_int_equal(parse_many("[]", JSON_ARRAYS_MAX - 1, &why), ST_OK);
+    assert_int_equal(parse_many("[]", JSON_ARRAYS_MAX, &why), ST_LIMIT);
+    assert_string_equal(why.text, "JSON with more than 1048576 arrays");
+    assert_int_equal(parse_many("\"{[\"", JSON_OBJECTS_MAX, &why), ST_OK);
+}
+
 static void text_is_compact_sorted_and_stable(void **state)
 {
     (void)state;
@@ -319,6 +351,7 @@ int main(void)
         cmocka_unit_test(refuses_one_level_too_deep),
         cmocka_unit_test(brackets_within_texts_are_not_depth),
         cmocka_unit_test(a_long_flood_of_brackets_is_refused_without_recursion),
+        cmocka_unit_test(objects_and_arrays_are_limited),
         cmocka_unit_test(text_is_compact_sorted_and_stable),
         cmocka_unit_test(text_keeps_every_float32),
         cmocka_unit_test(string_carries_any_bytes),

@@ -14,6 +14,8 @@
 #define TOPIC_LEVELS_MAX   16
 #define JSON_SIZE_MAX      ((size_t)16 << 20)
 #define JSON_DEPTH_MAX     32
+#define JSON_OBJECTS_MAX   ((size_t)1 << 16) /* in one text; each costs 70 times its bytes */
+#define JSON_ARRAYS_MAX    ((size_t)1 << 20) /* the same; each row of a tensor is one */
 #define CONTROL_SIZE_MAX   ((size_t)1 << 20)  /* any control message */
 #define MESSAGE_SIZE_MAX   ((size_t)32 << 20) /* models and updates in one message */
 #define PROPERTIES_MAX     8                  /* MQTT user properties that we read */

@@ -13,6 +13,12 @@ static enum status read_metric(const char *name, const json_t *value, struct met
         why_set(why, "a metric's name has %zu bytes, not 1 to %zu", size, METRIC_NAME_MAX);
         return ST_LIMIT;
     }
+    /* Names are shown on terminals, which obey such characters. */
+    for (size_t i = 0; i < size; i++)
+        if ((uint8_t)name[i] < ' ' || name[i] == 0x7f) {
+            why_set(why, "a metric's name holds a control character");
+            return ST_INVALID;
+        }
     if (!json_is_number(value)) {
         why_set(why, "metric %s is not a number", name);
         return ST_TYPE;

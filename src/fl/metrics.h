@@ -20,7 +20,9 @@ struct metrics {
 };
 
 /* Reads {"name": number, ...}; NULL is empty.
- * fails: ST_TYPE (a value that is not a number), ST_LIMIT, ST_NOT_FINITE */
+ * fails: ST_TYPE (a value that is not a number), ST_LIMIT (METRICS_MAX, a name
+ *        that is empty or longer than METRIC_NAME_MAX), ST_INVALID (a control
+ *        character in a name), ST_NOT_FINITE */
 MUST_CHECK enum status metrics_decode(const json_t *object, struct metrics *ret, struct why *why);
 
 /* gives: a new object of values; NULL: no memory */

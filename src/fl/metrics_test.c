@@ -78,6 +78,9 @@ static void bad_metrics_are_refused_with_a_reason(void **state)
     assert_int_equal(read("{\"loss\":\"low\"}", &m, &why), ST_TYPE);
     assert_string_equal(why.text, "metric loss is not a number");
     assert_int_equal(read("{\"loss\":null}", &m, &why), ST_TYPE);
+    assert_int_equal(read("{\"\\u001b[2J\":1}", &m, &why), ST_INVALID);
+    assert_string_equal(why.text, "a metric's name holds a control character");
+    assert_int_equal(read("{\"loss\x7f\":1}", &m, &why), ST_INVALID);
     assert_int_equal(read("{\"loss\":[0.5]}", &m, &why), ST_TYPE);
     assert_int_equal(read("{\"\":1}", &m, &why), ST_LIMIT);
     assert_int_equal(m.count, 5); /* untouched */

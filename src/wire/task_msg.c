@@ -108,7 +108,7 @@ static enum status read_start(const json_t *object, struct start_msg *msg, struc
     if (status != ST_OK)
         return status;
     uint64_t timeout_s = TASK_TIMEOUT_S_DEFAULT;
-    status = jsn_uint(object, "timeout_s", JSN_OPTIONAL, 1, ROUND_TIMEOUT_S_MAX, &timeout_s, why);
+    status = jsn_uint(object, "timeout_s", JSN_OPTIONAL, 1, TASK_TIMEOUT_S_MAX, &timeout_s, why);
     if (status != ST_OK)
         return status;
     msg->timeout_s = (uint32_t)timeout_s;

@@ -18,7 +18,7 @@ struct start_msg {
     bool has_digest;
     struct digest image_digest;
     uint64_t image_size; /* bytes; 0 if unknown */
-    uint32_t timeout_s;  /* 1..ROUND_TIMEOUT_S_MAX */
+    uint32_t timeout_s;  /* 1..TASK_TIMEOUT_S_MAX */
     json_t *env;         /* object of texts, owned; never NULL */
     json_t *spec;        /* object, owned; NULL if none; not interpreted */
 };

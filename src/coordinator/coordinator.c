@@ -37,10 +37,20 @@ enum status coordinator_new(const struct coordinator_settings *settings,
     return ST_OK;
 }
 
+/* What is retained comes again with every connect. That is meant for versions and
+ * the index; anything else would happen again. */
+static bool may_be_retained(const char *topic)
+{
+    return strncmp(topic, MODELS_PREFIX, sizeof MODELS_PREFIX - 1) == 0 &&
+           strcmp(topic, FL_MODEL_REFUSED) != 0;
+}
+
 void coordinator_message(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)
 {
     assert(c != NULL && c->magic == COORDINATOR_MAGIC && m != NULL);
-    if (strcmp(m->topic, FL_ROUND_START) == 0)
+    if (m->retain && !may_be_retained(m->topic))
+        log_line(LOG_WARN, "message.retained", "topic=%s, ignoring", log_quote(m->topic));
+    else if (strcmp(m->topic, FL_ROUND_START) == 0)
         on_round_start(c, m, now_ms);
     else if (strcmp(m->topic, FL_UPDATES) == 0)
         on_update(c, m, now_ms);

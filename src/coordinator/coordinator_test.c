@@ -517,6 +517,37 @@ static void early_updates_wait_for_the_base(void **state)
                 "{\"w\":[1.25,0.5,3.0],\"b\":2.0,\"version\":1}");
 }
 
+static void early_updates_are_limited_in_all(void **state)
+{
+    (void)state;
+    enum { FULL = EARLY_UPDATES_BYTES_MAX / MESSAGE_SIZE_MAX };
+    put_text(FL_ROUND_START,
+             "{\"round_id\":\"r-0001\",\"model_uri\":\"" V0 "\",\"task_wasm_image\":\"i\","
+             "\"participants\":[\"p0\",\"p1\",\"p2\",\"p3\",\"p4\"],\"k_of_n\":5}");
+    struct bytes largest = {0};
+    assert_int_equal(bytes_resize(&largest, MESSAGE_SIZE_MAX), ST_OK);
+    for (int i = 0; i < FULL; i++) {
+        char sender[16];
+        (void)snprintf(sender, sizeof sender, "p%d", i);
+        put(&(struct mqtt_message){.topic = FL_UPDATES,
+                                   .payload = bytes_view(&largest),
+                                   .properties = {{"round", "r-0001"}, {"sender", sender}},
+                                   .property_count = 2});
+    }
+    bytes_done(&largest);
+    put_update("r-0001", "p4", update_text("r-0001", values_1)); /* one too many: it repeats */
+    nothing_more();
+    put_base();
+    for (int i = 0; i < FULL; i++) {
+        char topic[64];
+        (void)snprintf(topic, sizeof topic, RECEIPT "p%d", i);
+        expect_receipt(topic, VERDICT_MALFORMED);
+    }
+    nothing_more();
+    put_update("r-0001", "p4", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "p4", VERDICT_ACCEPTED);
+}
+
 static void early_updates_are_told_when_the_base_never_came(void **state)
 {
     (void)state;
@@ -610,13 +641,28 @@ static void one_round_too_many_is_refused(void **state)
     nothing_more();
 }
 
-static void retained_start_is_ignored(void **state)
+static void retained_messages_are_ignored(void **state)
 {
     (void)state;
     put(&(struct mqtt_message){
         .topic = FL_ROUND_START, .payload = view_text(START), .retain = true});
     nothing_more();
     assert_int_equal(world.asked_count, 0);
+
+    put_base();
+    put_text(FL_ROUND_START, START);
+    put(&(struct mqtt_message){.topic = FL_UPDATES,
+                               .payload = view_text(update_text("r-0001", values_1)),
+                               .retain = true,
+                               .properties = {{"round", "r-0001"}, {"sender", "proplet-1"}},
+                               .property_count = 2});
+    put(&(struct mqtt_message){.topic = FL_ROUND_QUERY,
+                               .payload = view_text("{\"what\":\"status\"}"),
+                               .retain = true,
+                               .response_topic = "answers"});
+    nothing_more();
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_2)); /* none was counted */
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
 }
 
 /* ---- time ---- */
@@ -707,6 +753,7 @@ static void number_is_above_all_that_are_known(void **state)
     answer("a", 1);
     (void)expect_version("42", "a");
     put_text(FL_MODEL_INDEX, "{\"models\":\"spoilt\"}");
+    put_text(FL_MODEL_INDEX, "{\"models\":[{\"name\":\"global_model\",\"version\":77},{}]}");
     put_model("fl/models/global_model_v50", view_text("{\"w\":1}"));
     start_of("b");
     answer("b", 1);
@@ -901,12 +948,13 @@ int main(void)
         CASE(unknown_round_is_answered_if_it_has_a_name),
         CASE(same_update_gets_the_same_receipt_also_after_the_end),
         CASE(early_updates_wait_for_the_base),
+        CASE(early_updates_are_limited_in_all),
         CASE(early_updates_are_told_when_the_base_never_came),
         CASE(same_start_again_is_ignored_however_it_is_spelled),
         CASE(same_id_for_another_round_is_refused),
         CASE(unusable_starts_are_refused_and_have_an_end),
         CASE(one_round_too_many_is_refused),
-        CASE(retained_start_is_ignored),
+        CASE(retained_messages_are_ignored),
         CASE(round_expires_and_the_model_is_untouched),
         CASE(stopping_cancels_open_rounds),
         CASE(two_rounds_from_one_base_make_two_versions),

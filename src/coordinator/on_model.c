@@ -144,21 +144,22 @@ static enum status read_ref(const json_t *object, struct model_ref *ret, struct 
 {
     enum status status = jsn_id(object, "name", JSN_REQUIRED, &ret->name, why);
     if (status == ST_OK)
-        status =
-            jsn_uint(object, "version", JSN_REQUIRED, 0, FL_VERSION_MAX, &ret->version, why);
+        status = jsn_uint(object, "version", JSN_REQUIRED, 0, FL_VERSION_MAX, &ret->version, why);
     return status;
 }
 
+/* All of it is looked at before any of it is noted. */
 static enum status read_index(struct coordinator *c, const json_t *object, struct why *why)
 {
-    json_t *models;
+    json_t *models = NULL;
+    struct model_ref ref;
     enum status status =
         jsn_array(object, "models", JSN_REQUIRED, MODEL_VERSIONS_MAX, &models, why);
-    for (size_t i = 0; status == ST_OK && i < json_array_size(models); i++) {
-        struct model_ref ref;
+    for (size_t i = 0; status == ST_OK && i < json_array_size(models); i++)
         status = read_ref(json_array_get(models, i), &ref, why);
-        if (status == ST_OK)
-            note(c, &ref);
+    for (size_t i = 0; status == ST_OK && i < json_array_size(models); i++) {
+        status = read_ref(json_array_get(models, i), &ref, why);
+        note(c, &ref);
     }
     return status;
 }
@@ -185,12 +186,12 @@ static enum status read_refusal(struct coordinator *c, const json_t *object, str
     return ST_OK;
 }
 
-static void on_report(struct coordinator *c, const struct mqtt_message *m,
+static void on_report(struct coordinator *c, const struct mqtt_message *m, size_t size_max,
                       enum status (*read)(struct coordinator *, const json_t *, struct why *))
 {
     json_t *object = NULL;
     struct why why = {0};
-    enum status status = jsn_parse(m->payload, MODEL_INDEX_SIZE_MAX, &object, &why);
+    enum status status = jsn_parse(m->payload, size_max, &object, &why);
     if (status == ST_OK)
         status = read(c, object, &why);
     if (status != ST_OK)
@@ -203,9 +204,9 @@ void on_model(struct coordinator *c, const struct mqtt_message *m, uint64_t now_
 {
     struct model_ref ref;
     if (strcmp(m->topic, FL_MODEL_INDEX) == 0)
-        on_report(c, m, read_index);
+        on_report(c, m, MODEL_INDEX_SIZE_MAX, read_index);
     else if (strcmp(m->topic, FL_MODEL_REFUSED) == 0)
-        on_report(c, m, read_refusal);
+        on_report(c, m, CONTROL_SIZE_MAX, read_refusal);
     else if (fl_model_ref_parse(m->topic, &ref) == ST_OK)
         on_version(c, m, &ref, now_ms);
     /* What is left is fl/models/publish, on its way to the model server. */

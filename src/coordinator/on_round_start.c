@@ -102,11 +102,6 @@ static void start_round(struct coordinator *c, const struct round_start *start, 
 
 void on_round_start(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)
 {
-    /* Retained, it would start again with every connect. */
-    if (m->retain) {
-        log_line(LOG_WARN, "round.retained", "an old start was retained, ignoring");
-        return;
-    }
     struct round_start start;
     struct id round_id;
     struct why why = {0};

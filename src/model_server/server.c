@@ -21,6 +21,12 @@ void send_message(struct server *s, const struct mqtt_message *m)
                  m->payload.size, status_name(status));
 }
 
+/* How many of its name were stored after it, against how many may be retained. */
+static bool is_aged(const struct server *s, const struct version *v)
+{
+    return store_newest(s->store, &v->ref.name)->ordinal - v->ordinal >= s->settings.retain;
+}
+
 void publish_version(struct server *s, const struct version *v, struct view bytes)
 {
     char topic[FL_TOPIC_SIZE], digest[DIGEST_TEXT_SIZE];
@@ -28,7 +34,7 @@ void publish_version(struct server *s, const struct version *v, struct view byte
     digest_text(&v->digest, digest);
     send_message(s, &(struct mqtt_message){.topic = topic,
                                            .payload = bytes,
-                                           .retain = true,
+                                           .retain = !is_aged(s, v),
                                            .properties = {{"digest", digest}},
                                            .property_count = 1});
 }
@@ -43,12 +49,6 @@ void publish_index(struct server *s)
     send_message(s, &(struct mqtt_message){
                         .topic = FL_MODEL_INDEX, .payload = view_text(text), .retain = true});
     free(text);
-}
-
-/* How many of its name were stored after it. */
-static uint64_t age_of(const struct server *s, const struct version *v)
-{
-    return store_newest(s->store, &v->ref.name)->ordinal - v->ordinal;
 }
 
 void clear_aged(struct server *s, const struct version *newest)
@@ -97,7 +97,7 @@ void server_tick(struct server *s)
         s->announced_bytes = 0;
     while (s->announced < store_count(s->store)) {
         const struct version *v = store_at(s->store, s->announced);
-        if (age_of(s, v) < s->settings.retain) {
+        if (!is_aged(s, v)) {
             if (!may_announce_more(s))
                 return;
             announce(s, v);
@@ -120,7 +120,9 @@ void server_connected(struct server *s)
 void server_message(struct server *s, const struct mqtt_message *m)
 {
     assert(s != NULL && s->magic == SERVER_MAGIC && m != NULL);
-    if (strcmp(m->topic, FL_MODEL_PUBLISH) == 0)
+    if (m->retain) /* it would come again with every connect */
+        log_line(LOG_WARN, "message.retained", "topic=%s, ignoring", log_quote(m->topic));
+    else if (strcmp(m->topic, FL_MODEL_PUBLISH) == 0)
         on_publish(s, m);
     else
         log_line(LOG_WARN, "message.unknown", "topic=%s", log_quote(m->topic));
@@ -137,6 +139,10 @@ static enum status read_initial(struct view bytes, struct version *facts, struct
         return status;
     const char *name = model_meta(m, "name"), *version = model_meta(m, "version");
     status = model_check_finite(m, why);
+    if (status == ST_OK && model_param_count(m) == 0) {
+        why_set(why, "a model without parameters");
+        status = ST_SHAPE;
+    }
     if (status == ST_OK &&
         id_from(name == NULL ? SERVER_DEFAULT_NAME : name, &facts->ref.name) != ST_OK) {
         why_set(why, "its name is not 1 to 64 letters, digits, '.', '_', '-' or ':'");

@@ -268,7 +268,11 @@ static void version_0_that_is_there_wins_over_the_initial_file(void **state)
 static void unusable_initial_file_stops_the_start(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "{", "{\"w\":[1],\"version\":3}", "{\"w\":[1,\"x\"]}",
+    static const char *const texts[] = {"",
+                                        "{",
+                                        "{}",
+                                        "{\"w\":[1],\"version\":3}",
+                                        "{\"w\":[1,\"x\"]}",
                                         "{\"w\":[1],\"name\":\"a/b\"}"};
     char path[128];
     (void)snprintf(path, sizeof path, "%s/my-model", world.folder);
@@ -418,6 +422,17 @@ static void refusals_have_a_code_and_change_nothing(void **state)
     expect_index(1);
 }
 
+static void retained_publication_is_ignored(void **state)
+{
+    (void)state;
+    server_message(world.server,
+                   &(struct mqtt_message){.topic = FL_MODEL_PUBLISH,
+                                          .payload = view_text("{\"w\":[1],\"version\":1}"),
+                                          .retain = true});
+    nothing_more();
+    expect_versions_in_all(1);
+}
+
 static void refusal_says_which_version_it_is_about(void **state)
 {
     (void)state;
@@ -479,6 +494,9 @@ static void only_the_newest_of_a_name_stay_on_their_topics(void **state)
     assert_true(cleared->retain);
     expect_index(4); /* it is still stored */
     nothing_more();
+    put(FIRST, NULL, NULL); /* it is shown to who asked, and does not come back to stay */
+    assert_false(next(V(0))->retain);
+    nothing_more();
 
     restart();
     server_connected(world.server);
@@ -509,6 +527,7 @@ int main(void)
         CASE(same_bytes_again_are_published_again_and_stored_once),
         CASE(any_unused_number_is_allowed),
         CASE(refusals_have_a_code_and_change_nothing),
+        CASE(retained_publication_is_ignored),
         CASE(refusal_says_which_version_it_is_about),
         CASE(infinities_in_safetensors_are_refused),
         CASE(too_large_model_is_refused),

@@ -19,7 +19,8 @@ void on_publish(struct server *s, const struct mqtt_message *m);
 
 /* ---- server.c ---- */
 
-/* bytes: those of v */
+/* Retained, unless v is too old for that; whoever waits for it sees it all the same.
+ * bytes: those of v */
 void publish_version(struct server *s, const struct version *v, struct view bytes);
 void publish_index(struct server *s);
 /* The one that is now too old to be retained, if there is one, leaves its topic. */

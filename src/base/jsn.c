@@ -194,6 +194,18 @@ enum status jsn_uint(const json_t *object, const char *key, enum jsn_need need, 
     return ST_OK;
 }
 
+enum status jsn_digest(const json_t *object, const char *key, enum jsn_need need,
+                       struct digest *ret, struct why *why)
+{
+    json_t *value;
+    enum status status = find(object, key, need, &value, why);
+    if (status != ST_OK || value == NULL)
+        return status;
+    if (!json_is_string(value) || digest_parse(json_string_value(value), ret) != ST_OK)
+        return wrong(key, "sha256: and 64 hexadecimal digits", why);
+    return ST_OK;
+}
+
 enum status jsn_bool(const json_t *object, const char *key, enum jsn_need need, bool *ret,
                      struct why *why)
 {

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "base/bytes.h"
+#include "base/digest.h"
 #include "base/id.h"
 
 /* Parses one JSON object and nothing after it.
@@ -43,6 +44,9 @@ MUST_CHECK enum status jsn_str(const json_t *object, const char *key, enum jsn_n
                                size_t size_max, const char **ret, struct why *why);
 MUST_CHECK enum status jsn_uint(const json_t *object, const char *key, enum jsn_need need,
                                 uint64_t min, uint64_t max, uint64_t *ret, struct why *why);
+/* A digest in either of its forms (see base/digest.h). */
+MUST_CHECK enum status jsn_digest(const json_t *object, const char *key, enum jsn_need need,
+                                  struct digest *ret, struct why *why);
 MUST_CHECK enum status jsn_bool(const json_t *object, const char *key, enum jsn_need need,
                                 bool *ret, struct why *why);
 MUST_CHECK enum status jsn_object(const json_t *object, const char *key, enum jsn_need need,

@@ -340,6 +340,29 @@ static void out_of_range_is_refused(void **state)
     json_decref(object);
 }
 
+static void digests_are_read_in_either_form(void **state)
+{
+    (void)state;
+    json_t *object =
+        parsed("{\"d\":\"sha256:"
+               "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\","
+               "\"h\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\","
+               "\"n\":null,\"short\":\"sha256:e3\",\"number\":7}");
+    const struct digest nothing = digest_of(view_text(""));
+    struct digest d = {{0}}, h = {{0}}, kept = digest_of(view_text("kept")), still = kept;
+    struct why why = {""};
+    assert_int_equal(jsn_digest(object, "d", JSN_REQUIRED, &d, &why), ST_OK);
+    assert_int_equal(jsn_digest(object, "h", JSN_REQUIRED, &h, &why), ST_OK);
+    assert_true(digest_equal(&d, &nothing) && digest_equal(&h, &nothing));
+    assert_int_equal(jsn_digest(object, "n", JSN_OPTIONAL, &still, &why), ST_OK);
+    assert_int_equal(jsn_digest(object, "n", JSN_REQUIRED, &still, &why), ST_INVALID);
+    assert_int_equal(jsn_digest(object, "number", JSN_OPTIONAL, &still, &why), ST_INVALID);
+    assert_int_equal(jsn_digest(object, "short", JSN_OPTIONAL, &still, &why), ST_INVALID);
+    assert_string_equal(why.text, "short is not sha256: and 64 hexadecimal digits");
+    assert_true(digest_equal(&still, &kept));
+    json_decref(object);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +382,7 @@ int main(void)
         cmocka_unit_test(absent_or_null_is_fine_unless_required),
         cmocka_unit_test(another_type_is_refused_even_if_optional),
         cmocka_unit_test(out_of_range_is_refused),
+        cmocka_unit_test(digests_are_read_in_either_form),
     };
     return cmocka_run_group_tests_name("base/jsn", tests, NULL, NULL);
 }

@@ -11,7 +11,6 @@
 #include "io/file.h"
 #include "service/log.h"
 
-
 static uint64_t next_number(struct coordinator *c, const struct entry *e)
 {
     const struct model_ref *base = &round_start_of(e->round)->model;
@@ -120,9 +119,9 @@ void write_version(struct coordinator *c, const struct entry *e)
     if (c->settings.models_dir == NULL)
         return;
     char path[PATH_MAX];
-    int size = snprintf(path, sizeof path, "%s/%s_v%llu.%s", c->settings.models_dir,
-                        e->version.name.text, (unsigned long long)e->version.version,
-                        e->form == MODEL_JSON ? "json" : "safetensors");
+    int size =
+        snprintf(path, sizeof path, "%s/%s_v%llu.%s", c->settings.models_dir, e->version.name.text,
+                 (unsigned long long)e->version.version, model_form_name(e->form));
     enum status status = ST_LIMIT;
     if (size > 0 && (size_t)size < sizeof path)
         status = file_write(path, bytes_view(&e->bytes));

@@ -174,22 +174,15 @@ static enum status read_version(const json_t *object, struct complete *c, struct
         !has(object, "model_digest"))
         return ST_OK;
 
-    char digest[DIGEST_TEXT_SIZE];
     enum status status =
         read_text(object, "model_topic", JSN_REQUIRED, sizeof c->model_topic, c->model_topic, why);
     if (status == ST_OK)
         status =
             jsn_uint(object, "model_version", JSN_REQUIRED, 0, COUNT_MAX, &c->model_version, why);
     if (status == ST_OK)
-        status = read_text(object, "model_digest", JSN_REQUIRED, sizeof digest, digest, why);
-    if (status != ST_OK)
-        return status;
-    if (digest_parse(digest, &c->model_digest) != ST_OK) {
-        why_set(why, "model_digest is not sha256: and 64 hexadecimal digits");
-        return ST_INVALID;
-    }
-    c->has_version = true;
-    return ST_OK;
+        status = jsn_digest(object, "model_digest", JSN_REQUIRED, &c->model_digest, why);
+    c->has_version = status == ST_OK;
+    return status;
 }
 
 /* Codes that are not known yet are left out, as unknown fields are. */

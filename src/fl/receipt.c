@@ -85,18 +85,6 @@ static enum status read_verdict(const json_t *object, enum verdict *ret, struct 
     return ST_INVALID;
 }
 
-static enum status read_digest(const json_t *object, struct digest *ret, struct why *why)
-{
-    const char *text = NULL;
-    enum status status =
-        jsn_str(object, "update_digest", JSN_REQUIRED, DIGEST_TEXT_SIZE - 1, &text, why);
-    if (status == ST_OK && digest_parse(text, ret) != ST_OK) {
-        why_set(why, "update_digest is not sha256: and 64 hexadecimal digits");
-        status = ST_INVALID;
-    }
-    return status;
-}
-
 static enum status read_fields(const json_t *object, struct receipt *r, struct why *why)
 {
     const char *reason = "";
@@ -108,7 +96,7 @@ static enum status read_fields(const json_t *object, struct receipt *r, struct w
     if (status == ST_OK)
         status = jsn_str(object, "reason", JSN_OPTIONAL, sizeof r->reason - 1, &reason, why);
     if (status == ST_OK)
-        status = read_digest(object, &r->update_digest, why);
+        status = jsn_digest(object, "update_digest", JSN_REQUIRED, &r->update_digest, why);
     if (status == ST_OK)
         memcpy(r->reason, reason, strlen(reason) + 1);
     return status;

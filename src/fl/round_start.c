@@ -53,16 +53,9 @@ static enum status read_model(const json_t *object, struct round_start *s, struc
         why_set(why, "model_uri is not a topic fl/models/{name}_v{N}");
         return ST_INVALID;
     }
-    const char *digest = NULL;
-    status = jsn_str(object, "model_digest", JSN_OPTIONAL, DIGEST_TEXT_SIZE - 1, &digest, why);
-    if (status != ST_OK || digest == NULL)
-        return status;
-    if (digest_parse(digest, &s->model_digest) != ST_OK) {
-        why_set(why, "model_digest is not sha256: and 64 hexadecimal digits");
-        return ST_INVALID;
-    }
-    s->has_model_digest = true;
-    return ST_OK;
+    status = jsn_digest(object, "model_digest", JSN_OPTIONAL, &s->model_digest, why);
+    s->has_model_digest = json_is_string(json_object_get(object, "model_digest"));
+    return status;
 }
 
 static int compare_ids(const void *a, const void *b)

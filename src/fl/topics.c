@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MODEL_PREFIX  "fl/models/"
-#define VERSION_MARK  "_v"
-#define VERSION_DIGIT 16                  /* digits of FL_VERSION_MAX */
+#define MODEL_PREFIX   "fl/models/"
+#define VERSION_MARK   "_v"
+#define VERSION_DIGITS 16 /* digits of FL_VERSION_MAX */
 
 static void PRINTF_LIKE(2, 3) write_topic(char ret[FL_TOPIC_SIZE], const char *format, ...)
 {
@@ -40,17 +40,17 @@ void fl_topic_model(const struct model_ref *ref, char ret[FL_TOPIC_SIZE])
                 (unsigned long long)ref->version);
 }
 
-/* One version has one spelling: no sign, no leading zeros. */
-static enum status version_parse(const char *text, uint64_t *ret)
+enum status fl_version_parse(const char *text, uint64_t *ret_version)
 {
+    assert(text != NULL && ret_version != NULL);
     size_t size = strlen(text);
-    if (size < 1 || size > VERSION_DIGIT || strspn(text, "0123456789") != size ||
+    if (size < 1 || size > VERSION_DIGITS || strspn(text, "0123456789") != size ||
         (text[0] == '0' && size > 1))
         return ST_INVALID;
     uint64_t version = strtoull(text, NULL, 10);
     if (version > FL_VERSION_MAX)
         return ST_INVALID;
-    *ret = version;
+    *ret_version = version;
     return ST_OK;
 }
 
@@ -76,7 +76,7 @@ enum status fl_model_ref_parse(const char *topic, struct model_ref *ret_ref)
     struct model_ref ref;
     enum status status = id_of(view_of(name, (size_t)(mark - name)), &ref.name);
     if (status == ST_OK)
-        status = version_parse(mark + sizeof VERSION_MARK - 1, &ref.version);
+        status = fl_version_parse(mark + sizeof VERSION_MARK - 1, &ref.version);
     if (status == ST_OK)
         *ret_ref = ref;
     return status;

@@ -21,6 +21,10 @@ void fl_topic_complete(const struct id *round, char ret[FL_TOPIC_SIZE]);
 
 #define FL_VERSION_MAX (UINT64_C(1) << 53) /* exact in every reader of JSON */
 
+/* Reads a version as decimal digits; no sign and no leading zeros, so that each has
+ * one spelling. fails: ST_INVALID */
+MUST_CHECK enum status fl_version_parse(const char *text, uint64_t *ret_version);
+
 /* fl/models/{name}_v{version}, where a version of a model lies. */
 struct model_ref {
     struct id name;

@@ -14,6 +14,11 @@ enum model_form model_form_of(struct view bytes)
     return bytes.size >= 8 && bytes.data[7] == 0 ? MODEL_SAFETENSORS : MODEL_JSON;
 }
 
+const char *model_form_name(enum model_form form)
+{
+    return form == MODEL_JSON ? "json" : "safetensors";
+}
+
 static enum status decode_json(struct view bytes, struct model **ret, struct why *why)
 {
     json_t *object = NULL;

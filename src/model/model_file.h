@@ -8,6 +8,9 @@
 
 enum model_form model_form_of(struct view bytes);
 
+/* "json" or "safetensors", in the index and at the end of a file's name. */
+const char *model_form_name(enum model_form form);
+
 /* gives: *ret; ret_form may be NULL. fails: as the two decoders and jsn_parse(),
  * plus ST_LIMIT (more than MESSAGE_SIZE_MAX bytes) */
 MUST_CHECK enum status model_decode(struct view bytes, struct model **ret,
@@ -16,7 +19,6 @@ MUST_CHECK enum status model_decode(struct view bytes, struct model **ret,
 /* Appends the bytes to out, at most as many as model_decode() reads.
  * fails: ST_LIMIT, ST_NOMEM, ST_NOT_FINITE (a NaN or infinity in JSON); out is
  *        then unchanged */
-MUST_CHECK enum status model_encode(const struct model *m, enum model_form form,
-                                    struct bytes *out);
+MUST_CHECK enum status model_encode(const struct model *m, enum model_form form, struct bytes *out);
 
 #endif

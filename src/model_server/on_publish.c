@@ -11,8 +11,6 @@
 #include "io/clock.h"
 #include "service/log.h"
 
-#define VERSION_DIGITS 16
-
 /* What is being looked at, and the refusal as it takes shape. */
 struct publication {
     struct version facts;
@@ -78,24 +76,13 @@ static bool read_name(struct publication *p, const struct mqtt_message *m,
     return true;
 }
 
-/* One version has one spelling: decimal digits without leading zeros. */
-static bool parse_version(const char *text, uint64_t *ret)
-{
-    size_t size = strlen(text);
-    if (size < 1 || size > VERSION_DIGITS || strspn(text, "0123456789") != size ||
-        (text[0] == '0' && size > 1))
-        return false;
-    *ret = strtoull(text, NULL, 10);
-    return *ret <= FL_VERSION_MAX;
-}
-
 static bool read_version(struct publication *p, const struct mqtt_message *m,
                          const struct model *model)
 {
     const char *said = mqtt_message_property(m, "version");
     const char *inside = model_meta(model, "version");
     const char *text = said != NULL ? said : inside;
-    if (text == NULL || !parse_version(text, &p->facts.ref.version))
+    if (text == NULL || fl_version_parse(text, &p->facts.ref.version) != ST_OK)
         return refuse(p, "bad_version", "there is no version, a whole number from 0 to 2^53");
     p->has_version = true;
     if (inside != NULL && strcmp(inside, text) != 0)

@@ -32,8 +32,7 @@ static enum status path_of_index(const struct store *s, char ret[PATH_MAX])
 static enum status path_of(const struct store *s, const struct version *v, char ret[PATH_MAX])
 {
     int size = snprintf(ret, PATH_MAX, "%s/%s_v%llu.%s", s->folder, v->ref.name.text,
-                        (unsigned long long)v->ref.version,
-                        v->form == MODEL_JSON ? "json" : "safetensors");
+                        (unsigned long long)v->ref.version, model_form_name(v->form));
     return size > 0 && size < PATH_MAX ? ST_OK : ST_LIMIT;
 }
 
@@ -100,10 +99,10 @@ static json_t *version_to_json(const struct version *v)
     char topic[FL_TOPIC_SIZE], digest[DIGEST_TEXT_SIZE];
     fl_topic_model(&v->ref, topic);
     digest_text(&v->digest, digest);
-    json_t *object = json_pack(
-        "{s:s, s:I, s:s, s:s, s:I, s:s, s:s}", "name", v->ref.name.text, "version",
-        (json_int_t)v->ref.version, "topic", topic, "digest", digest, "size", (json_int_t)v->size,
-        "form", v->form == MODEL_JSON ? "json" : "safetensors", "created_at", v->created_at);
+    json_t *object = json_pack("{s:s, s:I, s:s, s:s, s:I, s:s, s:s}", "name", v->ref.name.text,
+                               "version", (json_int_t)v->ref.version, "topic", topic, "digest",
+                               digest, "size", (json_int_t)v->size, "form",
+                               model_form_name(v->form), "created_at", v->created_at);
     if (object == NULL || v->round_id.text[0] == '\0' ||
         json_object_set_new(object, "round_id", json_string(v->round_id.text)) == 0)
         return object;
@@ -146,8 +145,8 @@ static enum status read_form(const json_t *object, struct version *v, struct why
     enum status status = jsn_str(object, "form", JSN_REQUIRED, 16, &form, why);
     if (status != ST_OK)
         return status;
-    v->form = strcmp(form, "json") == 0 ? MODEL_JSON : MODEL_SAFETENSORS;
-    if (v->form == MODEL_SAFETENSORS && strcmp(form, "safetensors") != 0) {
+    v->form = strcmp(form, model_form_name(MODEL_JSON)) == 0 ? MODEL_JSON : MODEL_SAFETENSORS;
+    if (strcmp(form, model_form_name(v->form)) != 0) {
         why_set(why, "form is neither json nor safetensors");
         return ST_INVALID;
     }
@@ -156,12 +155,8 @@ static enum status read_form(const json_t *object, struct version *v, struct why
 
 static enum status read_texts(const json_t *object, struct version *v, struct why *why)
 {
-    const char *digest = "", *created_at = "";
-    enum status status = jsn_str(object, "digest", JSN_REQUIRED, DIGEST_TEXT_SIZE, &digest, why);
-    if (status == ST_OK && digest_parse(digest, &v->digest) != ST_OK) {
-        why_set(why, "digest is not one");
-        status = ST_INVALID;
-    }
+    const char *created_at = "";
+    enum status status = jsn_digest(object, "digest", JSN_REQUIRED, &v->digest, why);
     if (status == ST_OK)
         status = jsn_id(object, "round_id", JSN_OPTIONAL, &v->round_id, why);
     if (status == ST_OK)

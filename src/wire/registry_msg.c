@@ -77,19 +77,6 @@ enum status image_ref_parse(const char *text, struct image_ref *ret_ref, struct 
     return status;
 }
 
-static enum status read_digest(const json_t *object, struct digest *ret, struct why *why)
-{
-    const char *text = NULL;
-    enum status status = jsn_str(object, "digest", JSN_REQUIRED, DIGEST_TEXT_SIZE, &text, why);
-    if (status != ST_OK)
-        return status;
-    if (digest_parse(text, ret) != ST_OK) {
-        why_set(why, "digest is not sha256: and 64 hexadecimal digits");
-        return ST_INVALID;
-    }
-    return ST_OK;
-}
-
 static char *text_and_release(json_t *object)
 {
     char *text = object == NULL ? NULL : jsn_text(object);
@@ -104,7 +91,7 @@ static enum status read_get(const json_t *object, struct get_msg *msg, struct wh
     enum status status = jsn_id(object, "client_id", JSN_REQUIRED, &msg->client_id, why);
     if (status != ST_OK)
         return status;
-    status = read_digest(object, &msg->digest, why);
+    status = jsn_digest(object, "digest", JSN_REQUIRED, &msg->digest, why);
     if (status != ST_OK)
         return status;
     uint64_t part = UINT64_MAX;
@@ -173,7 +160,7 @@ static enum status read_pushed(const json_t *object, struct pushed_msg *msg, str
         return status;
     if (strcmp(outcome, "stored") == 0) {
         msg->stored = true;
-        return read_digest(object, &msg->digest, why);
+        return jsn_digest(object, "digest", JSN_REQUIRED, &msg->digest, why);
     }
     if (strcmp(outcome, "refused") == 0)
         return read_refusal(object, msg, why);

@@ -69,21 +69,6 @@ static enum status read_env(const json_t *object, json_t **ret_env, struct why *
     return ST_OK;
 }
 
-static enum status read_digest(const json_t *object, struct start_msg *msg, struct why *why)
-{
-    const char *text = NULL;
-    enum status status =
-        jsn_str(object, "image_digest", JSN_OPTIONAL, DIGEST_TEXT_SIZE, &text, why);
-    if (status != ST_OK || text == NULL)
-        return status;
-    if (digest_parse(text, &msg->image_digest) != ST_OK) {
-        why_set(why, "image_digest is not sha256: and 64 hexadecimal digits");
-        return ST_INVALID;
-    }
-    msg->has_digest = true;
-    return ST_OK;
-}
-
 /* What the task is and where it runs. */
 static enum status read_names(const json_t *object, struct start_msg *msg, struct why *why)
 {
@@ -101,9 +86,10 @@ static enum status read_start(const json_t *object, struct start_msg *msg, struc
     enum status status = read_names(object, msg, why);
     if (status != ST_OK)
         return status;
-    status = read_digest(object, msg, why);
+    status = jsn_digest(object, "image_digest", JSN_OPTIONAL, &msg->image_digest, why);
     if (status != ST_OK)
         return status;
+    msg->has_digest = json_is_string(json_object_get(object, "image_digest"));
     status = jsn_uint(object, "image_size", JSN_OPTIONAL, 0, IMAGE_SIZE_MAX, &msg->image_size, why);
     if (status != ST_OK)
         return status;

@@ -1,9 +1,10 @@
 #include "io/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,17 +150,76 @@ enum status file_make_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? ST_OK : ST_IO;
 }
 
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *where)
+static bool is_self_or_parent(const char *name)
 {
-    (void)info;
-    (void)kind;
-    (void)where;
-    return remove(path);
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
+/* A file, a link, or an empty folder. */
+static bool remove_simple(int folder, const char *name)
+{
+    return unlinkat(folder, name, 0) == 0 || unlinkat(folder, name, AT_REMOVEDIR) == 0;
+}
+
+/* Moves a folder up to root, under a name that nothing there has. */
+static void hoist(int root, int folder, const char *name, unsigned long *serial)
+{
+    char fresh[32];
+    do
+        (void)snprintf(fresh, sizeof fresh, "hoisted-%lu", ++*serial);
+    while (renameat(folder, name, root, fresh) != 0 &&
+           (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR));
+}
+
+/* Empties the folder `name` of root, moves its folders up to root, and removes it. */
+static bool dissolve(int root, const char *name, unsigned long *serial)
+{
+    int fd = openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *entries = fd < 0 ? NULL : fdopendir(fd);
+    if (entries == NULL) {
+        if (fd >= 0)
+            (void)close(fd);
+        return false;
+    }
+    struct dirent *entry;
+    while ((entry = readdir(entries)) != NULL)
+        if (!is_self_or_parent(entry->d_name) && !remove_simple(fd, entry->d_name))
+            hoist(root, fd, entry->d_name, serial);
+    (void)closedir(entries);
+    return unlinkat(root, name, AT_REMOVEDIR) == 0;
+}
+
+/* One pass over root. False: nothing more could be removed. */
+static bool clear_once(int root, unsigned long *serial)
+{
+    int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = fd < 0 ? NULL : fdopendir(fd);
+    if (entries == NULL) {
+        if (fd >= 0)
+            (void)close(fd);
+        return false;
+    }
+    bool removed = false;
+    struct dirent *entry;
+    while ((entry = readdir(entries)) != NULL)
+        if (!is_self_or_parent(entry->d_name))
+            removed |= remove_simple(fd, entry->d_name) || dissolve(fd, entry->d_name, serial);
+    (void)closedir(entries);
+    return removed;
+}
+
+/* Folders are flattened and not walked down: what a guest left may be nested
+ * deeper than a path can say, than the stack holds, or than files can be open. */
 enum status file_remove_tree(const char *path)
 {
-    if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
+    unsigned long serial = 0;
+    if (unlink(path) == 0 || errno == ENOENT)
+        return ST_OK;
+    int root = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (root < 0)
         return ST_IO;
-    return ST_OK;
+    while (clear_once(root, &serial))
+        ;
+    (void)close(root);
+    return rmdir(path) == 0 || errno == ENOENT ? ST_OK : ST_IO;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,31 @@ static void folders_are_made_with_their_parents_and_removed_with_all(void **stat
     assert_int_equal(file_remove_tree(deep), ST_OK);
 }
 
+/* As a guest can that makes each folder from within the one before. */
+static void a_tree_deeper_than_any_path_is_removed(void **state)
+{
+    (void)state;
+    char tree[128], name[64];
+    struct stat info;
+    (void)snprintf(tree, sizeof tree, "%s/x", folder);
+    assert_int_equal(file_make_folder(tree), ST_OK);
+    int at = open(tree, O_RDONLY | O_DIRECTORY);
+    for (int i = 0; i < 3000; i++) {
+        /* Every third one has the name that the removal would choose first. */
+        (void)snprintf(name, sizeof name, i % 3 == 0 ? "hoisted-%d" : "a-rather-long-name-%d", i);
+        assert_int_equal(mkdirat(at, name, 0700), 0);
+        assert_int_equal(mkdirat(at, "beside", 0700), 0);
+        assert_int_equal(symlinkat("/", at, "link"), 0);
+        int next = openat(at, name, O_RDONLY | O_DIRECTORY);
+        assert_true(next >= 0);
+        (void)close(at);
+        at = next;
+    }
+    (void)close(at);
+    assert_int_equal(file_remove_tree(tree), ST_OK);
+    assert_int_not_equal(stat(tree, &info), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +133,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(folders_are_made_with_their_parents_and_removed_with_all,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(a_tree_deeper_than_any_path_is_removed, setup, teardown),
     };
     return cmocka_run_group_tests_name("io/file", tests, NULL, NULL);
 }

@@ -21,6 +21,7 @@
 #define IN_FLIGHT_MAX       64
 #define SUBSCRIPTIONS_MAX   4096
 #define EARLY_PUBLISHES_MAX 1024
+#define CLOSE_S_MAX         3   /* that mqtt_close() waits for the network thread */
 #define LOOP_WAIT_MS        100 /* also how long an end may take to be noticed */
 #define KEEPALIVE_S_DEFAULT 30
 
@@ -56,6 +57,7 @@ struct mqtt {
 
     uv_async_t wake;
     pthread_t network;
+    bool has_network;
     bool connected; /* as the loop knows it */
     bool was_connected;
     struct early_publish *early;
@@ -68,6 +70,7 @@ struct mqtt {
     pthread_cond_t stop_signal; /* ends the network thread's pauses */
     struct subscription *subscriptions;
     size_t subscription_count;
+    atomic_int holders;                                         /* shared: threads that use this */
     atomic_bool stopping;                                       /* shared */
     atomic_size_t unacknowledged;                               /* shared */
     atomic_uint_least64_t dropped_too_large, refused_by_broker; /* shared */
@@ -180,6 +183,8 @@ static int first_connect(struct mqtt *m)
     return rc;
 }
 
+static void release(struct mqtt *m);
+
 /* One connection after the other until the end. libmosquitto's own endless loop
  * gives up for good on some errors (a broker that breaks the protocol, say), so
  * the loop around it is ours. */
@@ -208,6 +213,7 @@ static void *network_main(void *arg)
         for (int turn = 0; turn < 50 && mosquitto_want_write(m->client); turn++)
             if (mosquitto_loop(m->client, 20, 1) != MOSQ_ERR_SUCCESS)
                 break;
+    release(m);
     return NULL;
 }
 
@@ -230,8 +236,14 @@ static void early_send(struct mqtt *m)
     while (next != NULL) {
         struct early_publish *e = next;
         next = next->next;
-        (void)mosquitto_publish_v5(m->client, NULL, e->topic, (int)e->payload.size, e->payload.data,
-                                   1, e->retain, e->properties);
+        int rc = mosquitto_publish_v5(m->client, NULL, e->topic, (int)e->payload.size,
+                                      e->payload.data, 1, e->retain, e->properties);
+        if (rc != MOSQ_ERR_SUCCESS && rc != MOSQ_ERR_NO_CONN) {
+            /* Whoever published it was told ST_OK: the broker's limits were not
+             * known yet. No acknowledgement will come. */
+            atomic_fetch_sub(&m->unacknowledged, 1);
+            atomic_fetch_add(&m->refused_by_broker, 1);
+        }
         early_free(e);
     }
     m->early_last = &m->early;
@@ -330,6 +342,13 @@ static void free_all(struct mqtt *m)
     free(m);
 }
 
+/* The loop and the network thread each let go once; the last one frees. */
+static void release(struct mqtt *m)
+{
+    if (atomic_fetch_sub(&m->holders, 1) == 1)
+        free_all(m);
+}
+
 static enum status make_client(struct mqtt *m, const struct mqtt_options *o)
 {
     (void)mosquitto_lib_init(); /* counts its calls */
@@ -384,7 +403,10 @@ enum status mqtt_open(uv_loop_t *loop, const struct mqtt_options *o, struct mqtt
     if (status != ST_OK)
         goto failed;
     m->wake.data = m;
-    if (pthread_create(&m->network, NULL, network_main, m) != 0) {
+    atomic_store(&m->holders, 2);
+    m->has_network = pthread_create(&m->network, NULL, network_main, m) == 0;
+    if (!m->has_network) {
+        atomic_store(&m->holders, 1);
         mqtt_close(m, NULL);
         return ST_NOMEM;
     }
@@ -458,7 +480,8 @@ static enum status status_of(int rc)
 enum status mqtt_publish(struct mqtt *m, const struct mqtt_message *message)
 {
     assert(m != NULL && m->magic == MQTT_MAGIC);
-    if (message->payload.size > MQTT_MAX_PAYLOAD)
+    if (message->payload.size > MQTT_MAX_PAYLOAD ||
+        atomic_load(&m->unacknowledged) >= MQTT_UNACKNOWLEDGED_MAX)
         return ST_LIMIT;
     mosquitto_property *properties = NULL;
     enum status status = mqtt_properties_of(message, &properties);
@@ -517,9 +540,21 @@ static void on_handle_closed(uv_handle_t *handle)
     struct mqtt *m = handle->data;
     void (*on_closed)(void *owner) = m->on_closed;
     void *owner = m->owner;
-    free_all(m);
+    release(m);
     if (on_closed != NULL)
         on_closed(owner);
+}
+
+/* A connect to a host that does not answer takes minutes, a name lookup seconds,
+ * and neither can be interrupted. A thread that is caught there is left to itself
+ * and frees what is left of the connection at its own end. */
+static void await_network(struct mqtt *m)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += CLOSE_S_MAX;
+    if (pthread_clockjoin_np(m->network, NULL, CLOCK_MONOTONIC, &until) != 0)
+        (void)pthread_detach(m->network);
 }
 
 void mqtt_close(struct mqtt *m, void (*on_closed)(void *owner))
@@ -531,8 +566,8 @@ void mqtt_close(struct mqtt *m, void (*on_closed)(void *owner))
     (void)pthread_cond_broadcast(&m->stop_signal);
     (void)pthread_mutex_unlock(&m->lock);
     inbox_close(m->inbox);
-    if (m->network != 0)
-        (void)pthread_join(m->network, NULL);
+    if (m->has_network)
+        await_network(m);
 
     struct inbox_item *next = inbox_take_all(m->inbox);
     while (next != NULL) {

@@ -21,6 +21,10 @@
 
 struct mqtt;
 
+/* Publishes that may wait for their acknowledgement. Packet ids have 16 bits, and
+ * libmosquitto gives one out again while its first message still waits. */
+#define MQTT_UNACKNOWLEDGED_MAX ((size_t)60000)
+
 struct mqtt_property {
     const char *key;
     const char *value;
@@ -66,13 +70,17 @@ struct mqtt_options {
 MUST_CHECK enum status mqtt_open(uv_loop_t *loop, const struct mqtt_options *options,
                                  struct mqtt **ret);
 
-/* fails: ST_INVALID (not a filter), ST_NOMEM */
+/* fails: ST_INVALID (not a filter), ST_LIMIT (4096 filters), ST_NOMEM */
 MUST_CHECK enum status mqtt_subscribe(struct mqtt *m, const char *filter);
 /* A filter that was never subscribed to is ignored. */
 void mqtt_unsubscribe(struct mqtt *m, const char *filter);
 
 /* Copies and queues; libmosquitto sends it and repeats it until acknowledged.
- * fails: ST_LIMIT (payload above the broker's maximum), ST_INVALID (topic), ST_NOMEM */
+ * fails: ST_LIMIT (payload above the broker's maximum; MQTT_UNACKNOWLEDGED_MAX, or
+ *        1024 before the first connection, wait already), ST_INVALID (topic),
+ *        ST_NOMEM
+ * One that is too large for the broker and was made before the first connection
+ * is found out then, and counted in refused_by_broker. */
 MUST_CHECK enum status mqtt_publish(struct mqtt *m, const struct mqtt_message *message);
 
 /* The common case: no properties, not retained. */
@@ -89,8 +97,9 @@ struct mqtt_counters {
 struct mqtt_counters mqtt_counters(const struct mqtt *m);
 
 /* Sends DISCONNECT (the will is not sent then), ends the thread, drops what is
- * queued, closes its uv handle and calls on_closed (may be NULL) from the loop
- * once all is freed. */
+ * queued, closes its uv handle and calls on_closed (may be NULL) from the loop.
+ * No callback comes after that. Takes up to 3 s if the network thread hangs in a
+ * name lookup or a connect; that thread then ends by itself. */
 void mqtt_close(struct mqtt *m, void (*on_closed)(void *owner));
 
 #endif

@@ -72,7 +72,7 @@ static int group_setup(void **state)
     (void)snprintf(broker.address, sizeof broker.address, "tcp://127.0.0.1:%d", port);
     (void)snprintf(text, sizeof text,
                    "listener %d 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
-                   "message_size_limit 1000000\n",
+                   "message_size_limit 1000000\nmax_packet_size 1100000\n",
                    port);
     assert_int_equal(file_write(broker.config, view_text(text)), ST_OK);
     broker_start();
@@ -315,12 +315,85 @@ static void what_the_broker_will_not_take_is_refused_or_counted(void **state)
     assert_int_equal(mqtt_counters(c.mqtt).refused_by_broker, 1);
 
     uint64_t sent = mqtt_counters(c.mqtt).sent;
+    assert_int_equal(bytes_resize(&big, 1200000), ST_OK);
+    m.payload = bytes_view(&big);
+    assert_int_equal(mqtt_publish(c.mqtt, &m), ST_LIMIT);
+    assert_true(mqtt_unacknowledged(c.mqtt) <= 1); /* that of "after" */
     assert_int_equal(mqtt_publish_text(c.mqtt, "b/+", "wildcard"), ST_INVALID);
     assert_int_equal(mqtt_publish_text(c.mqtt, "", "nowhere"), ST_INVALID);
     assert_int_equal(mqtt_subscribe(c.mqtt, "a/#/b"), ST_INVALID);
     assert_int_equal(mqtt_counters(c.mqtt).sent, sent);
     bytes_done(&big);
     client_close(&c);
+}
+
+static void an_early_publish_that_proves_too_large_is_counted(void **state)
+{
+    (void)state;
+    struct client c;
+    struct bytes big = {0};
+    assert_int_equal(bytes_resize(&big, 1200000), ST_OK);
+    client_open(&c, "early", NULL);
+    assert_int_equal(mqtt_subscribe(c.mqtt, "e/1"), ST_OK);
+    struct mqtt_message m = {.topic = "e/1", .payload = bytes_view(&big)};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(mqtt_publish(c.mqtt, &m), ST_OK);
+    publish(&c, "e/1", "after");
+    await(&c.messages, 1);
+    assert_string_equal(c.last_text, "after");
+    assert_int_equal(mqtt_counters(c.mqtt).refused_by_broker, 3);
+    /* Only that of "after" may still be on its way. */
+    assert_true(mqtt_unacknowledged(c.mqtt) <= 1);
+    bytes_done(&big);
+    client_close(&c);
+}
+
+static void what_a_silent_broker_does_not_acknowledge_is_bounded(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c, "silent", NULL);
+    assert_int_equal(mqtt_subscribe(c.mqtt, "s/last"), ST_OK);
+    await(&c.ups, 1);
+    (void)kill(broker.pid, SIGSTOP);
+    for (size_t i = 1; i < MQTT_UNACKNOWLEDGED_MAX; i++)
+        publish(&c, "s/nobody", "x");
+    publish(&c, "s/last", "kept");
+    assert_int_equal(mqtt_publish_text(c.mqtt, "s/last", "over"), ST_LIMIT);
+    assert_int_equal(mqtt_unacknowledged(c.mqtt), MQTT_UNACKNOWLEDGED_MAX);
+    (void)kill(broker.pid, SIGCONT);
+    await(&c.messages, 1);
+    assert_string_equal(c.last_text, "kept");
+    assert_int_equal(mqtt_counters(c.mqtt).sent, MQTT_UNACKNOWLEDGED_MAX);
+    client_close(&c);
+}
+
+/* A listener whose queue is full: the kernel drops what more would connect. */
+static void a_host_that_does_not_answer_does_not_hold_up_the_end(void **state)
+{
+    (void)state;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), callers[4];
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, size), 0);
+    assert_int_equal(listen(listener, 0), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &size), 0);
+    for (int i = 0; i < 4; i++) {
+        callers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(callers[i], (struct sockaddr *)&at, size);
+    }
+    struct client c = {0};
+    char address[64];
+    (void)snprintf(address, sizeof address, "127.0.0.1:%d", ntohs(at.sin_port));
+    struct mqtt_options o = {
+        .address = address, .client_id = "hung", .on_message = on_message, .owner = &c};
+    assert_int_equal(mqtt_open(&loop, &o, &c.mqtt), ST_OK);
+    uint64_t before = uv_hrtime();
+    client_close(&c);
+    assert_true(uv_hrtime() - before < (uint64_t)20 * 1000 * 1000 * 1000);
+    for (int i = 0; i < 4; i++)
+        (void)close(callers[i]);
+    (void)close(listener);
 }
 
 static void it_opens_without_a_broker_and_closes(void **state)
@@ -334,8 +407,10 @@ static void it_opens_without_a_broker_and_closes(void **state)
     (void)snprintf(nobody, sizeof nobody, "127.0.0.1:%d", free_port());
     o.address = nobody;
     assert_int_equal(mqtt_open(&loop, &o, &c.mqtt), ST_OK);
-    publish(&c, "x", "y");
-    assert_int_equal(mqtt_unacknowledged(c.mqtt), 1);
+    for (int i = 0; i < 1024; i++)
+        publish(&c, "x", "y");
+    assert_int_equal(mqtt_publish_text(c.mqtt, "x", "one more"), ST_LIMIT);
+    assert_int_equal(mqtt_unacknowledged(c.mqtt), 1024);
     assert_false(mqtt_connected(c.mqtt));
     client_close(&c);
 }
@@ -351,6 +426,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_will_is_sent_when_a_client_dies_and_not_when_it_closes,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(what_the_broker_will_not_take_is_refused_or_counted, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(an_early_publish_that_proves_too_large_is_counted, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_a_silent_broker_does_not_acknowledge_is_bounded, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_host_that_does_not_answer_does_not_hold_up_the_end, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(it_opens_without_a_broker_and_closes, setup, teardown),
     };

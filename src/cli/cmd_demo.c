@@ -20,7 +20,7 @@ enum options_result demo_args_read(int argc, char **argv, struct demo_args *ret)
         {.flag = "seed", .value = "N", .kind = OPTION_NUMBER, .fallback = "1",
          .target = &a.seed, .min = 0, .max = (uint64_t)1 << 53,
          .help = "of the split, the first model and the order of images"},
-        {.flag = "timeout", .value = "S", .kind = OPTION_NUMBER, .fallback = "300",
+        {.flag = "timeout", .value = "S", .kind = OPTION_NUMBER, .fallback = "60",
          .target = &a.timeout_s, .min = 1, .max = ROUND_TIMEOUT_S_MAX,
          .help = "seconds until a round expires"},
         {.flag = "data", .value = "FOLDER", .kind = OPTION_TEXT, .target = &a.data,

@@ -14,7 +14,8 @@
 
 /* ---- init ---- */
 
-#define INIT "fml models init"
+#define INIT    "fml models init"
+#define PUBLISH "fml models publish"
 
 enum options_result init_args_read(int argc, char **argv, struct init_args *ret)
 {
@@ -338,23 +339,22 @@ static int show(int argc, char **argv)
 
 struct publish_args {
     struct session_settings session;
-    const char *file, *name;
-    uint64_t version;
+    const char *file;
+    struct model_ref ref;
 };
 
 static enum options_result publish_args_read(int argc, char **argv, struct publish_args *a)
 {
+    const char *name = NULL;
     /* clang-format off */
     const struct option_spec specs[] = {
         SESSION_OPTION_SPECS(&a->session),
-        {.flag = "name", .value = "NAME", .kind = OPTION_TEXT, .fallback = "global_model",
-         .target = &a->name, .help = "the model's name"},
-        {.flag = "version", .value = "N", .kind = OPTION_NUMBER, .fallback = "0",
-         .target = &a->version, .min = 0, .max = (uint64_t)1 << 53, .help = "its version"},
+        {.flag = "as", .value = "NAME_vN", .kind = OPTION_TEXT, .fallback = "global_model_v0",
+         .target = &name, .help = "the model's name and version"},
     };
     /* clang-format on */
     const struct options options = {
-        .program = "fml models publish",
+        .program = PUBLISH,
         .summary = "hands a model to the model server",
         .usage = "[options] FILE",
         .notes = "A version never changes: other bytes for one that exists are refused.",
@@ -363,9 +363,15 @@ static enum options_result publish_args_read(int argc, char **argv, struct publi
     };
     int words = 0;
     enum options_result result = arguments_read(&options, argc, argv, 1, 1, &words);
-    if (result == OPTIONS_RUN)
-        a->file = argv[1];
-    return result;
+    if (result != OPTIONS_RUN)
+        return result;
+    char topic[FL_TOPIC_SIZE];
+    (void)snprintf(topic, sizeof topic, "fl/models/%s", name);
+    a->file = argv[1];
+    if (fl_model_ref_parse(topic, &a->ref) == ST_OK)
+        return OPTIONS_RUN;
+    (void)usage_wrong(PUBLISH, "--as is a name and a version, such as global_model_v0");
+    return OPTIONS_WRONG;
 }
 
 static int publish(int argc, char **argv)
@@ -375,23 +381,24 @@ static int publish(int argc, char **argv)
     if (result != OPTIONS_RUN)
         return result == OPTIONS_DONE ? 0 : 2;
     struct bytes bytes = {0};
-    struct model_ref ref = {.version = args.version};
-    struct why why = {0};
-    if (id_from(args.name, &ref.name) != ST_OK)
-        return usage_wrong("fml models publish", "--name is no id");
     enum status status = file_read(args.file, MESSAGE_SIZE_MAX, &bytes);
     if (status != ST_OK)
         return failed("cannot read %s: %s", args.file, status_name(status));
     struct tool t;
+    struct why why = {0};
     int exit_status = 1;
-    if (tool_open(&args.session, &t)) {
+    struct model *m = NULL;
+    if (model_decode(bytes_view(&bytes), &m, NULL, &why) != ST_OK) {
+        exit_status = failed("%s is no model: %s", args.file, why.text);
+    } else if (tool_open(&args.session, &t)) {
         struct index_model stored;
-        status = index_publish(t.session, &ref, bytes_view(&bytes), &stored, &why);
+        status = index_publish(t.session, &args.ref, bytes_view(&bytes), &stored, &why);
         if (status == ST_OK)
             (void)printf("%s is stored\n", stored.topic);
         exit_status = status == ST_OK ? 0 : failed("%s", why.text);
         tool_close(&t);
     }
+    (void)model_free(m);
     bytes_done(&bytes);
     return exit_status;
 }

@@ -271,10 +271,12 @@ static enum status make_start(struct session *s, const struct round_args *args, 
 static void print_task(void *owner, const struct task_event *e)
 {
     (void)owner;
+    /* Only a failure's reason says more than the state. */
+    bool failure = strcmp(e->state, "failed") == 0;
     char line[400];
     (void)snprintf(line, sizeof line, "  %-20s task %s%s%s%s%s", e->proplet_id.text, e->state,
-                   e->reason[0] == '\0' ? "" : ": ", e->reason, e->detail[0] == '\0' ? "" : ", ",
-                   e->detail);
+                   failure ? ": " : "", failure ? e->reason : "",
+                   failure && e->detail[0] != '\0' ? ", " : "", failure ? e->detail : "");
     text_make_safe(line);
     (void)puts(line);
     (void)fflush(stdout);

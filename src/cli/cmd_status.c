@@ -132,9 +132,10 @@ static void add_rounds(struct table *table, const json_t *rounds, const char *op
         char room[5][TEXT_SIZE], updates[2 * TEXT_SIZE + 8];
         (void)snprintf(updates, sizeof updates, "%.31s of %.31s", field(r, "num_updates", room[0]),
                        field(r, "participants", room[1]));
+        const char *model = field(r, "model_topic", room[4]);
         table_row(table, (const char *const[]){field(r, "round_id", room[2]),
                                                open != NULL ? open : field(r, "status", room[3]),
-                                               updates, field(r, "model_topic", room[4])});
+                                               updates, model[0] == '\0' ? "-" : model});
     }
 }
 

@@ -11,6 +11,7 @@
 #include "cli/process.h"
 #include "io/file.h"
 
+#define TICKS_MAX       20 /* rounds that each get a mark on the axis */
 #define SCRIPT_SIZE_MAX ((size_t)64 << 20)
 
 static enum status add(struct bytes *out, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -75,7 +76,7 @@ enum status curve_script(const struct curve *curves, size_t count, const char *p
                          struct bytes *out)
 {
     assert(count <= CURVES_MAX);
-    size_t all = 0;
+    size_t all = 0, longest = 0;
     for (size_t i = 0; i < count; i++)
         all += points(&curves[i]);
     if (all == 0)
@@ -88,6 +89,10 @@ enum status curve_script(const struct curve *curves, size_t count, const char *p
         status = add(out, "set xlabel 'round'\nset ylabel 'test accuracy'\n"
                           "set key bottom right\nset xrange [0.5:*]\nset yrange [*:*]\n"
                           "set terminal dumb nofeed 78 20 noenhanced\n");
+    for (size_t i = 0; i < count; i++)
+        longest = curves[i].count > longest ? curves[i].count : longest;
+    if (status == ST_OK && longest <= TICKS_MAX) /* no half rounds on the axis */
+        status = add(out, "set xtics 1\n");
     if (status == ST_OK)
         status = add_plot(out, curves, count);
     if (status == ST_OK)

@@ -11,8 +11,9 @@
 #include "io/clock.h"
 #include "io/file.h"
 
-#define K_FRACTION 0.8
-#define GRACE_S    5u
+#define K_FRACTION    0.8
+#define FRACTION_FROM 5u /* devices: of fewer, 0.8 rounded up would be all */
+#define GRACE_S       5u
 
 static const struct {
     const char *says;
@@ -65,6 +66,14 @@ static void on_progress(void *owner, const struct series_progress *p)
     series_view_progress(&d->view, p);
 }
 
+/* One device may always be lost. */
+static double updates_needed(uint64_t devices)
+{
+    if (devices >= FRACTION_FROM)
+        return K_FRACTION;
+    return devices > 1 ? (double)(devices - 1) : 1;
+}
+
 enum status demo_train(struct demo *d, struct why *why)
 {
     const struct series_plan plan = {.prefix = "demo",
@@ -72,7 +81,7 @@ enum status demo_train(struct demo *d, struct why *why)
                                      .image = DEMO_IMAGE,
                                      .evaluators = &d->evaluators,
                                      .hyperparams = d->hyperparams,
-                                     .k = K_FRACTION,
+                                     .k = updates_needed(d->args->devices),
                                      .timeout_s = (uint32_t)d->args->timeout_s,
                                      .grace_s = GRACE_S,
                                      .max_failures = SERIES_FAILURES_MAX};

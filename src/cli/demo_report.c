@@ -145,6 +145,16 @@ static void print_accuracies(const struct demo *d)
     (void)putchar('\n');
 }
 
+/* The accuracy that is reported is the last one measured; say so if it is old. */
+static void print_last_measured(const struct demo *d)
+{
+    uint64_t last = d->args->rounds;
+    while (last > 0 && isnan(d->accuracy[last - 1]))
+        last--;
+    if (last < d->args->rounds)
+        (void)printf("the last round that was measured is %llu\n\n", (unsigned long long)last);
+}
+
 static void draw_curve(const struct demo *d)
 {
     struct why why = {0};
@@ -179,6 +189,7 @@ enum status demo_summarize(struct demo *d, struct why *why)
     }
     char seconds[TEXT_SIZE];
     print_accuracies(d);
+    print_last_measured(d);
     draw_curve(d);
     (void)printf("model        %s\n", d->model_path);
     (void)printf("rounds       %s/" DEMO_CSV "\n", d->dir);

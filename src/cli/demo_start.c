@@ -60,6 +60,9 @@ static bool answers(uint16_t port)
 static enum status write_broker_config(const struct demo *d, const char *path, struct why *why)
 {
     char text[512];
+    /* Started by root it would become another user, and the kernel then forgets
+     * that it must not outlive us (PR_SET_PDEATHSIG). It listens on the loopback
+     * only, for as long as we live. */
     (void)snprintf(text, sizeof text,
                    "listener %u 127.0.0.1\n"
                    "allow_anonymous true\n"
@@ -68,8 +71,9 @@ static enum status write_broker_config(const struct demo *d, const char *path, s
                    "max_queued_messages 100000\n"
                    "sys_interval 1\n"
                    "log_dest stderr\n"
-                   "log_type error\nlog_type warning\nlog_type notice\n",
-                   d->port);
+                   "log_type error\nlog_type warning\nlog_type notice\n"
+                   "%s",
+                   d->port, geteuid() == 0 ? "user root\n" : "");
     enum status status = file_write(path, view_text(text));
     if (status != ST_OK)
         why_set(why, "cannot write %.150s: %s", path, status_name(status));

@@ -215,11 +215,14 @@ static void on_refused(void *owner, const struct mqtt_message *m)
     const char *code = "", *reason = "";
     if (p->ended || jsn_parse(m->payload, CONTROL_SIZE_MAX, &object, NULL) != ST_OK)
         return;
-    if (jsn_id(object, "name", JSN_REQUIRED, &name, NULL) == ST_OK &&
-        jsn_uint(object, "version", JSN_REQUIRED, 0, INT64_MAX, &version, NULL) == ST_OK &&
-        jsn_str(object, "code", JSN_REQUIRED, 64, &code, NULL) == ST_OK &&
-        jsn_str(object, "reason", JSN_OPTIONAL, CONTROL_SIZE_MAX, &reason, NULL) == ST_OK &&
-        id_equal(&name, &p->ref->name) && version == p->ref->version) {
+    /* What cannot be read is refused without a name, and may be ours. */
+    bool nameless = json_object_get(object, "name") == NULL;
+    bool ours = nameless ||
+                (jsn_id(object, "name", JSN_REQUIRED, &name, NULL) == ST_OK &&
+                 jsn_uint(object, "version", JSN_REQUIRED, 0, INT64_MAX, &version, NULL) == ST_OK &&
+                 id_equal(&name, &p->ref->name) && version == p->ref->version);
+    if (ours && jsn_str(object, "code", JSN_REQUIRED, 64, &code, NULL) == ST_OK &&
+        jsn_str(object, "reason", JSN_OPTIONAL, CONTROL_SIZE_MAX, &reason, NULL) == ST_OK) {
         p->status = strcmp(code, "version_exists") == 0 ? ST_EXISTS : ST_INVALID;
         why_set(&p->why, "the model server refused the model: %.180s (%s)", reason, code);
         p->ended = true;

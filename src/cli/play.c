@@ -166,6 +166,27 @@ static bool names_round(const json_t *rounds, const struct id *round_id)
     return false;
 }
 
+/* A round whose image nobody has would only run into its deadline. */
+static enum status image_is_there(struct session *s, const char *image, struct why *why)
+{
+    struct topic topic;
+    topic_make(session_space(s), &topic, "control", "manager", "query", NULL);
+    json_t *question = json_pack("{s:s, s:s}", "what", "image", "image", image);
+    char *text = question == NULL ? NULL : jsn_text(question);
+    json_t *answer = NULL;
+    enum status status = ST_NOMEM;
+    if (text != NULL)
+        status = session_ask(s, topic.text, text, "fml-manager", SESSION_ANSWER_MS, &answer, why);
+    if (status == ST_OK && json_object_get(answer, "error") != NULL) {
+        why_set(why, "the manager has no image %.100s; fml images push sends one", image);
+        status = ST_NOT_FOUND;
+    }
+    json_decref(answer);
+    json_decref(question);
+    free(text);
+    return status;
+}
+
 /* A start that nobody hears is lost, and the very same start again is ignored:
  * either way there would be no answer, so ask first. */
 static enum status coordinator_is_ready(struct session *s, const struct id *round_id,
@@ -195,9 +216,10 @@ enum status play_round(struct session *s, const json_t *start, const struct play
     struct play p = {
         .session = s, .round_id = facts.round_id, .watch = watch == NULL ? &nobody : watch};
     uint64_t limit_ms = ((uint64_t)facts.timeout_s + facts.grace_s) * 1000 + PLAY_MARGIN_MS;
+    status = image_is_there(s, facts.image, why);
     round_start_done(&facts);
-
-    status = coordinator_is_ready(s, &p.round_id, why);
+    if (status == ST_OK)
+        status = coordinator_is_ready(s, &p.round_id, why);
     if (status != ST_OK)
         return status;
     struct ear ears[EARS];

@@ -30,8 +30,8 @@ MUST_CHECK enum status play_start(struct session *s, const json_t *start, struct
  * watch: may be NULL
  * gives: *ret, whatever the outcome was
  * fails: ST_TIMEOUT (no coordinator, or it never came back), ST_EXISTS (the round
- *        id was used before), ST_INVALID (refused), ST_CLOSED (stopped), ST_NOMEM,
- *        with a sentence */
+ *        id was used before), ST_NOT_FOUND (image), ST_INVALID (refused), ST_CLOSED (stopped),
+ * ST_NOMEM, with a sentence */
 MUST_CHECK enum status play_round(struct session *s, const json_t *start,
                                   const struct play_watch *watch, struct complete *ret,
                                   struct why *why);

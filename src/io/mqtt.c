@@ -551,9 +551,9 @@ static void on_handle_closed(uv_handle_t *handle)
 static void await_network(struct mqtt *m)
 {
     struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    (void)clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += CLOSE_S_MAX;
-    if (pthread_clockjoin_np(m->network, NULL, CLOCK_MONOTONIC, &until) != 0)
+    if (pthread_timedjoin_np(m->network, NULL, &until) != 0)
         (void)pthread_detach(m->network);
 }
 

@@ -144,6 +144,24 @@ const struct image *images_find(const struct images *s, const struct image_ref *
     return NULL;
 }
 
+/* ---- what is held in memory ---- */
+
+static void forget(struct cached *c)
+{
+    bytes_done(&c->module);
+    if (c->used)
+        manifest_done(&c->manifest);
+    *c = (struct cached){0};
+}
+
+static struct cached *cached(struct images *s, const struct digest *digest)
+{
+    for (size_t i = 0; i < IMAGES_CACHED_MAX; i++)
+        if (s->cache[i].used && digest_equal(&s->cache[i].digest, digest))
+            return &s->cache[i];
+    return NULL;
+}
+
 /* ---- naming ---- */
 
 static void drop(struct image *list, size_t *count, size_t index)
@@ -220,13 +238,17 @@ static enum status plan(const struct images *s, const struct image *image, struc
     return ST_OK;
 }
 
-/* Removes the blobs of what is in the old list and not in the new one. A file
- * that cannot be removed costs space only. */
-static void sweep(struct images *s, const struct image *old, size_t old_count)
+/* Removes the bytes if no entry of the list has them; also from memory, or they
+ * would seem to be there when they are pushed again. A file that cannot be
+ * removed costs space only. */
+static void discard_unlisted(struct images *s, const struct digest *digest)
 {
-    for (size_t i = 0; i < old_count; i++)
-        if (!holds(s->list, s->count, &old[i].digest))
-            (void)!blobs_remove(s->blobs, &old[i].digest);
+    if (holds(s->list, s->count, digest))
+        return;
+    struct cached *c = cached(s, digest);
+    if (c != NULL)
+        forget(c);
+    (void)!blobs_remove(s->blobs, digest);
 }
 
 enum status images_name(struct images *s, const char *name, const struct digest *digest)
@@ -254,8 +276,10 @@ enum status images_name(struct images *s, const char *name, const struct digest 
         s->list = list;
         s->count = count;
         list = old;
-        sweep(s, old, old_count);
+        for (size_t i = 0; i < old_count; i++)
+            discard_unlisted(s, &old[i].digest);
     }
+    discard_unlisted(s, digest); /* it was refused, and nothing else has these bytes */
     free(list);
     return status;
 }
@@ -268,22 +292,6 @@ enum status images_put(struct images *s, struct view module, struct digest *ret_
 }
 
 /* ---- serving ---- */
-
-static void forget(struct cached *c)
-{
-    bytes_done(&c->module);
-    if (c->used)
-        manifest_done(&c->manifest);
-    *c = (struct cached){0};
-}
-
-static struct cached *cached(struct images *s, const struct digest *digest)
-{
-    for (size_t i = 0; i < IMAGES_CACHED_MAX; i++)
-        if (s->cache[i].used && digest_equal(&s->cache[i].digest, digest))
-            return &s->cache[i];
-    return NULL;
-}
 
 /* The slot that was not used for the longest time. */
 static struct cached *stalest(struct images *s)

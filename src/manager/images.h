@@ -39,7 +39,8 @@ MUST_CHECK enum status images_put(struct images *s, struct view module, struct d
 /* Gives a name to a module that was put. Durable when it returns.
  * name: NAME:TAG as of image_ref_parse()
  * fails: ST_NOT_FOUND (no such module), ST_LIMIT (IMAGES_MAX images have names),
- *        ST_CORRUPT, ST_NOMEM, ST_FULL, ST_IO; the names are then as they were */
+ *        ST_CORRUPT, ST_NOMEM, ST_FULL, ST_IO; the names are then as they were, and
+ *        bytes that no image has are no longer kept */
 MUST_CHECK enum status images_name(struct images *s, const char *name, const struct digest *digest);
 
 /* An image's bytes and its manifest, from memory if it was asked for lately.

@@ -201,6 +201,19 @@ static void of_the_old_ones_the_newest_are_kept(void **state)
     assert_int_equal(access(path_of(f, &second), F_OK), 0);
 }
 
+static void bytes_that_went_are_not_taken_for_there_because_they_were_served(void **state)
+{
+    struct fixture *f = *state;
+    struct digest first = put(f, 0, "a:latest");
+    for (int i = 1; i < IMAGES_OLD_MAX + 2; i++) {
+        assert_int_equal(images_load(f->images, &first, NULL, NULL), ST_OK); /* stays in memory */
+        put(f, i, "a:latest");
+    }
+    assert_int_equal(access(path_of(f, &first), F_OK), -1);
+    assert_int_equal(images_name(f->images, "a:latest", &first), ST_NOT_FOUND);
+    assert_int_equal(images_load(f->images, &first, NULL, NULL), ST_NOT_FOUND);
+}
+
 static void damaged_bytes_are_never_handed_out(void **state)
 {
     struct fixture *f = *state;
@@ -288,6 +301,10 @@ static void a_thousand_names_are_the_limit(void **state)
     assert_int_equal(images_put(f->images, module(2), &other), ST_OK);
     assert_int_equal(images_name(f->images, "one-more:latest", &other), ST_LIMIT);
     assert_null(find(f, "one-more"));
+    /* Nothing is kept of what was refused, on disk or in memory. */
+    assert_int_equal(access(path_of(f, &other), F_OK), -1);
+    assert_int_equal(images_name(f->images, "i1:latest", &other), ST_NOT_FOUND);
+    assert_int_equal(images_put(f->images, module(2), &other), ST_OK);
     assert_int_equal(images_count(f->images), IMAGES_MAX);
     /* Another image for a name that is there takes no room: i1 to i999 keep the
      * old one from being counted. */
@@ -309,6 +326,7 @@ int main(void)
         TEST(an_image_that_lost_its_name_is_still_served),
         TEST(one_image_may_have_two_names),
         TEST(of_the_old_ones_the_newest_are_kept),
+        TEST(bytes_that_went_are_not_taken_for_there_because_they_were_served),
         TEST(damaged_bytes_are_never_handed_out),
         TEST(a_name_whose_blob_is_gone_is_dropped),
         TEST(a_list_that_is_not_ours_is_not_overwritten),

@@ -864,6 +864,21 @@ static void a_query_without_a_place_for_the_answer_is_refused(void **state)
     assert_int_equal(manager_counters(f.m)->messages_refused, 7);
 }
 
+static void a_query_waits_while_too_much_is_under_way(void **state)
+{
+    (void)state;
+    const struct mqtt_message query = {.topic = P "control/manager/query",
+                                       .payload = view_text("{\"what\":\"status\"}"),
+                                       .response_topic = "answers/1"};
+    f.pending = ANSWERS_PENDING_MAX;
+    message(&query);
+    assert_int_equal(f.sent_count, 0);
+    assert_int_equal(manager_counters(f.m)->messages_refused, 1);
+    f.pending = ANSWERS_PENDING_MAX - 1;
+    message(&query);
+    assert_int_equal(f.sent_count, 1);
+}
+
 static void a_query_names_its_mistakes(void **state)
 {
     (void)state;
@@ -1331,6 +1346,7 @@ int main(void)
         TEST(the_largest_message_is_forwarded_and_one_larger_is_not),
         TEST(what_must_not_be_forwarded_is_not),
         TEST(a_query_without_a_place_for_the_answer_is_refused),
+        TEST(a_query_waits_while_too_much_is_under_way),
         TEST(a_query_names_its_mistakes),
         TEST(an_image_is_told_by_any_of_its_references),
         TEST(the_status_tells_images_counters_and_silence),

@@ -160,6 +160,12 @@ static bool is_response_topic(const char *topic)
 
 void on_query(struct manager *m, const struct mqtt_message *message, uint64_t now_ms)
 {
+    if (m->out.pending(m->out.owner) >= ANSWERS_PENDING_MAX) {
+        /* An answer may be ten thousand times as long as its question. */
+        m->counters.messages_refused++;
+        log_line(LOG_WARN, "query.refused", "reason=\"too many messages are pending\", ignoring");
+        return;
+    }
     if (!is_response_topic(message->response_topic)) {
         m->counters.messages_refused++;
         log_line(LOG_WARN, "query.refused", "reason=\"no topic to answer on\", ignoring");

@@ -55,11 +55,6 @@ enum status images_new(uv_loop_t *loop, const struct images_settings *settings,
     return ST_OK;
 }
 
-enum status images_put(struct images *im, struct view module, struct digest *ret_digest)
-{
-    return image_store_put(im->store, module, ret_digest);
-}
-
 static struct image *find(const struct images *im, const struct digest *digest)
 {
     for (struct image *i = im->first; i != NULL; i = i->next)
@@ -68,9 +63,28 @@ static struct image *find(const struct images *im, const struct digest *digest)
     return NULL;
 }
 
+/* One that was put but is not held yet is needed too. */
+struct put {
+    const struct images *images;
+    struct digest digest;
+};
+
 static bool is_needed(void *owner, const struct digest *digest)
 {
-    return find(owner, digest) != NULL;
+    const struct put *put = owner;
+    return digest_equal(&put->digest, digest) || find(put->images, digest) != NULL;
+}
+
+enum status images_put(struct images *im, struct view module, struct digest *ret_digest)
+{
+    struct put put = {.images = im};
+    enum status status = image_store_put(im->store, module, &put.digest);
+    if (status != ST_OK)
+        return status;
+    image_store_trim(im->store, IMAGES_KEPT_MAX, IMAGES_KEPT_BYTES_MAX, is_needed, &put);
+    if (ret_digest != NULL)
+        *ret_digest = put.digest;
+    return ST_OK;
 }
 
 /* Every change of an image's state goes through here. */
@@ -207,7 +221,7 @@ static void store_fetched(struct image *i)
         fail(i, "image_corrupt", "the parts together do not have the image's digest");
         return;
     }
-    enum status status = image_store_put(im->store, bytes_view(&module), NULL);
+    enum status status = images_put(im, bytes_view(&module), NULL);
     bytes_done(&module);
     if (status != ST_OK) {
         fail(i, "image_unavailable",
@@ -215,7 +229,6 @@ static void store_fetched(struct image *i)
         return;
     }
     change_state(i, IMAGE_COMPILING);
-    image_store_trim(im->store, IMAGES_KEPT_MAX, IMAGES_KEPT_BYTES_MAX, is_needed, im);
 }
 
 static void step_fetch(struct image *i)

@@ -35,7 +35,8 @@ struct images_settings {
 MUST_CHECK enum status images_new(uv_loop_t *loop, const struct images_settings *settings,
                                   const struct proplet_out *out, struct images **ret);
 
-/* Puts a module that came inline into the cache. fails: as image_store_put() */
+/* Puts a module into the cache, where older ones may have to make room.
+ * fails: as image_store_put() */
 MUST_CHECK enum status images_put(struct images *im, struct view module, struct digest *ret_digest);
 
 /* Needs an image from now on. size: bytes, 0 if not known

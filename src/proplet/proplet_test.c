@@ -1,5 +1,6 @@
 /* Drives the whole device agent: real runner, real guests, real files; the test
  * is its broker, its manager and its clock. */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -865,6 +866,38 @@ static void a_module_inside_must_have_the_digest_beside_it(void **state)
     assert_results(1, "t-2", "bad_start");
 }
 
+/* The names in a folder, without those that begin with a dot. */
+static size_t entries_of(const char *path)
+{
+    DIR *folder = opendir(path);
+    assert_non_null(folder);
+    size_t count = 0;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        count += entry->d_name[0] != '.';
+    (void)closedir(folder);
+    return count;
+}
+
+static void modules_inside_starts_do_not_fill_the_disk(void **state)
+{
+    (void)state;
+    const int starts = (int)IMAGES_KEPT_MAX + 3;
+    for (int i = 0; i < starts; i++) {
+        char task[16], file[32], path[512];
+        (void)snprintf(task, sizeof task, "t-%d", i);
+        (void)snprintf(file, sizeof file, "AGFzbQ%02d", i);
+        json_t *object = inline_start(task, "p-1");
+        json_object_set_new(object, "file", json_string(file));
+        /* Refused once the module is in the cache, so that nothing is compiled. */
+        json_object_set_new(object, "env",
+                            json_pack("{s:s,s:s}", "ROUND_ID", "/", "MODEL_URI", "x"));
+        send_object(P "control/manager/start", object);
+        assert_results((size_t)i, task, "bad_start");
+        (void)snprintf(path, sizeof path, "%s/images", state_dir);
+        assert_in_range(entries_of(path), 1, IMAGES_KEPT_MAX);
+    }
+}
+
 /* ---- ends from outside ---- */
 
 static void until_runs(void)
@@ -990,6 +1023,7 @@ int main(void)
         TEST(a_start_that_comes_twice_runs_once),
         TEST(too_many_tasks_are_busy),
         TEST(a_module_inside_the_start_is_run),
+        TEST(modules_inside_starts_do_not_fill_the_disk),
         TEST(shared_starts_of_others_are_ignored),
         TEST(a_module_inside_must_have_the_digest_beside_it),
         TEST(a_stop_kills_what_runs),

@@ -241,33 +241,6 @@ static void finish_plain(struct task *t, const struct sandbox_result *r)
     json_decref(text);
 }
 
-static const char *reason_of(enum sandbox_outcome outcome)
-{
-    switch (outcome) {
-    case SANDBOX_OK:
-        return "completed";
-    case SANDBOX_EXIT_STATUS:
-        return "exit_status";
-    case SANDBOX_TRAP:
-        return "trap";
-    case SANDBOX_MEMORY_LIMIT:
-        return "memory_limit";
-    case SANDBOX_CPU_LIMIT:
-        return "cpu_limit";
-    case SANDBOX_DEADLINE:
-        return "deadline";
-    case SANDBOX_OUTPUT_LIMIT:
-        return "output_limit";
-    case SANDBOX_INVALID_MODULE:
-        return "image_invalid";
-    case SANDBOX_STOPPED:
-        return "stopped";
-    case SANDBOX_RUNNER_FAILED:
-        break;
-    }
-    return "runner_failed";
-}
-
 static void finish_failed(struct task *t, const struct sandbox_result *r)
 {
     char said[SAID_BY_GUEST], why[SAID_BY_SANDBOX], detail[DETAIL_SIZE];
@@ -277,7 +250,7 @@ static void finish_failed(struct task *t, const struct sandbox_result *r)
                    said[0] == '\0' ? "" : "; it said: ", said);
     if (r->outcome == SANDBOX_RUNNER_FAILED)
         image_distrust(t->image);
-    fail(t, reason_of(r->outcome), detail);
+    fail(t, sandbox_outcome_code(r->outcome), detail);
 }
 
 static void log_said(const struct task *t, struct view err)

@@ -22,7 +22,7 @@ static const struct {
     {"looking for programs, image and MNIST", demo_find_files},
     {"making a work folder", demo_make_folder},
     {"dealing the data", demo_deal_data},
-    {"making the first model, a network of " DEMO_LAYERS, demo_make_model},
+    {"making the first model", demo_make_model},
     {"starting broker, manager, coordinator and model server", demo_start_services},
     {"starting the devices", demo_start_devices},
     {"pushing the image that trains", demo_push_image},

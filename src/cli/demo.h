@@ -10,7 +10,7 @@
 
 #define DEMO_IMAGE     "fml-train"
 #define DEMO_EVALUATOR "evaluator"
-#define DEMO_LAYERS    "784,64,10"
+#define DEMO_HIDDEN    64 /* units of the one hidden layer */
 
 /* Names in the work folder. The first five are removed at the end unless --keep. */
 #define DEMO_DATA     "data"     /* device-1 ..., evaluator, and all */
@@ -38,6 +38,8 @@ struct demo {
     char broker[64];            /* URL */
     uint16_t port;
 
+    size_t inputs;    /* pixels of an image */
+    uint32_t classes; /* labels are 0..classes-1 */
     json_t *hyperparams;
     struct ids evaluators;
     char csv_path[DEMO_PATH_MAX];

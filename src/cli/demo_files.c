@@ -235,7 +235,9 @@ static enum status deal_train(struct demo *d, struct why *why)
         status = dataset_write_split(&all, &split, out, sizes, why);
     if (status == ST_OK) {
         say_sizes(sizes, devices);
-        const struct dataset_facts facts = {.classes = 10, .max_value = 255};
+        d->inputs = (size_t)all.images.rows * all.images.columns;
+        d->classes = all.labels.highest + 1u;
+        const struct dataset_facts facts = {.classes = d->classes, .max_value = 255};
         status = dataset_write_all(&all, &facts, whole, why);
     }
     dataset_done(&all);
@@ -248,7 +250,7 @@ static enum status deal_test(struct demo *d, struct why *why)
     struct dataset test = {0};
     char out[DEMO_PATH_MAX];
     const struct dataset_facts facts = {
-        .client = (uint32_t)d->args->devices, .classes = 10, .max_value = 255};
+        .client = (uint32_t)d->args->devices, .classes = d->classes, .max_value = 255};
     enum status status = read_pair(d, TEST_IMAGES, TEST_LABELS, &test, why);
     if (status == ST_OK)
         status = demo_path(out, why, "%s/" DEMO_DATA "/" DEMO_EVALUATOR, d->dir);
@@ -270,13 +272,11 @@ enum status demo_deal_data(struct demo *d, struct why *why)
 
 enum status demo_make_model(struct demo *d, struct why *why)
 {
-    struct layers layers;
+    const struct layers layers = {.count = 3, .sizes = {d->inputs, DEMO_HIDDEN, d->classes}};
     struct model *m = NULL;
     struct bytes bytes = {0};
     char path[DEMO_PATH_MAX];
-    enum status status = layers_parse(DEMO_LAYERS, &layers, why);
-    if (status == ST_OK)
-        status = demo_path(path, why, "%s/" DEMO_FIRST, d->dir);
+    enum status status = demo_path(path, why, "%s/" DEMO_FIRST, d->dir);
     if (status != ST_OK)
         return status;
     status = initial_model(&layers, d->args->seed, &m);
@@ -287,7 +287,8 @@ enum status demo_make_model(struct demo *d, struct why *why)
     if (status != ST_OK)
         why_set(why, "cannot make %.150s: %s", path, status_name(status));
     else
-        (void)printf("  %zu parameters, %zu bytes\n", model_param_count(m), bytes.size);
+        (void)printf("  a network of %zu, %d and %u units: %zu parameters, %zu bytes\n", d->inputs,
+                     DEMO_HIDDEN, d->classes, model_param_count(m), bytes.size);
     bytes_done(&bytes);
     (void)model_free(m);
     return status;

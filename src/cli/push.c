@@ -126,14 +126,22 @@ static enum status announce(struct push *p, const char *name, struct why *why)
     return status;
 }
 
-/* As long as the manager asks, it is at work. */
-static enum status wait_until_stored(struct push *p, struct why *why)
+/* As long as the manager asks, it is at work. Until it asks for the first time
+ * the image is announced again and again: a manager that has just started may
+ * not have listened yet. */
+static enum status wait_until_stored(struct push *p, const char *name, struct why *why)
 {
-    enum status status;
-    do {
+    enum status status = ST_TIMEOUT;
+    bool begun = false;
+    for (unsigned idle_ms = 0; status == ST_TIMEOUT && idle_ms < PUSH_IDLE_MS;) {
+        enum status announced = begun ? ST_OK : announce(p, name, why);
+        if (announced != ST_OK)
+            return announced;
         p->heard = false;
-        status = session_wait(p->session, &p->ended, PUSH_IDLE_MS);
-    } while (status == ST_TIMEOUT && p->heard);
+        status = session_wait(p->session, &p->ended, PUSH_AGAIN_MS);
+        idle_ms = p->heard ? 0 : idle_ms + PUSH_AGAIN_MS;
+        begun = begun || p->heard;
+    }
     if (status == ST_TIMEOUT)
         why_set(why, "fml-manager does not ask for the image; is it running, with this --domain "
                      "and --channel?");
@@ -189,9 +197,7 @@ enum status push_image(struct session *s, const char *name, struct view image,
     if (status != ST_OK)
         why_set(why, "cannot listen for the manager: %s", status_name(status));
     if (status == ST_OK)
-        status = announce(&p, ref.name, why);
-    if (status == ST_OK)
-        status = wait_until_stored(&p, why);
+        status = wait_until_stored(&p, ref.name, why);
     session_ignore(s, pushed.text, &p);
     session_ignore(s, get.text, &p);
     if (status == ST_OK)

@@ -5,7 +5,8 @@
 #include "base/digest.h"
 #include "cli/session.h"
 
-#define PUSH_IDLE_MS 15000u /* without a question from the manager */
+#define PUSH_IDLE_MS  15000u /* without a question from the manager */
+#define PUSH_AGAIN_MS 1000u  /* announced again, until the first question */
 
 /* Bytes that have been asked for, of size; may come more than once for a part. */
 typedef void push_progress_fn(void *owner, uint64_t sent, uint64_t size);

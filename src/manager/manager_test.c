@@ -767,14 +767,41 @@ static void a_closed_launch_stops_what_still_runs(void **state)
     assert_string_equal(field(stop, "id"), tasks[1]);
     assert_string_equal(field(stop, "proplet_id"), "p2");
     json_decref(stop);
-    assert_string_equal(task_of("p2"), "failed launch_closed");
+    assert_int_equal(manager_counters(f.m)->stops, 1);
+    text_on("jobs/j1/done", "again");
     assert_int_equal(manager_counters(f.m)->stops, 1);
 
-    /* Late results are ignored; the other launch is not touched. */
-    results(tasks[1], "p2", NULL, "completed");
-    assert_string_equal(task_of("p2"), "failed launch_closed");
+    /* Its result says how it ended; the other launch is not touched. */
+    assert_string_equal(task_of("p2"), "running started");
+    results(tasks[1], "p2", "stopped while it ran", "stopped");
+    assert_string_equal(task_of("p2"), "failed stopped");
     results(started("p1"), "p1", NULL, "completed");
-    assert_int_equal(manager_counters(f.m)->results, 2);
+    assert_int_equal(manager_counters(f.m)->results, 3);
+    assert_int_equal(manager_counters(f.m)->results_late, 0);
+}
+
+static void the_task_whose_work_closed_the_launch_has_completed(void **state)
+{
+    (void)state;
+    launch("j1", "[\"p1\"]");
+    text_on("jobs/j1/done", "whatever");
+    results(started("p1"), "p1", NULL, "completed");
+    assert_string_equal(task_of("p1"), "completed completed");
+}
+
+static void a_closed_task_without_a_result_has_an_end_too(void **state)
+{
+    (void)state;
+    launch("j1", "[\"p1\"]");
+    char task[64];
+    strcpy(task, started("p1"));
+    text_on("jobs/j1/done", "whatever");
+    after_s(9);
+    assert_string_equal(task_of("p1"), "running started");
+    after_s(1);
+    assert_string_equal(task_of("p1"), "failed launch_closed");
+    results(task, "p1", NULL, "completed");
+    assert_string_equal(task_of("p1"), "failed launch_closed");
     assert_int_equal(manager_counters(f.m)->results_late, 1);
 }
 
@@ -1341,6 +1368,8 @@ int main(void)
         TEST(a_manager_that_was_away_blames_nobody),
         TEST(a_machine_that_slept_blames_nobody),
         TEST(a_closed_launch_stops_what_still_runs),
+        TEST(the_task_whose_work_closed_the_launch_has_completed),
+        TEST(a_closed_task_without_a_result_has_an_end_too),
         TEST(closing_what_was_never_launched_does_nothing),
         TEST(a_message_is_forwarded_byte_for_byte),
         TEST(the_largest_message_is_forwarded_and_one_larger_is_not),

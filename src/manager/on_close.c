@@ -1,5 +1,6 @@
 /* Whoever asked for a launch needs it no longer: what still runs is stopped
- * (PROTOCOL 1.7). */
+ * (PROTOCOL 1.7). How it ended is for its result to say: a task whose work closed
+ * the launch has completed, though its result comes after the close. */
 #include "manager/internal.h"
 
 #include "service/log.h"
@@ -21,10 +22,11 @@ void on_close(struct manager *m, const struct close_rule *rule, const struct mqt
     while ((task = tasks_next(m->tasks, &cursor)) != NULL) {
         if (task_ended(task) || !id_equal(&task->launch_id, &launch_id))
             continue;
-        struct id id = task->id;
+        uint64_t deadline_ms = now_ms + m->settings.result_margin_s * 1000;
+        if (tasks_close(m->tasks, &task->id, deadline_ms) != ST_OK)
+            continue; /* closed before: the stop was sent */
         send_stop(m, task);
-        if (change_task(m, &id, TASK_FAILED, "launch_closed", "", now_ms) == ST_OK)
-            stopped++;
+        stopped++;
     }
     log_line(LOG_DEBUG, "launch.closed", "launch=%s stopped=%zu", launch_id.text, stopped);
 }

@@ -34,8 +34,8 @@ static void check_task(struct manager *m, const struct task *task, uint64_t now_
     } else if (task_due(task, now_ms)) {
         /* It may still be running there, for nobody. */
         send_stop(m, task);
-        status = change_task(m, &id, TASK_FAILED, "no_result", "no result came before the deadline",
-                             now_ms);
+        status = change_task(m, &id, TASK_FAILED, task->closing ? "launch_closed" : "no_result",
+                             "no result came before the deadline", now_ms);
     }
     (void)status; /* ended meanwhile: just as well */
 }

@@ -128,6 +128,19 @@ enum status tasks_change(struct tasks *t, const struct id *id, enum task_state s
     return ST_OK;
 }
 
+enum status tasks_close(struct tasks *t, const struct id *id, uint64_t deadline_ms)
+{
+    uint32_t i;
+    if (!lookup_find(t->lookup, id->text, &i))
+        return ST_NOT_FOUND;
+    struct task *task = &t->slots[i].task;
+    if (task->state != TASK_RUNNING || task->closing)
+        return ST_EXISTS;
+    task->closing = true;
+    task->deadline_ms = deadline_ms;
+    return ST_OK;
+}
+
 void tasks_excuse(struct tasks *t, uint64_t now_ms, uint64_t left_ms)
 {
     for (uint32_t i = 0; i < t->fresh; i++) {

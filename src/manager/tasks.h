@@ -32,6 +32,7 @@ struct task {
     enum task_state state;
     uint64_t limit_ms;    /* how long it may be RUNNING */
     uint64_t deadline_ms; /* of a RUNNING one */
+    bool closing;         /* its launch was closed: only its result is awaited */
     char reason[TASK_REASON_SIZE];
     char detail[TASK_DETAIL_SIZE];
 };
@@ -55,6 +56,11 @@ size_t tasks_room(const struct tasks *t);
  *        the task is then as it was */
 MUST_CHECK enum status tasks_change(struct tasks *t, const struct id *id, enum task_state state,
                                     const char *reason, const char *detail, uint64_t now_ms);
+
+/* The launch of a RUNNING task was closed: until deadline_ms its result still
+ * counts, and only for that the task waits.
+ * fails: ST_NOT_FOUND, ST_EXISTS (it is not RUNNING, or closing already) */
+MUST_CHECK enum status tasks_close(struct tasks *t, const struct id *id, uint64_t deadline_ms);
 
 /* No RUNNING task has less than left_ms from now on. */
 void tasks_excuse(struct tasks *t, uint64_t now_ms, uint64_t left_ms);

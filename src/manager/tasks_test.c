@@ -202,6 +202,23 @@ static void an_excuse_moves_deadlines_only_back(void **state)
     assert_int_equal(find(t, 2)->deadline_ms, 0);
 }
 
+static void a_closed_task_waits_for_its_result_only_once(void **state)
+{
+    struct tasks *t = *state;
+    struct id one = id_of_number(1), none = id_of_number(2);
+    add(t, 1);
+    assert_int_equal(tasks_close(t, &one, 300), ST_EXISTS); /* it does not run yet */
+    assert_false(find(t, 1)->closing);
+    assert_int_equal(change(t, 1, TASK_RUNNING, "started"), ST_OK);
+    assert_int_equal(tasks_close(t, &none, 300), ST_NOT_FOUND);
+    assert_int_equal(tasks_close(t, &one, 300), ST_OK);
+    assert_int_equal(tasks_close(t, &one, 900), ST_EXISTS);
+    assert_false(task_due(find(t, 1), 299));
+    assert_true(task_due(find(t, 1), 300));
+    assert_int_equal(change(t, 1, TASK_COMPLETED, "completed"), ST_OK);
+    assert_int_equal(tasks_close(t, &one, 900), ST_EXISTS);
+}
+
 static void a_long_detail_is_cut_between_characters(void **state)
 {
     struct tasks *t = *state;
@@ -243,6 +260,7 @@ int main(void)
         TEST(the_newest_come_first),
         TEST(a_walk_meets_each_once),
         TEST(an_excuse_moves_deadlines_only_back),
+        TEST(a_closed_task_waits_for_its_result_only_once),
         TEST(a_long_detail_is_cut_between_characters),
         TEST(states_have_the_names_of_the_protocol),
     };

@@ -66,13 +66,12 @@
 #define TASK_TIMEOUT_S_MAX      ((uint32_t)7 * 24 * 3600)
 #define PINS_MAX                4096
 #define PROPLET_METADATA_MAX    ((size_t)16 << 10)
-#define PUSHES_MAX              4  /* images that are being received at once */
-#define IMAGES_OLD_MAX          16 /* images that lost their name and are still served */
-#define IMAGES_CACHED_MAX       2  /* images held in memory to be served */
-#define ANSWERS_PENDING_MAX                                                                        \
-    512 /* messages under way before parts and queries must be asked again */
-#define QUERY_TASKS_MAX    100
-#define QUERY_PROPLETS_MAX 3000 /* so that an answer stays below CONTROL_SIZE_MAX */
+#define PUSHES_MAX              4   /* images that are being received at once */
+#define IMAGES_OLD_MAX          16  /* images that lost their name and are still served */
+#define IMAGES_CACHED_MAX       2   /* images held in memory to be served */
+#define ANSWERS_PENDING_MAX     512 /* messages under way, beyond which parts and queries wait */
+#define QUERY_TASKS_MAX         100
+#define QUERY_PROPLETS_MAX      3000 /* so that an answer stays below CONTROL_SIZE_MAX */
 
 /* Images and their transfer in parts. */
 #define IMAGE_SIZE_MAX  ((size_t)64 << 20)

@@ -70,8 +70,10 @@ static int group_setup(void **state)
     assert_non_null(mkdtemp(broker.folder));
     (void)snprintf(broker.config, sizeof broker.config, "%s/mosquitto.conf", broker.folder);
     (void)snprintf(broker.address, sizeof broker.address, "tcp://127.0.0.1:%d", port);
+    /* A change of user would undo PR_SET_PDEATHSIG. */
     (void)snprintf(text, sizeof text,
-                   "listener %d 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
+                   "user root\nlistener %d 127.0.0.1\nallow_anonymous true\n"
+                   "set_tcp_nodelay true\n"
                    "message_size_limit 1000000\nmax_packet_size 1100000\n",
                    port);
     assert_int_equal(file_write(broker.config, view_text(text)), ST_OK);

@@ -189,6 +189,14 @@ def results_of(bus, task_id, limit_s=60):
                     lambda m: m.json["task_id"] == task_id, limit_s=limit_s).json
 
 
+def await_path(path, limit_s=60):
+    """Until a file or folder is there: what no message tells."""
+    until = time.monotonic() + limit_s
+    while not path.exists():
+        assert time.monotonic() < until, f"{path} did not appear"
+        os.sched_yield()
+
+
 def write(path, value):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(value if isinstance(value, str) else json.dumps(value))

@@ -46,7 +46,8 @@ def test_a_round_from_the_documents_file(fleet, bus):
     done = fleet.tool("round", "start", write(fleet.folder / "start.json", MISSION_START))
     assert "completed" in done.stdout
     status = json.loads(fleet.tool("status", "--json").stdout)
-    assert json.dumps(status)
+    assert {p["proplet_id"] for p in status["manager"]["proplets"]} == set(
+        MISSION_START["participants"])
     text = fleet.tool("status").stdout
     assert "proplet-1" in text and "r-0001" in text
     listed = fleet.tool("models", "list").stdout

@@ -1,17 +1,19 @@
 # The ways to use this project. `make demo` and `make test` install, build and
 # start all that they need; the others say what they do in `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench fuzz format check-format clean
+.PHONY: help setup build demo test bench torture fuzz format check-format clean
 
 # A released Wasmtime C API instead of our own build: FML_WASMTIME_ROOT=DIR make ...
 CONFIGURE := $(if $(FML_WASMTIME_ROOT),-DFML_WASMTIME_ROOT=$(FML_WASMTIME_ROOT))
 SOURCES := $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 FUZZ_SECONDS ?= 60
+TORTURE_KILLS ?= 100
 
 help:
 	@echo "make demo     ten devices train MNIST together, on this machine (DEMO_ARGS=\"--devices 5 --rounds 3\")"
 	@echo "make test     everything is built with sanitizers and tested"
 	@echo "make bench    seconds per round, and guest against native speed"
+	@echo "make torture  a real fleet under TORTURE_KILLS=$(TORTURE_KILLS) times kill -9; every account is checked"
 	@echo "make build    the programs, in build/release/bin"
 	@echo "make fuzz     each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make format   clang-format-14 over all sources; check-format only looks"
@@ -38,6 +40,11 @@ test:
 bench: build
 	tools/fetch-mnist >/dev/null
 	bench/run build/release
+
+torture: build
+	tools/setup --test
+	FML_BUILD=$(CURDIR)/build/release $$(tools/test-python) tests/torture/torture.py \
+		--kills $(TORTURE_KILLS) $(TORTURE_ARGS)
 
 fuzz:
 	tools/setup --fuzz

@@ -27,6 +27,8 @@ enum status blobs_open(const char *folder, struct blobs **ret)
     enum status status = ST_IO;
     if (size > 0 && (size_t)size < sizeof b->folder - DIGEST_HEX_SIZE - 8)
         status = file_make_folder(folder);
+    if (status == ST_OK)
+        status = file_sweep(folder);
     if (status != ST_OK) {
         free(b);
         return status;

@@ -11,7 +11,8 @@
 
 struct blobs;
 
-/* Opens (and makes) a folder. gives: *ret. fails: ST_NOMEM, ST_FULL, ST_IO */
+/* Opens (and makes) a folder; sweeps away what a crash left half-written. gives: *ret. fails:
+ * ST_NOMEM, ST_FULL, ST_IO */
 MUST_CHECK enum status blobs_open(const char *folder, struct blobs **ret);
 
 /* Durable when it returns. ret_digest may be NULL. fails: ST_FULL, ST_IO, ST_NOMEM */

@@ -108,10 +108,33 @@ static enum status sync_folder_of(const char *path)
     return failed == 0 ? ST_OK : ST_IO;
 }
 
+/* Between a file's name and the six letters that make a temporary one of it. */
+#define TEMPORARY ".tmp-"
+
+static bool is_temporary(const char *name)
+{
+    size_t size = strlen(name);
+    size_t tail = sizeof TEMPORARY - 1 + 6;
+    return size > tail && memcmp(name + size - tail, TEMPORARY, sizeof TEMPORARY - 1) == 0;
+}
+
+enum status file_sweep(const char *folder)
+{
+    DIR *open_folder = opendir(folder);
+    if (open_folder == NULL)
+        return ST_IO;
+    enum status status = ST_OK;
+    for (struct dirent *entry; (entry = readdir(open_folder)) != NULL;)
+        if (is_temporary(entry->d_name) && unlinkat(dirfd(open_folder), entry->d_name, 0) != 0)
+            status = ST_IO;
+    (void)closedir(open_folder);
+    return status;
+}
+
 enum status file_write(const char *path, struct view bytes)
 {
     char temporary[PATH_MAX];
-    int size = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
+    int size = snprintf(temporary, sizeof temporary, "%s" TEMPORARY "XXXXXX", path);
     if (size < 0 || (size_t)size >= sizeof temporary)
         return ST_IO;
     int fd = mkostemp(temporary, O_CLOEXEC);

@@ -14,6 +14,10 @@ MUST_CHECK enum status file_read(const char *path, size_t size_max, struct bytes
  * fails: ST_FULL, ST_IO; path is then as it was */
 MUST_CHECK enum status file_write(const char *path, struct view bytes);
 
+/* Removes what a crash in file_write() left behind in a folder: its temporary
+ * files, and nothing else. Only for who alone writes there. fails: ST_IO */
+MUST_CHECK enum status file_sweep(const char *folder);
+
 /* mkdir -p with mode 0700 for what is new. fails: ST_FULL, ST_IO */
 MUST_CHECK enum status file_make_folder(const char *path);
 

@@ -124,6 +124,33 @@ static void a_tree_deeper_than_any_path_is_removed(void **state)
     assert_int_not_equal(stat(tree, &info), 0);
 }
 
+static void only_what_a_crash_left_is_swept(void **state)
+{
+    (void)state;
+    static const char *const left[] = {"a.tmp-x1Y2z3", "index.json.tmp-aaaaaa"};
+    static const char *const kept[] = {"a", "a.tmp-", ".tmp-abcdef", "tmp-abcdef", "a.tmp-abcdefg"};
+    char file[256];
+    struct stat info;
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(file, sizeof file, "%s/%s", folder, left[i]);
+        assert_int_equal(file_write(file, view_text("half")), ST_OK);
+    }
+    for (size_t i = 0; i < 5; i++) {
+        (void)snprintf(file, sizeof file, "%s/%s", folder, kept[i]);
+        assert_int_equal(file_write(file, view_text("whole")), ST_OK);
+    }
+    assert_int_equal(file_sweep(folder), ST_OK);
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(file, sizeof file, "%s/%s", folder, left[i]);
+        assert_int_not_equal(stat(file, &info), 0);
+    }
+    for (size_t i = 0; i < 5; i++) {
+        (void)snprintf(file, sizeof file, "%s/%s", folder, kept[i]);
+        assert_int_equal(stat(file, &info), 0);
+    }
+    assert_int_equal(file_sweep("/nowhere/at/all"), ST_IO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +161,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(folders_are_made_with_their_parents_and_removed_with_all,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_tree_deeper_than_any_path_is_removed, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_what_a_crash_left_is_swept, setup, teardown),
     };
     return cmocka_run_group_tests_name("io/file", tests, NULL, NULL);
 }

@@ -12,73 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DOWN_MS_MAX 3000
-#define LONG_MS_MAX 20000
-
-/* ---- dying, and a disk that refuses ---- */
-
-static void forget(struct world *w, int i)
-{
-    struct coordinator *c = &w->coordinator;
-    c->rounds[i] = round_free(c->rounds[i]);
-    c->handed_out[i] = NULL;
-    c->lost_memory[i] = true;
-    if (w->mutant == MUTANT_NUMBER_FORGOTTEN)
-        w->disk[i].number = 0;
-}
-
-void coordinator_crashes(struct world *w)
-{
-    struct coordinator *c = &w->coordinator;
-    if (!c->up || w->crashes >= CRASHES_MAX)
-        return;
-    w->crashes++;
-    w->tally->crashes++;
-    trace(w, "coordinator dies");
-    for (int i = 0; i < w->round_count; i++)
-        if (w->disk[i].has_start)
-            forget(w, i);
-    c->up = false;
-    c->wakes_ms = UINT64_MAX;
-    after(w, between(w, 1, below(w, 10) == 0 ? LONG_MS_MAX : DOWN_MS_MAX),
-          (struct event){.kind = EV_COORDINATOR_RETURNS});
-}
-
-static bool goes_on(struct world *w)
-{
-    if (chance(w, w->odds.crash))
-        coordinator_crashes(w);
-    return w->coordinator.up;
-}
-
-static bool disk_takes(struct world *w)
-{
-    if (!chance(w, w->odds.disk_full))
-        return true;
-    w->tally->disk_full++;
-    trace(w, "the disk refuses");
-    return false;
-}
-
-/* The round in memory knows what the disk does not: it must not go on, and nobody
- * gets an answer from it, until it was made again from the disk. */
-static void set_aside(struct world *w, int i)
-{
-    forget(w, i);
-    after(w, between(w, 500, 2000), (struct event){.kind = EV_ROUND_REBUILT, .round = i});
-}
-
 /* ---- carrying out ---- */
 
 static void send_receipt(struct world *w, const struct sim_update *u, enum verdict verdict)
 {
     trace(w, "receipt for d-%d r-%d: %s", u->device, u->round, verdict_code(verdict));
-    check_receipt(w, u, verdict);
-    network_send(w, (struct event){.kind = EV_RECEIPT,
-                                   .round = u->round,
-                                   .device = u->device,
-                                   .update = u,
-                                   .verdict = verdict});
+    say(w, (struct event){.kind = EV_RECEIPT,
+                          .round = u->round,
+                          .device = u->device,
+                          .update = u,
+                          .verdict = verdict});
 }
 
 /* Its number is on the disk before anybody sees it: one round, one version. */
@@ -109,9 +52,9 @@ static void publish(struct world *w, int i, struct model *model)
         return; /* the round hands it out again */
     const struct version *v = c->handed_out[i];
     trace(w, "r-%d publishes v%llu", i, (unsigned long long)v->number);
-    check_handed_out(w, i, v);
+    check_made(w, i, v);
     if (goes_on(w))
-        network_send(w, (struct event){.kind = EV_PUBLISH, .round = i, .version = v});
+        say(w, (struct event){.kind = EV_PUBLISH, .round = i, .version = v});
 }
 
 static const char *keep_text(struct world *w, char *text)
@@ -126,12 +69,8 @@ static const char *keep_text(struct world *w, char *text)
 static void send_complete(struct world *w, int i, const char *text)
 {
     trace(w, "complete of r-%d is sent", i);
-    check_complete(w, i, text);
-    network_send(w, (struct event){.kind = EV_COMPLETE_AT_USER, .round = i, .text = text});
-    for (int d = 0; d < w->device_count; d++)
-        if (w->rounds[i].takes_part[d])
-            network_send(w, (struct event){.kind = EV_COMPLETE_AT_DEVICE, .round = i, .device = d});
-    if (goes_on(w) && disk_takes(w))
+    say(w, (struct event){.kind = EV_COMPLETE_AT_USER, .round = i, .text = text});
+    if (goes_on(w) && !commits_in_common(w) && disk_takes(w))
         w->disk[i].complete_sent = true;
 }
 
@@ -282,7 +221,7 @@ static void rebuild(struct world *w, int i)
     if (disk->complete != NULL) {
         round_cancel(w->coordinator.rounds[i], disk->facts.outcome, disk->facts.reason,
                      disk->ended_ms, &actions);
-        if (!disk->complete_sent)
+        if (!disk->complete_sent && !commits_in_common(w))
             send_complete(w, i, disk->complete);
         return;
     }
@@ -294,8 +233,8 @@ static void rebuild(struct world *w, int i)
 void coordinator_rebuilds(struct world *w, int round)
 {
     struct coordinator *c = &w->coordinator;
-    if (!c->up || c->rounds[round] != NULL)
-        return; /* died since, or was made again since */
+    if (!c->up || c->rounds[round] != NULL || !w->disk[round].has_start)
+        return; /* died since, was made again since, or never was */
     c->returned_ms = w->now_ms;
     rebuild(w, round);
 }

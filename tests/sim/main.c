@@ -83,6 +83,11 @@ static void tell(uint64_t seed, enum mutant mutant, uint64_t step, const char *s
     for (uint64_t n = first; n < again.traced; n++)
         printf("  %s\n", again.trace[n % TRACE_LINES]);
     printf("violation: %s\n", said);
+    printf("world: devices=%d rounds=%d drop=%u duplicate=%u slow=%u crash=%u disk_full=%u"
+           " hostile=%u commit_ms=%u grid_ms=%u\n",
+           again.device_count, again.round_count, again.odds.drop, again.odds.duplicate,
+           again.odds.slow, again.odds.crash, again.odds.disk_full, again.odds.hostile,
+           again.odds.commit_ms, again.odds.grid_ms);
     if (again.step != step || strcmp(again.violation, said) != 0)
         printf("and the second time another: step %" PRIu64 ", %s\n", again.step, again.violation);
     printf("seed=%" PRIu64 " step=%" PRIu64 "\nreplay: sim --seed %" PRIu64 " --rounds 1", seed,

@@ -26,6 +26,7 @@
 #define WIDTH        3  /* of the tensor "w" */
 #define VERSIONS_MAX 64 /* the server's; a coordinator without a bug makes ROUNDS_MAX */
 #define CRASHES_MAX  20 /* in one world, or a round would be allowed to take for ever */
+#define SAID_MAX     512
 #define NO_ROUND     (-1)
 #define SECOND       1000u
 
@@ -89,6 +90,7 @@ enum event_kind {
     EV_COORDINATOR_WAKES,
     EV_COORDINATOR_CRASHES,
     EV_COORDINATOR_RETURNS,
+    EV_COMMIT,
     EV_ROUND_REBUILT, /* one round, after the disk refused */
     EV_DEVICE_DIES,
     EV_DEVICE_RETURNS,
@@ -127,6 +129,7 @@ void queue_done(struct queue *q);
 struct odds {
     uint32_t drop, duplicate, slow, crash, disk_full, device_dies, hostile;
     uint32_t wake_late_ms; /* timers fire up to so late */
+    uint32_t commit_ms;    /* writes wait so long for a common commit; 0: each is its own */
     uint32_t asked_ms;     /* within this time all rounds are asked for */
     uint32_t grid_ms;      /* all happens at multiples of it: much at the same moment */
 };
@@ -189,6 +192,17 @@ struct coordinator {
     bool lost_memory[ROUNDS_MAX]; /* counts of refusals are from before a crash */
 };
 
+/* In a world of common commits: what was written and not yet committed is gone with
+ * the coordinator. Messages are written too, are sent after their commit, and again
+ * after a crash until a later commit forgets them. */
+struct commits {
+    struct disk_round kept[ROUNDS_MAX]; /* as it was committed last */
+    uint32_t written;                   /* rounds that differ from it, as bits */
+    bool due;                           /* EV_COMMIT is under way */
+    struct event said[SAID_MAX];
+    size_t said_count, said_kept, said_sent; /* written, committed, sent */
+};
+
 struct server {
     bool up;
     const struct version *versions[VERSIONS_MAX]; /* by number */
@@ -216,6 +230,7 @@ struct world {
     struct sim_round rounds[ROUNDS_MAX];
     struct disk_round disk[ROUNDS_MAX];
     uint64_t disk_next_number;
+    struct commits commits;
     struct coordinator coordinator;
     struct server server;
     enum model_form form; /* of all models here */
@@ -290,10 +305,27 @@ void coordinator_base(struct world *w, const struct event *e);
 void coordinator_stored(struct world *w, const struct event *e);
 void coordinator_cancel(struct world *w, const struct event *e);
 void coordinator_wakes(struct world *w);
+void coordinator_commits(struct world *w);
+/* After each event of the coordinator. */
+void coordinator_stepped(struct world *w);
 void coordinator_crashes(struct world *w);
 void coordinator_returns(struct world *w);
 void coordinator_rebuilds(struct world *w, int round);
 void coordinator_done(struct world *w);
+
+/* ---- durable.c: what the coordinator stands on ---- */
+
+/* Writes and messages wait for a commit that they have in common. */
+bool commits_in_common(const struct world *w);
+/* Stands wherever it may die. False: it did, and nothing may be touched any more. */
+bool goes_on(struct world *w);
+/* One write. Of those that wait for a commit, the commit decides. */
+bool disk_takes(struct world *w);
+/* The round in memory knows what the disk does not: it must not go on, and nobody
+ * gets an answer from it, until it was made again from the disk. */
+void set_aside(struct world *w, int round);
+/* Sends e, now or after the commit. */
+void say(struct world *w, struct event e);
 
 /* ---- check.c: what must always hold ---- */
 
@@ -305,7 +337,11 @@ enum verdict check_expects(const struct world *w, int round, const struct sim_up
 void check_verdict(struct world *w, const struct sim_update *u, enum verdict expected,
                    enum verdict given);
 void check_receipt(struct world *w, const struct sim_update *u, enum verdict verdict);
-void check_handed_out(struct world *w, int round, const struct version *v);
+/* What is on the disk for certain. */
+const struct disk_round *disk_kept(const struct world *w, int round);
+/* A round made its version; it is sent only after its number is on the disk. */
+void check_made(struct world *w, int round, const struct version *v);
+void check_published(struct world *w, const struct version *v);
 void check_stored(struct world *w, const struct version *v);
 /* A complete was made; it is sent only after it is on the disk. */
 void check_ended(struct world *w, int round, const struct complete *facts);

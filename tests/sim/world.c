@@ -89,6 +89,7 @@ static void draw_odds(struct world *w)
         .device_dies = ONE_OF(w, 0, 50, 200),
         .hostile = ONE_OF(w, 0, 100, 300, 900),
         .wake_late_ms = ONE_OF(w, 0, 20, 500),
+        .commit_ms = ONE_OF(w, 0, 0, 1, 20, 200),
         .asked_ms = ONE_OF(w, 500, 10000, 40000),
         .grid_ms = ONE_OF(w, 1, 1, 250, 1000),
     };
@@ -187,7 +188,7 @@ static void launch(struct world *w, int i)
 static void ask_round(struct world *w, int i)
 {
     struct sim_round *sr = &w->rounds[i];
-    if (w->disk[i].complete != NULL)
+    if (disk_kept(w, i)->complete != NULL)
         return;
     if (sr->asked_ms == 0) {
         sr->asked_ms = w->now_ms + 1;
@@ -267,6 +268,9 @@ static void happen(struct world *w, const struct event *e)
     case EV_COORDINATOR_RETURNS:
         coordinator_returns(w);
         break;
+    case EV_COMMIT:
+        coordinator_commits(w);
+        break;
     case EV_ROUND_REBUILT:
         coordinator_rebuilds(w, e->round);
         break;
@@ -337,6 +341,7 @@ bool world_run(struct world *w, uint64_t seed, enum mutant mutant, bool tracing,
         w->now_ms = e.at_ms;
         w->touched = 0;
         happen(w, &e);
+        coordinator_stepped(w);
         set_timer(w);
         check_step(w);
     }

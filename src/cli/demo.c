@@ -175,8 +175,8 @@ static void show_culprit(const struct demo *d, const struct why *why)
 
 static void tidy(const struct demo *d)
 {
-    static const char *const folders[] = {DEMO_DATA, DEMO_PROPLETS, DEMO_MANAGER, DEMO_STORE,
-                                          DEMO_CENTRAL};
+    static const char *const folders[] = {DEMO_DATA,   DEMO_PROPLETS, DEMO_MANAGER,
+                                          DEMO_ROUNDS, DEMO_STORE,    DEMO_CENTRAL};
     char path[DEMO_PATH_MAX];
     struct why why;
     if (d->dir[0] == '\0' || d->args->keep)

@@ -12,10 +12,11 @@
 #define DEMO_EVALUATOR "evaluator"
 #define DEMO_HIDDEN    64 /* units of the one hidden layer */
 
-/* Names in the work folder. The first five are removed at the end unless --keep. */
+/* Names in the work folder. The first six are removed at the end unless --keep. */
 #define DEMO_DATA     "data"     /* device-1 ..., evaluator, and all */
 #define DEMO_PROPLETS "proplets" /* state of each */
 #define DEMO_MANAGER  "manager"
+#define DEMO_ROUNDS   "coordinator"
 #define DEMO_STORE    "models" /* of the model server */
 #define DEMO_CENTRAL  "centralised"
 #define DEMO_LOGS     "logs"

@@ -178,7 +178,7 @@ static enum status given_folder(struct demo *d, struct why *why)
 
 enum status demo_make_folder(struct demo *d, struct why *why)
 {
-    static const char *const folders[] = {DEMO_DATA,  DEMO_PROPLETS, DEMO_MANAGER,
+    static const char *const folders[] = {DEMO_DATA,  DEMO_PROPLETS, DEMO_MANAGER, DEMO_ROUNDS,
                                           DEMO_STORE, DEMO_CENTRAL,  DEMO_LOGS};
     char path[DEMO_PATH_MAX];
     enum status status = d->args->dir == NULL ? new_folder(d, why) : given_folder(d, why);

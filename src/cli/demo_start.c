@@ -165,8 +165,11 @@ static enum status start_model_server(struct demo *d, struct why *why)
 
 static enum status start_coordinator(struct demo *d, struct why *why)
 {
-    static const char *const more[] = {NULL};
-    return start_ours(d, "fml-coordinator", "fml-coordinator", true, more, why);
+    char state[DEMO_PATH_MAX];
+    enum status status = demo_path(state, why, "%s/" DEMO_ROUNDS, d->dir);
+    const char *const more[] = {"--state-dir", state, NULL};
+    return status == ST_OK ? start_ours(d, "fml-coordinator", "fml-coordinator", true, more, why)
+                           : status;
 }
 
 /* Asks again until there is an answer: a question that comes before the service

@@ -12,27 +12,43 @@
 void send_message(struct coordinator *c, const struct mqtt_message *m)
 {
     enum status status = c->out.publish(c->out.owner, m);
-    if (status != ST_OK)
+    if (status == ST_OK)
+        c->published++;
+    else
         log_line(LOG_ERROR, "publish.failed", "topic=%s bytes=%zu reason=%s", log_quote(m->topic),
                  m->payload.size, status_name(status));
 }
 
-void send_text(struct coordinator *c, const char *topic, char *text)
+/* takes: text; NULL: no memory */
+static void send_text_now(struct coordinator *c, const char *topic, char *text)
 {
-    if (text == NULL) {
+    if (text == NULL)
         log_line(LOG_ERROR, "publish.failed", "topic=%s reason=%s", log_quote(topic),
                  status_name(ST_NOMEM));
-        return;
-    }
-    send_message(c, &(struct mqtt_message){.topic = topic, .payload = view_text(text)});
+    else
+        send_message(c, &(struct mqtt_message){.topic = topic, .payload = view_text(text)});
     free(text);
 }
 
-void send_receipt(struct coordinator *c, const struct receipt *receipt)
+void send_text(struct coordinator *c, const char *topic, char *text)
+{
+    if (c->closed)
+        send_text_now(c, topic, text);
+    else {
+        enum status status = text == NULL ? ST_NOMEM : store_say(c->store, topic, view_text(text));
+        (void)is_kept(c, "message", status);
+        free(text);
+    }
+}
+
+void send_receipt(struct coordinator *c, const struct receipt *receipt, bool durable)
 {
     char topic[FL_TOPIC_SIZE];
     fl_topic_receipt(&receipt->round_id, &receipt->proplet_id, topic);
-    send_text(c, topic, receipt_encode(receipt));
+    if (durable)
+        send_text(c, topic, receipt_encode(receipt));
+    else
+        send_text_now(c, topic, receipt_encode(receipt));
 
     if (receipt->verdict == VERDICT_ACCEPTED)
         log_line(LOG_INFO, "update.accepted", "round=%s proplet=%s", receipt->round_id.text,
@@ -51,7 +67,7 @@ static uint64_t rejected_in_all(const struct complete *complete)
     return sum;
 }
 
-void send_complete(struct coordinator *c, struct complete *complete)
+void send_complete(struct coordinator *c, const struct entry *e, struct complete *complete)
 {
     char now[CLOCK_TEXT_SIZE];
     clock_text(now);
@@ -60,7 +76,10 @@ void send_complete(struct coordinator *c, struct complete *complete)
 
     char topic[FL_TOPIC_SIZE];
     fl_topic_complete(&complete->round_id, topic);
-    send_text(c, topic, complete_encode(complete));
+    char *text = complete_encode(complete);
+    if (e != NULL && text != NULL)
+        (void)is_kept(c, "end", store_end_round(c->store, &complete->round_id, text));
+    send_text(c, topic, text);
     log_line(complete->outcome == ROUND_COMPLETED ? LOG_INFO : LOG_WARN, "round.closed",
              "round=%s status=%s reason=%s updates=%llu rejected=%llu took_ms=%llu",
              complete->round_id.text, round_outcome_name(complete->outcome),
@@ -86,12 +105,13 @@ static void end_round(struct coordinator *c, struct entry *e, const struct compl
         set_version_facts(e, &e->complete);
         write_version(c, e);
     }
-    send_complete(c, &e->complete);
+    send_complete(c, e, &e->complete);
+    (void)is_kept(c, "forgetting", store_forget_rounds(c->store, ROUNDS_KEPT_MAX));
 
     if (e->asked)
         c->out.ask_no_more(c->out.owner, e->complete.model_uri);
     e->asked = false;
-    e->has_version = false;
+    e->has_version = e->due = false;
     e->model = NULL;
     bytes_done(&e->bytes);
     rounds_end(c->rounds, e);
@@ -105,7 +125,7 @@ void carry_out(struct coordinator *c, struct entry *e, const struct round_action
         const struct round_action *a = &actions->items[i];
         switch (a->kind) {
         case ROUND_SEND_RECEIPT:
-            send_receipt(c, &a->receipt);
+            send_receipt(c, &a->receipt, true);
             break;
         case ROUND_PUBLISH_MODEL:
             publish_version(c, e, a->model);

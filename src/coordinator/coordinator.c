@@ -14,10 +14,39 @@
 const char *const coordinator_topics[] = {FL_MODEL_ALL, FL_UPDATES, FL_ROUND_QUERY, FL_ROUND_START,
                                           NULL};
 
+static enum status make_folder(const char *path)
+{
+    enum status status = file_make_folder(path);
+    if (status != ST_OK)
+        log_line(LOG_ERROR, "folder.refused", "path=%s reason=%s", log_quote(path),
+                 status_name(status));
+    return status;
+}
+
+static enum status open_state(struct coordinator *c, uint64_t now_ms)
+{
+    enum status status = make_folder(c->settings.state_dir);
+    if (status == ST_OK)
+        status = open_store(c, now_ms);
+    if (status != ST_OK)
+        return status;
+    status = restore(c);
+    c->loaded = status == ST_OK;
+    if (c->loaded)
+        sweep_folders(c);
+    else
+        log_line(LOG_ERROR, status == ST_CORRUPT ? "store.corrupt" : "store.unread",
+                 "path=%s what=rounds reason=%s", log_quote(c->settings.state_dir),
+                 status_name(status));
+    return status;
+}
+
 enum status coordinator_new(const struct coordinator_settings *settings,
-                            const struct coordinator_out *out, struct coordinator **ret)
+                            const struct coordinator_out *out, uint64_t now_ms,
+                            struct coordinator **ret)
 {
     assert(settings != NULL && out != NULL && ret != NULL);
+    assert(settings->state_dir != NULL && settings->boot != NULL);
     struct coordinator *c = calloc(1, sizeof *c);
     if (c == NULL)
         return ST_NOMEM;
@@ -28,13 +57,28 @@ enum status coordinator_new(const struct coordinator_settings *settings,
     if (status == ST_OK)
         status = models_new(&c->models);
     if (status == ST_OK && settings->models_dir != NULL)
-        status = file_make_folder(settings->models_dir);
+        status = make_folder(settings->models_dir);
+    if (status == ST_OK)
+        status = open_state(c, now_ms);
     if (status != ST_OK) {
         coordinator_free(c);
         return status;
     }
     *ret = c;
     return ST_OK;
+}
+
+void coordinator_resume(struct coordinator *c, uint64_t now_ms)
+{
+    assert(c != NULL && c->magic == COORDINATOR_MAGIC);
+    resume(c, now_ms + c->shift_ms);
+    coordinator_tick(c, now_ms);
+}
+
+void coordinator_flush(struct coordinator *c, uint64_t now_ms)
+{
+    assert(c != NULL && c->magic == COORDINATOR_MAGIC);
+    flush(c, now_ms + c->shift_ms);
 }
 
 /* What is retained comes again with every connect. That is meant for versions and
@@ -48,6 +92,7 @@ static bool may_be_retained(const char *topic)
 void coordinator_message(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)
 {
     assert(c != NULL && c->magic == COORDINATOR_MAGIC && m != NULL);
+    now_ms += c->shift_ms;
     if (m->retain && !may_be_retained(m->topic))
         log_line(LOG_WARN, "message.retained", "topic=%s, ignoring", log_quote(m->topic));
     else if (strcmp(m->topic, FL_ROUND_START) == 0)
@@ -65,23 +110,33 @@ void coordinator_message(struct coordinator *c, const struct mqtt_message *m, ui
 void coordinator_tick(struct coordinator *c, uint64_t now_ms)
 {
     assert(c != NULL && c->magic == COORDINATOR_MAGIC);
+    now_ms += c->shift_ms;
+    try_again(c, now_ms);
+    if (is_closed(c))
+        return;
     for (size_t i = rounds_open_count(c->rounds); i > 0; i--) {
         struct entry *e = rounds_open_at(c->rounds, i - 1);
         struct round_actions actions;
         round_tick(e->round, now_ms, &actions);
         carry_out(c, e, &actions, now_ms);
     }
+    flush(c, now_ms);
 }
 
 void coordinator_stop(struct coordinator *c, uint64_t now_ms)
 {
     assert(c != NULL && c->magic == COORDINATOR_MAGIC);
+    now_ms += c->shift_ms;
+    flush(c, now_ms);
+    if (c->closed || !c->settings.cancel_on_stop)
+        return;
     for (size_t i = rounds_open_count(c->rounds); i > 0; i--) {
         struct entry *e = rounds_open_at(c->rounds, i - 1);
         struct round_actions actions;
         round_cancel(e->round, ROUND_CANCELLED, REASON_STOPPED, now_ms, &actions);
         carry_out(c, e, &actions, now_ms);
     }
+    flush(c, now_ms);
 }
 
 struct coordinator *coordinator_free(struct coordinator *c)
@@ -90,6 +145,7 @@ struct coordinator *coordinator_free(struct coordinator *c)
         return NULL;
     rounds_free(c->rounds);
     models_free(c->models);
+    store_close(c->store);
     *(volatile uint32_t *)&c->magic = 0;
     free(c);
     return NULL;

@@ -1,5 +1,11 @@
 /* The coordinator without its connection: messages and time in, messages out.
  *
+ * What it must not forget is in a folder, and nothing is said before it is there:
+ * messages change what is known, coordinator_flush() makes that durable in one
+ * transaction, and only then do the answers leave. If that fails (a full disk),
+ * nothing of it happened: what is known is read from the folder again, and nothing
+ * is taken until the folder can be written.
+ *
  * It owns all rounds. Each message that can arrive has its own file, on_*.c.
  * What goes out passes through struct coordinator_out, so that tests drive all
  * of it without a broker. It logs. Not thread-safe. */
@@ -13,6 +19,9 @@ struct coordinator;
 struct coordinator_settings {
     size_t rounds_open_max; /* 1..ROUNDS_KEPT_MAX */
     const char *models_dir; /* each new version is written there too; NULL: nowhere */
+    const char *state_dir;  /* rounds live here, over restarts; one process at a time */
+    const char *boot;       /* clock_boot() */
+    bool cancel_on_stop;    /* coordinator_stop() ends open rounds; else they go on later */
 };
 
 struct coordinator_out {
@@ -22,26 +31,40 @@ struct coordinator_out {
      * no more of it. Each ask() is followed by one ask_no_more(). */
     void (*ask)(void *owner, const char *topic);
     void (*ask_no_more)(void *owner, const char *topic);
+    /* How many of the messages that publish() took, in their order, the broker has. */
+    uint64_t (*taken)(void *owner);
     void *owner;
 };
 
 /* The topics to subscribe to, ended by NULL. */
 extern const char *const coordinator_topics[];
 
-/* Copies settings and out; keeps models_dir, which is made if it is not there.
- * gives: *ret. fails: ST_NOMEM; ST_FULL, ST_IO (models_dir) */
+/* Copies settings and out; keeps the texts. Makes the folders that are not there, and
+ * reads what is in state_dir. Sends nothing yet.
+ * now_ms: clock_now_ms(), here and below
+ * gives: *ret. fails: ST_NOMEM, ST_FULL, ST_IO; ST_CORRUPT, ST_INVALID, ST_EXISTS
+ *        (state_dir, see store.h), each logged */
 MUST_CHECK enum status coordinator_new(const struct coordinator_settings *settings,
-                                       const struct coordinator_out *out, struct coordinator **ret);
+                                       const struct coordinator_out *out, uint64_t now_ms,
+                                       struct coordinator **ret);
 
-/* One message came. m is borrowed for the call; nothing in it is trusted.
- * now_ms: clock_now_ms(), here and below */
+/* Once, when messages can be sent: open rounds go on, and what was not heard by the
+ * broker before is sent again. */
+void coordinator_resume(struct coordinator *c, uint64_t now_ms);
+
+/* What came since the last call becomes durable, and the answers leave. To be called
+ * when a batch of messages is over; the other functions do it by themselves. */
+void coordinator_flush(struct coordinator *c, uint64_t now_ms);
+
+/* One message came, to be followed by coordinator_flush(), at the latest after the
+ * whole batch. m is borrowed for the call; nothing in it is trusted. */
 void coordinator_message(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
 
-/* Time passed: deadlines of rounds. */
+/* Time passed: deadlines of rounds; what is still to be sent. */
 void coordinator_tick(struct coordinator *c, uint64_t now_ms);
 
-/* The process ends: open rounds are cancelled, as they live in memory only, and
- * each gets its `complete`. */
+/* The process ends. Open rounds stay open for the next one, unless cancel_on_stop:
+ * then each gets its `complete`. */
 void coordinator_stop(struct coordinator *c, uint64_t now_ms);
 
 struct coordinator *coordinator_free(struct coordinator *c);

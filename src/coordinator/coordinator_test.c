@@ -11,6 +11,11 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "coordinator/coordinator.h"
 #include "fl/complete.h"
 #include "fl/receipt.h"
@@ -51,6 +56,10 @@ struct world {
     size_t read; /* how many of them the test has looked at */
     char asked[FL_TOPIC_SIZE];
     size_t asked_count, asked_no_more_count;
+    char folder[128]; /* of the coordinator's state */
+    struct coordinator_settings settings;
+    uint64_t published, untaken; /* that the broker has; that it does not have yet */
+    bool full;                   /* the broker's queue is */
 };
 
 static void copy_property(const struct mqtt_message *m, const char *key, char *ret, size_t size)
@@ -62,7 +71,10 @@ static void copy_property(const struct mqtt_message *m, const char *key, char *r
 static enum status publish(void *owner, const struct mqtt_message *m)
 {
     struct world *w = owner;
+    if (w->full)
+        return ST_LIMIT;
     assert_true(w->sent_count < SENT_MAX);
+    w->published++;
     assert_false(m->retain);
     struct sent *s = &w->sent[w->sent_count++];
     (void)snprintf(s->topic, sizeof s->topic, "%s", m->topic);
@@ -92,15 +104,36 @@ static void ask_no_more(void *owner, const char *topic)
     w->asked_no_more_count++;
 }
 
+static uint64_t taken(void *owner)
+{
+    const struct world *w = owner;
+    return w->published - w->untaken;
+}
+
 static struct world world;
+
+static enum status open_coordinator(void)
+{
+    struct coordinator_out out = {.publish = publish,
+                                  .ask = ask,
+                                  .ask_no_more = ask_no_more,
+                                  .taken = taken,
+                                  .owner = &world};
+    world.published = 0;
+    world.settings.state_dir = world.folder;
+    return coordinator_new(&world.settings, &out, world.now_ms, &world.coordinator);
+}
 
 static void begin(struct coordinator_settings settings)
 {
-    struct coordinator_out out = {
-        .publish = publish, .ask = ask, .ask_no_more = ask_no_more, .owner = &world};
     memset(&world, 0, sizeof world);
     world.now_ms = 5000;
-    assert_int_equal(coordinator_new(&settings, &out, &world.coordinator), ST_OK);
+    world.settings = settings;
+    world.settings.boot = "the first boot";
+    (void)snprintf(world.folder, sizeof world.folder, "/tmp/fml-coordinator-test-XXXXXX");
+    assert_non_null(mkdtemp(world.folder));
+    assert_int_equal(open_coordinator(), ST_OK);
+    coordinator_resume(world.coordinator, world.now_ms);
 }
 
 static int setup(void **state)
@@ -114,6 +147,8 @@ static int teardown(void **state)
 {
     (void)state;
     coordinator_free(world.coordinator);
+    if (world.folder[0] != '\0')
+        assert_int_equal(file_remove_tree(world.folder), ST_OK);
     for (size_t i = 0; i < world.sent_count; i++)
         free(world.sent[i].text);
     memset(&world, 0, sizeof world);
@@ -125,6 +160,7 @@ static int teardown(void **state)
 static void put(const struct mqtt_message *m)
 {
     coordinator_message(world.coordinator, m, world.now_ms);
+    coordinator_flush(world.coordinator, world.now_ms);
 }
 
 static void put_text(const char *topic, const char *text)
@@ -687,7 +723,8 @@ static void round_expires_and_the_model_is_untouched(void **state)
 
 static void stopping_cancels_open_rounds(void **state)
 {
-    (void)state;
+    (void)teardown(state);
+    begin((struct coordinator_settings){.rounds_open_max = 4, .cancel_on_stop = true});
     open_common();
     coordinator_stop(world.coordinator, world.now_ms + 10);
     struct complete c = expect_complete(COMPLETE, ROUND_CANCELLED, "coordinator_stopped");
@@ -933,6 +970,442 @@ static void bad_query_is_told_so(void **state)
     nothing_more();
 }
 
+/* ---- over restarts ----
+ * The coordinator is dropped and opened anew on the same folder: whatever it had not
+ * committed is gone, as after a kill. */
+
+static void restart(void)
+{
+    world.coordinator = coordinator_free(world.coordinator);
+    assert_int_equal(open_coordinator(), ST_OK);
+    coordinator_resume(world.coordinator, world.now_ms);
+}
+
+/* The broker has taken all, and the coordinator noticed. */
+static void settle(void)
+{
+    pass(1000);
+    pass(1000);
+    nothing_more();
+}
+
+static void open_round_goes_on_after_a_restart(void **state)
+{
+    (void)state;
+    open_common();
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    put_update("r-0001", "proplet-2", "{");
+    expect_receipt(RECEIPT "proplet-2", VERDICT_MALFORMED);
+    settle();
+    restart();
+    nothing_more(); /* the base is remembered: nobody is asked */
+    assert_int_equal(world.asked_count, 0);
+
+    put_text(FL_ROUND_START, START);                                    /* known */
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1)); /* counted */
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_2));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_CONFLICT);
+    put_update("r-0001", "proplet-3", update_text("r-0001", values_3)); /* another order */
+    expect_receipt(RECEIPT "proplet-3", VERDICT_ACCEPTED);
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
+    const struct sent *version = expect_version("1", "r-0001");
+    assert_json(version->text, "{\"w\":[1.25,0.5,3.0],\"b\":2.0,\"version\":1}");
+    store(version);
+    struct complete c = expect_complete(COMPLETE, ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    assert_int_equal(c.num_updates, 3);
+    assert_int_equal(c.total_samples, 4);
+    assert_int_equal(c.rejected[VERDICT_MALFORMED], 1);
+    assert_int_equal(c.rejected[VERDICT_CONFLICT], 1);
+    assert_int_equal(c.duration_ms, 2000);
+    assert_true(metrics_find(&c.metrics, "loss")->value == 1.0);
+    nothing_more();
+}
+
+static void version_under_way_is_published_again_as_it_was(void **state)
+{
+    (void)state;
+    open_common();
+    const struct sent *first = three_receipts_and_a_version();
+    put_text(FL_MODEL_INDEX, "{\"models\":[{\"name\":\"global_model\",\"version\":9}]}");
+    settle();
+    restart();
+    const struct sent *second = expect_version("1", "r-0001"); /* not 10 */
+    assert_string_equal(first->text, second->text);
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    store(second);
+    (void)expect_complete(COMPLETE, ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    nothing_more();
+    settle();
+    restart();
+    store(second); /* retained */
+    settle();
+    start_of("b"); /* and its number is not used again */
+    put_base();
+    answer("b", 1);
+    (void)expect_version("2", "b");
+}
+
+static void round_closed_by_its_deadline_is_closed_after_a_restart(void **state)
+{
+    (void)state;
+    put_base();
+    put_text(FL_ROUND_START,
+             "{\"round_id\":\"r-0001\",\"model_uri\":\"" V0 "\",\"task_wasm_image\":\"i\","
+             "\"participants\":[\"proplet-1\",\"proplet-2\",\"proplet-3\"],\"k_of_n\":1,"
+             "\"grace_s\":5,\"timeout_s\":30}");
+    pass(1000);
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    pass(4999);
+    restart();
+    nothing_more();
+    pass(1); /* five seconds of grace after the first */
+    const struct sent *first = expect_version("1", "r-0001");
+    settle();
+    restart();
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    assert_string_equal(expect_version("1", "r-0001")->text, first->text);
+    expect_receipt(RECEIPT "proplet-2", VERDICT_LATE);
+    store(first);
+    struct complete c = expect_complete(COMPLETE, ROUND_COMPLETED, ROUND_REASON_K_OF_N);
+    assert_int_equal(c.num_updates, 1);
+    assert_int_equal(c.rejected[VERDICT_LATE], 1);
+}
+
+static void ended_round_answers_as_before(void **state)
+{
+    (void)state;
+    open_common();
+    store(three_receipts_and_a_version());
+    (void)expect_complete(COMPLETE, ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    settle();
+    restart();
+    nothing_more();
+    put_text(FL_ROUND_START, START);
+    nothing_more();
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-2", VERDICT_LATE);
+    put_update("r-0001", "proplet-9", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-9", VERDICT_NOT_PARTICIPANT);
+    put_text(FL_ROUND_START, "{\"round_id\":\"r-0001\",\"model_uri\":\"" V0 "\","
+                             "\"task_wasm_image\":\"i\",\"participants\":[\"proplet-1\"]}");
+    expect_refused("round_exists", "r-0001");
+
+    query("{\"what\":\"status\"}");
+    json_t *object = json_loads(next("answers/here")->text, 0, NULL);
+    json_t *r = json_array_get(json_object_get(object, "ended"), 0);
+    assert_string_equal(json_string_value(json_object_get(r, "round_id")), "r-0001");
+    assert_string_equal(json_string_value(json_object_get(r, "status")), "completed");
+    assert_int_equal(json_integer_value(json_object_get(r, "num_updates")), 3);
+    assert_int_equal(json_integer_value(json_object_get(r, "model_version")), 1);
+    json_decref(object);
+    nothing_more();
+}
+
+static void base_that_was_awaited_is_asked_for_again(void **state)
+{
+    (void)state;
+    put_text(FL_ROUND_START, START);
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1)); /* no receipt: early */
+    restart();
+    assert_int_equal(world.asked_count, 2);
+    put_base();
+    nothing_more();
+    (void)three_receipts_and_a_version();
+}
+
+static void stopping_leaves_open_rounds_open(void **state)
+{
+    (void)state;
+    open_common();
+    coordinator_stop(world.coordinator, world.now_ms);
+    nothing_more();
+    restart();
+    (void)three_receipts_and_a_version();
+}
+
+static void more_open_rounds_than_allowed_go_on(void **state)
+{
+    (void)state;
+    put_base();
+    start_of("a");
+    start_of("b");
+    world.settings.rounds_open_max = 1;
+    restart();
+    answer("a", 1);
+    (void)expect_version("1", "a");
+    answer("b", 1);
+    (void)expect_version("2", "b");
+    start_of("c");
+    expect_refused("too_many_rounds", "c");
+}
+
+static void time_goes_on_while_the_process_is_away(void **state)
+{
+    (void)state;
+    open_common();
+    world.coordinator = coordinator_free(world.coordinator);
+    world.now_ms += 29999;
+    assert_int_equal(open_coordinator(), ST_OK);
+    coordinator_resume(world.coordinator, world.now_ms);
+    nothing_more();
+    pass(1);
+    struct complete c = expect_complete(COMPLETE, ROUND_EXPIRED, ROUND_REASON_TOO_FEW);
+    assert_int_equal(c.duration_ms, 30000);
+}
+
+static void deadline_that_passed_meanwhile_ends_the_round_at_once(void **state)
+{
+    (void)state;
+    open_common();
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    settle();
+    world.now_ms += 1000000;
+    restart();
+    struct complete c = expect_complete(COMPLETE, ROUND_EXPIRED, ROUND_REASON_TOO_FEW);
+    assert_int_equal(c.num_updates, 1);
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+}
+
+static void after_a_boot_the_remaining_time_remains(void **state)
+{
+    (void)state;
+    world.now_ms = 900000; /* the machine is up for long */
+    open_common();
+    pass(12000); /* more than CLOCK_SAVE_MS, so the time was stored: 18 s remain */
+    for (int boot = 0; boot < 2; boot++) {
+        world.coordinator = coordinator_free(world.coordinator);
+        world.settings.boot = boot == 0 ? "the second boot" : "";
+        world.now_ms = 20; /* less than the round is old */
+        assert_int_equal(open_coordinator(), ST_OK);
+        coordinator_resume(world.coordinator, world.now_ms);
+        nothing_more();
+    }
+    pass(17999);
+    nothing_more();
+    pass(1);
+    struct complete c = expect_complete(COMPLETE, ROUND_EXPIRED, ROUND_REASON_TOO_FEW);
+    assert_int_equal(c.duration_ms, 30000);
+}
+
+/* ---- what is said, and when ---- */
+
+static void nothing_is_said_before_it_is_durable(void **state)
+{
+    (void)state;
+    open_common();
+    for (int i = 1; i <= 2; i++) {
+        char sender[24];
+        (void)snprintf(sender, sizeof sender, "proplet-%d", i);
+        coordinator_message(
+            world.coordinator,
+            &(struct mqtt_message){.topic = FL_UPDATES,
+                                   .payload = view_text(update_text("r-0001", values_1)),
+                                   .properties = {{"round", "r-0001"}, {"sender", sender}},
+                                   .property_count = 2},
+            world.now_ms);
+    }
+    nothing_more();
+    restart(); /* the kill came first: neither was counted */
+    nothing_more();
+    (void)three_receipts_and_a_version();
+}
+
+static void what_the_broker_did_not_take_is_sent_again(void **state)
+{
+    (void)state;
+    open_common();
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    settle(); /* taken */
+    world.untaken = 1;
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
+    settle();
+    world.untaken = 0;
+    restart();
+    expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
+    settle();
+    restart();
+    nothing_more();
+}
+
+static void full_queue_of_the_broker_delays_and_loses_nothing(void **state)
+{
+    (void)state;
+    open_common();
+    world.full = true;
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    pass(50);
+    nothing_more();
+    world.full = false;
+    pass(50);
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
+    nothing_more();
+}
+
+/* ---- the disk ---- */
+
+/* A disk that takes nothing more: no file may be written. */
+static void fill_disk(bool full)
+{
+    struct rlimit limit;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = full ? 1 : RLIM_INFINITY;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void disk_that_refuses_gets_no_receipts_and_recovers(void **state)
+{
+    (void)state;
+    open_common();
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    fill_disk(true);
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    put_update("r-0001", "proplet-9", update_text("r-0001", values_2));
+    nothing_more();
+    start_of("b"); /* every start has an end */
+    expect_refused("not_stored", "b");
+    (void)expect_complete("fl/rounds/b/complete", ROUND_FAILED, "not_stored");
+    put_text(FL_ROUND_START, START); /* known: ignored, as ever */
+    nothing_more();
+    pass(1000); /* it tries, in vain */
+    nothing_more();
+    fill_disk(false);
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    nothing_more();
+    pass(1000);
+    nothing_more();
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
+    put_update("r-0001", "proplet-3", update_text("r-0001", values_3));
+    expect_receipt(RECEIPT "proplet-3", VERDICT_ACCEPTED);
+    const struct sent *version = expect_version("1", "r-0001");
+    assert_json(version->text, "{\"w\":[1.25,0.5,3.0],\"b\":2.0,\"version\":1}");
+    store(version);
+    struct complete c = expect_complete(COMPLETE, ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    assert_int_equal(c.num_updates, 3);
+    assert_int_equal(c.rejected[VERDICT_NOT_PARTICIPANT], 0);
+    start_of("b"); /* it never was a round */
+    put_base();
+    answer("b", 1);
+}
+
+static void deadline_waits_for_the_disk(void **state)
+{
+    (void)state;
+    open_common();
+    fill_disk(true);
+    pass(30000);
+    nothing_more();
+    fill_disk(false);
+    pass(1000);
+    (void)expect_complete(COMPLETE, ROUND_EXPIRED, ROUND_REASON_TOO_FEW);
+}
+
+static void start_that_cannot_be_kept_is_refused(void **state)
+{
+    (void)state;
+    put_base();
+    fill_disk(true);
+    start_of("a");
+    fill_disk(false);
+    expect_refused("not_stored", "a");
+    (void)expect_complete("fl/rounds/a/complete", ROUND_FAILED, "not_stored");
+    put_update("a", "p", update_text("a", values_1));
+    nothing_more();
+    pass(1000);
+    put_update("a", "p", update_text("a", values_1));
+    expect_receipt("fl/rounds/a/receipts/p", VERDICT_UNKNOWN_ROUND);
+}
+
+/* Changes a byte in the middle of each file of a folder. */
+static void spoil(const char *path)
+{
+    DIR *entries = opendir(path);
+    struct dirent *entry;
+    assert_non_null(entries);
+    size_t count = 0;
+    while ((entry = readdir(entries)) != NULL) {
+        char file[512];
+        struct bytes bytes = {0};
+        (void)snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
+        if (entry->d_name[0] == '.' || file_read(file, MESSAGE_SIZE_MAX, &bytes) != ST_OK)
+            continue;
+        bytes.data[bytes.size / 2] ^= 1;
+        assert_int_equal(file_write(file, bytes_view(&bytes)), ST_OK);
+        bytes_done(&bytes);
+        count++;
+    }
+    (void)closedir(entries);
+    assert_true(count > 0);
+}
+
+static void corrupt_bytes_fail_their_round_and_no_other(void **state)
+{
+    (void)state;
+    char folder[256];
+    open_common();
+    start_of("b");
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    settle();
+    (void)snprintf(folder, sizeof folder, "%s/rounds/r-0001", world.folder);
+    spoil(folder);
+    restart();
+    struct complete c = expect_complete(COMPLETE, ROUND_FAILED, "state_corrupt");
+    assert_false(c.has_version);
+    nothing_more();
+    answer("b", 5);
+    (void)expect_version("1", "b");
+}
+
+static void corrupt_database_is_named_and_not_used(void **state)
+{
+    (void)state;
+    open_common();
+    world.coordinator = coordinator_free(world.coordinator);
+    char path[256];
+    struct bytes bytes = {0};
+    (void)snprintf(path, sizeof path, "%s/coordinator.db", world.folder);
+    assert_int_equal(file_read(path, MESSAGE_SIZE_MAX, &bytes), ST_OK);
+    memset(bytes.data + 4096, 0xee, 16);
+    assert_int_equal(file_write(path, bytes_view(&bytes)), ST_OK);
+    bytes_done(&bytes);
+    assert_int_equal(open_coordinator(), ST_CORRUPT);
+    assert_null(world.coordinator);
+}
+
+static void bytes_of_ended_rounds_are_removed(void **state)
+{
+    (void)state;
+    char ended[256], orphan[256];
+    open_common();
+    (void)snprintf(ended, sizeof ended, "%s/rounds/r-0001", world.folder);
+    assert_int_equal(access(ended, F_OK), 0);
+    store(three_receipts_and_a_version());
+    (void)expect_complete(COMPLETE, ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    assert_int_equal(access(ended, F_OK), -1);
+
+    (void)snprintf(orphan, sizeof orphan, "%s/rounds/r-0002", world.folder);
+    assert_int_equal(file_make_folder(orphan), ST_OK); /* as left by a kill */
+    restart();
+    assert_int_equal(access(orphan, F_OK), -1);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -967,6 +1440,25 @@ int main(void)
         CASE(stored_version_is_written_to_the_models_folder),
         CASE(query_shows_open_and_ended_rounds),
         CASE(bad_query_is_told_so),
+        CASE(open_round_goes_on_after_a_restart),
+        CASE(version_under_way_is_published_again_as_it_was),
+        CASE(round_closed_by_its_deadline_is_closed_after_a_restart),
+        CASE(ended_round_answers_as_before),
+        CASE(base_that_was_awaited_is_asked_for_again),
+        CASE(stopping_leaves_open_rounds_open),
+        CASE(more_open_rounds_than_allowed_go_on),
+        CASE(time_goes_on_while_the_process_is_away),
+        CASE(deadline_that_passed_meanwhile_ends_the_round_at_once),
+        CASE(after_a_boot_the_remaining_time_remains),
+        CASE(nothing_is_said_before_it_is_durable),
+        CASE(what_the_broker_did_not_take_is_sent_again),
+        CASE(full_queue_of_the_broker_delays_and_loses_nothing),
+        CASE(disk_that_refuses_gets_no_receipts_and_recovers),
+        CASE(deadline_waits_for_the_disk),
+        CASE(start_that_cannot_be_kept_is_refused),
+        CASE(corrupt_bytes_fail_their_round_and_no_other),
+        CASE(corrupt_database_is_named_and_not_used),
+        CASE(bytes_of_ended_rounds_are_removed),
     };
     return cmocka_run_group_tests_name("coordinator/coordinator", tests, NULL, NULL);
 }

@@ -16,6 +16,10 @@ struct program {
     const char *id;
     uint64_t max_rounds;
     const char *models_dir;
+    const char *state_dir;
+    bool cancel_on_stop;
+    char boot[CLOCK_BOOT_SIZE];
+    uv_check_t batch_over;
     struct service *service;
     struct coordinator *coordinator;
 };
@@ -41,10 +45,24 @@ static void ask_no_more(void *owner, const char *topic)
     mqtt_unsubscribe(service_mqtt(p->service), topic);
 }
 
+static uint64_t taken(void *owner)
+{
+    struct program *p = owner;
+    const struct mqtt *mqtt = service_mqtt(p->service);
+    return mqtt_counters(mqtt).sent - mqtt_unacknowledged(mqtt);
+}
+
 static void on_message(void *owner, const struct mqtt_message *m)
 {
     struct program *p = owner;
     coordinator_message(p->coordinator, m, clock_now_ms());
+}
+
+/* All messages that had come were handled in this turn of the loop: one commit. */
+static void on_batch_over(uv_check_t *check)
+{
+    struct program *p = check->data;
+    coordinator_flush(p->coordinator, clock_now_ms());
 }
 
 static void on_tick(void *owner, uint64_t now_ms)
@@ -84,6 +102,17 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
          .value = "DIR",
          .kind = OPTION_TEXT,
          .target = &p->models_dir},
+        {.flag = "state-dir",
+         .env = "COORDINATOR_STATE_DIR",
+         .fallback = "./fml-coordinator",
+         .help = "the folder for rounds, which outlive a restart",
+         .value = "DIR",
+         .kind = OPTION_TEXT,
+         .target = &p->state_dir},
+        {.flag = "cancel-on-stop",
+         .help = "SIGTERM cancels open rounds; otherwise they go on at the next start",
+         .kind = OPTION_SWITCH,
+         .target = &p->cancel_on_stop},
     };
     const struct options o = {
         .program = "fml-coordinator",
@@ -105,9 +134,12 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
 static enum status open_all(struct program *p)
 {
     const struct coordinator_settings settings = {.rounds_open_max = (size_t)p->max_rounds,
-                                                  .models_dir = p->models_dir};
+                                                  .models_dir = p->models_dir,
+                                                  .state_dir = p->state_dir,
+                                                  .boot = p->boot,
+                                                  .cancel_on_stop = p->cancel_on_stop};
     const struct coordinator_out out = {
-        .publish = publish, .ask = ask, .ask_no_more = ask_no_more, .owner = p};
+        .publish = publish, .ask = ask, .ask_no_more = ask_no_more, .taken = taken, .owner = p};
     const struct service_hooks hooks = {
         .client_id = p->id,
         .session_expiry_s = SESSION_EXPIRY_S,
@@ -117,16 +149,21 @@ static enum status open_all(struct program *p)
         .on_stop = on_stop,
         .owner = p,
     };
-    enum status status = coordinator_new(&settings, &out, &p->coordinator);
-    if (status != ST_OK) {
-        log_line(LOG_ERROR, "service.refused", "models_dir=%s reason=%s",
-                 log_quote(p->models_dir == NULL ? "" : p->models_dir), status_name(status));
+    clock_boot(p->boot);
+    enum status status = coordinator_new(&settings, &out, clock_now_ms(), &p->coordinator);
+    if (status != ST_OK)
         return status;
-    }
     status = service_new(&p->common, &hooks, &p->service);
     for (size_t i = 0; status == ST_OK && coordinator_topics[i] != NULL; i++)
         status = mqtt_subscribe(service_mqtt(p->service), coordinator_topics[i]);
-    return status;
+    if (status != ST_OK)
+        return status;
+    (void)uv_check_init(service_loop(p->service), &p->batch_over);
+    p->batch_over.data = p;
+    (void)uv_check_start(&p->batch_over, on_batch_over);
+    uv_unref((uv_handle_t *)&p->batch_over); /* also what comes while it ends is kept */
+    coordinator_resume(p->coordinator, clock_now_ms());
+    return ST_OK;
 }
 
 int main(int argc, char **argv)
@@ -143,6 +180,8 @@ int main(int argc, char **argv)
     int exit_status = 1;
     if (open_all(&p) == ST_OK)
         exit_status = service_run(p.service);
+    if (p.batch_over.data != NULL)
+        uv_close((uv_handle_t *)&p.batch_over, NULL);
     service_free(p.service);
     coordinator_free(p.coordinator);
     return exit_status;

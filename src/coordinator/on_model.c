@@ -9,8 +9,8 @@
 
 /* ---- base models ---- */
 
-static enum status decode_base(struct view bytes, struct model **ret, enum model_form *ret_form,
-                               struct why *why)
+enum status decode_base(struct view bytes, struct model **ret, enum model_form *ret_form,
+                        struct why *why)
 {
     enum status status = model_decode(bytes, ret, ret_form, why);
     if (status != ST_OK)
@@ -29,6 +29,17 @@ static void base_is_unusable(struct coordinator *c, struct entry *e, const char 
     struct round_actions actions;
     round_cancel(e->round, ROUND_FAILED, REASON_BASE_UNUSABLE, now_ms, &actions);
     carry_out(c, e, &actions, now_ms);
+}
+
+/* The round counts from here on. What it stands on is kept until its end: the broker
+ * may have lost it when it is needed again. */
+static void keep_base(struct coordinator *c, struct entry *e, struct view bytes,
+                      const struct digest *digest, uint64_t now_ms)
+{
+    if (keep_bytes(c, e, bytes))
+        (void)is_kept(
+            c, "base",
+            store_set_base(c->store, &round_start_of(e->round)->round_id, digest, now_ms));
 }
 
 /* e is OPENING. Without memory it goes on waiting, until its own deadline. */
@@ -53,6 +64,8 @@ static void give_base(struct coordinator *c, struct entry *e, struct view bytes,
     if (e->asked)
         c->out.ask_no_more(c->out.owner, round_start_of(e->round)->model_uri);
     e->asked = false;
+    if (round_state(e->round) == ROUND_OPEN)
+        keep_base(c, e, bytes, digest, now_ms);
     carry_out(c, e, &actions, now_ms);
     feed_early(c, e, now_ms);
 }
@@ -92,6 +105,8 @@ static void tell_storing_round(struct coordinator *c, struct entry *e, const str
 static void tell_rounds(struct coordinator *c, const struct model_ref *ref, struct view bytes,
                         const struct digest *digest, uint64_t now_ms)
 {
+    if (is_closed(c)) /* it is published, or asked for, again */
+        return;
     for (size_t i = rounds_open_count(c->rounds); i > 0; i--) {
         struct entry *e = rounds_open_at(c->rounds, i - 1);
         if (round_state(e->round) == ROUND_OPENING &&
@@ -171,7 +186,7 @@ static enum status read_refusal(struct coordinator *c, const json_t *object, str
     struct model_ref ref;
     const char *code = "";
     enum status status = jsn_str(object, "code", JSN_REQUIRED, ID_SIZE_MAX, &code, why);
-    if (status != ST_OK || strcmp(code, "version_exists") != 0)
+    if (status != ST_OK || strcmp(code, "version_exists") != 0 || is_closed(c))
         return status;
     status = read_ref(object, &ref, why);
     if (status != ST_OK)

@@ -69,6 +69,7 @@ void on_query(struct coordinator *c, const struct mqtt_message *m, uint64_t now_
         log_line(LOG_WARN, "query.unanswerable", "no response topic, ignoring");
         return;
     }
+    flush(c, now_ms); /* what may still not happen is not told */
     json_t *answer = answer_to(c, m->payload, now_ms);
     char *text = answer == NULL ? NULL : jsn_text(answer);
     json_decref(answer);

@@ -1,6 +1,7 @@
 /* fl/rounds/start (PROTOCOL 2.1): a new round, the same one again, or a refusal. */
 #include "coordinator/state.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,7 +25,7 @@ static void send_refused(struct coordinator *c, const struct id *round_id, const
 static void send_failed(struct coordinator *c, const struct id *round_id,
                         const struct round_start *start, const char *code)
 {
-    if (round_id->text[0] == '\0' || rounds_find(c->rounds, round_id) != NULL)
+    if (round_id->text[0] == '\0' || !c->loaded || rounds_find(c->rounds, round_id) != NULL)
         return;
     struct complete complete = {.round_id = *round_id, .outcome = ROUND_FAILED};
     (void)snprintf(complete.reason, sizeof complete.reason, "%s", code);
@@ -33,7 +34,7 @@ static void send_failed(struct coordinator *c, const struct id *round_id,
         complete.participants = start->participant_count;
         (void)snprintf(complete.model_uri, sizeof complete.model_uri, "%s", start->model_uri);
     }
-    send_complete(c, &complete);
+    send_complete(c, NULL, &complete);
 }
 
 static void refuse(struct coordinator *c, const struct id *round_id,
@@ -43,7 +44,29 @@ static void refuse(struct coordinator *c, const struct id *round_id,
     send_failed(c, round_id, start, code);
 }
 
-static void open_round(struct coordinator *c, const struct round_start *start,
+static void refuse_unstored(struct coordinator *c, const struct round_start *start)
+{
+    refuse(c, &start->round_id, start, "not_stored",
+           "the coordinator's folder cannot be written; start it again when it can be, under a "
+           "new id");
+}
+
+/* A start stands alone: whoever sent it learns at once that it cannot be kept.
+ * False: e is gone. */
+static bool keep_round(struct coordinator *c, struct entry *e, struct view payload, uint64_t now_ms)
+{
+    char folder[PATH_MAX];
+    const struct id *round_id = &round_start_of(e->round)->round_id;
+    enum status status = round_folder(c, round_id, folder, sizeof folder);
+    if (status == ST_OK)
+        status = blobs_open(folder, &e->blobs);
+    if (is_kept(c, "folder", status))
+        (void)is_kept(c, "round", store_add_round(c->store, round_id, payload, now_ms));
+    flush(c, now_ms);
+    return !c->closed;
+}
+
+static void open_round(struct coordinator *c, const struct round_start *start, struct view payload,
                        const struct digest *digest, uint64_t now_ms)
 {
     struct round *round;
@@ -65,6 +88,10 @@ static void open_round(struct coordinator *c, const struct round_start *start,
         return;
     }
     e->start = *digest;
+    if (!keep_round(c, e, payload, now_ms)) {
+        refuse_unstored(c, start);
+        return;
+    }
     log_line(LOG_INFO, "round.opened",
              "round=%s model=%s participants=%zu k_of_n=%u timeout_s=%u mode=%s",
              start->round_id.text, log_quote(start->model_uri), start->participant_count,
@@ -72,8 +99,7 @@ static void open_round(struct coordinator *c, const struct round_start *start,
     want_base(c, e, now_ms);
 }
 
-/* Known by its content, however that is spelled. fails: ST_NOMEM */
-static enum status digest_of_start(const struct round_start *start, struct digest *ret)
+enum status digest_of_start(const struct round_start *start, struct digest *ret)
 {
     char *text = round_start_encode(start);
     if (text == NULL)
@@ -83,7 +109,8 @@ static enum status digest_of_start(const struct round_start *start, struct diges
     return ST_OK;
 }
 
-static void start_round(struct coordinator *c, const struct round_start *start, uint64_t now_ms)
+static void start_round(struct coordinator *c, const struct round_start *start, struct view payload,
+                        uint64_t now_ms)
 {
     struct digest digest;
     if (digest_of_start(start, &digest) != ST_OK) {
@@ -91,8 +118,10 @@ static void start_round(struct coordinator *c, const struct round_start *start, 
         return;
     }
     const struct entry *known = rounds_find(c->rounds, &start->round_id);
-    if (known == NULL)
-        open_round(c, start, &digest, now_ms);
+    if (known == NULL && c->closed)
+        refuse_unstored(c, start);
+    else if (known == NULL)
+        open_round(c, start, payload, &digest, now_ms);
     else if (digest_equal(&known->start, &digest))
         log_line(LOG_INFO, "round.repeated", "round=%s, ignoring", start->round_id.text);
     else
@@ -105,12 +134,13 @@ void on_round_start(struct coordinator *c, const struct mqtt_message *m, uint64_
     struct round_start start;
     struct id round_id;
     struct why why = {0};
+    flush(c, now_ms);
     enum status status = round_start_decode(m->payload, &start, &round_id, &why);
     if (status != ST_OK) {
         refuse(c, &round_id, NULL, status == ST_MALFORMED ? "malformed" : "invalid",
                why.text[0] != '\0' ? why.text : status_name(status));
         return;
     }
-    start_round(c, &start, now_ms);
+    start_round(c, &start, m->payload, now_ms);
     round_start_done(&start);
 }

@@ -35,14 +35,40 @@ static void keep_early(struct coordinator *c, struct entry *e, const struct id *
     *at = early;
 }
 
+/* What the verdict says is durable before the receipt is. An ended round's account is
+ * closed: it was sent. */
+static bool keep_verdict(struct coordinator *c, struct entry *e, const struct receipt *receipt,
+                         struct view bytes, const struct complete *before, uint64_t now_ms)
+{
+    struct complete after;
+    round_facts(e->round, now_ms, &after);
+    if (after.num_updates > before->num_updates) {
+        const struct store_update update = {
+            .participant = receipt->proplet_id,
+            .digest = receipt->update_digest,
+            .num_samples = after.total_samples - before->total_samples,
+            .received_ms = now_ms,
+        };
+        return keep_bytes(c, e, bytes) &&
+               is_kept(c, "update", store_add_update(c->store, &receipt->round_id, &update));
+    }
+    if (receipt->verdict == VERDICT_ACCEPTED || round_state(e->round) == ROUND_ENDED)
+        return true;
+    return is_kept(c, "refusal",
+                   store_count_rejected(c->store, &receipt->round_id, receipt->verdict));
+}
+
 static void judge(struct coordinator *c, struct entry *e, const struct id *sender,
                   struct view bytes, uint64_t now_ms)
 {
     struct round_actions actions;
+    struct complete before;
+    round_facts(e->round, now_ms, &before);
     enum status status = round_update(e->round, sender, bytes, now_ms, &actions);
-    if (status == ST_OK)
-        carry_out(c, e, &actions, now_ms);
-    else if (status == ST_NOT_FOUND)
+    if (status == ST_OK) {
+        if (keep_verdict(c, e, &actions.items[0].receipt, bytes, &before, now_ms))
+            carry_out(c, e, &actions, now_ms);
+    } else if (status == ST_NOT_FOUND)
         keep_early(c, e, sender, bytes);
     else
         log_line(LOG_ERROR, "update.postponed", "round=%s proplet=%s reason=%s, ignoring",
@@ -71,7 +97,7 @@ static void answer_unknown_round(struct coordinator *c, const struct id *round_i
         .verdict = VERDICT_UNKNOWN_ROUND,
         .update_digest = digest_of(bytes),
     };
-    send_receipt(c, &receipt);
+    send_receipt(c, &receipt, false);
 }
 
 static bool id_property(const struct mqtt_message *m, const char *key, struct id *ret)
@@ -85,6 +111,11 @@ void on_update(struct coordinator *c, const struct mqtt_message *m, uint64_t now
     struct id round_id, sender;
     if (!id_property(m, "round", &round_id) || !id_property(m, "sender", &sender)) {
         log_line(LOG_WARN, "update.nameless", "bytes=%zu, ignoring", m->payload.size);
+        return;
+    }
+    if (is_closed(c)) { /* no receipt, so it comes again */
+        log_line(LOG_DEBUG, "update.postponed", "round=%s proplet=%s reason=store, ignoring",
+                 round_id.text, sender.text);
         return;
     }
     struct entry *e = rounds_find(c->rounds, &round_id);

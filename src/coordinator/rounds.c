@@ -10,7 +10,7 @@ struct rounds {
     uint32_t magic;
     size_t open_max;
     size_t open_count;
-    struct entry **open; /* (open_max,), in the order of opening */
+    struct entry *open[ROUNDS_KEPT_MAX]; /* in the order of opening */
     size_t ended_count;
     size_t ended_participants;
     struct entry *ended[ROUNDS_KEPT_MAX]; /* newest last */
@@ -27,6 +27,7 @@ static struct entry *entry_free(struct entry *e)
         e->early = next;
     }
     bytes_done(&e->bytes);
+    blobs_close(e->blobs);
     round_free(e->round);
     free(e);
     return NULL;
@@ -40,11 +41,6 @@ enum status rounds_new(size_t open_max, struct rounds **ret)
         return ST_NOMEM;
     r->magic = ROUNDS_MAGIC;
     r->open_max = open_max;
-    r->open = calloc(open_max, sizeof(struct entry *));
-    if (r->open == NULL) {
-        rounds_free(r);
-        return ST_NOMEM;
-    }
     *ret = r;
     return ST_OK;
 }
@@ -68,9 +64,15 @@ struct entry *rounds_find(struct rounds *r, const struct id *round_id)
 
 enum status rounds_open(struct rounds *r, struct round *round, struct entry **ret)
 {
+    assert(r != NULL && r->magic == ROUNDS_MAGIC);
+    return r->open_count >= r->open_max ? ST_LIMIT : rounds_adopt(r, round, ret);
+}
+
+enum status rounds_adopt(struct rounds *r, struct round *round, struct entry **ret)
+{
     assert(r != NULL && r->magic == ROUNDS_MAGIC && round != NULL && ret != NULL);
     assert(rounds_find(r, &round_start_of(round)->round_id) == NULL);
-    if (r->open_count == r->open_max)
+    if (r->open_count == ROUNDS_KEPT_MAX)
         return ST_LIMIT;
     struct entry *e = calloc(1, sizeof *e);
     if (e == NULL)
@@ -136,15 +138,21 @@ struct entry *rounds_ended_at(struct rounds *r, size_t index)
     return r->ended[r->ended_count - 1 - index];
 }
 
-struct rounds *rounds_free(struct rounds *r)
+void rounds_clear(struct rounds *r)
 {
-    if (r == NULL)
-        return NULL;
+    assert(r != NULL && r->magic == ROUNDS_MAGIC);
     for (size_t i = 0; i < r->open_count; i++)
         entry_free(r->open[i]);
     for (size_t i = 0; i < r->ended_count; i++)
         entry_free(r->ended[i]);
-    free(r->open);
+    r->open_count = r->ended_count = r->ended_participants = 0;
+}
+
+struct rounds *rounds_free(struct rounds *r)
+{
+    if (r == NULL)
+        return NULL;
+    rounds_clear(r);
     *(volatile uint32_t *)&r->magic = 0;
     free(r);
     return NULL;

@@ -1,12 +1,13 @@
 /* The table of rounds: the open ones, and the ended ones that are still
  * answered for.
  *
- * In memory only: a restarted coordinator knows none. This header is the place
- * where a durable table takes over. Not thread-safe. */
+ * It is what store.h holds, ready to be worked with: restore.c fills it again after
+ * a restart. Not thread-safe. */
 #ifndef COORDINATOR_ROUNDS_H
 #define COORDINATOR_ROUNDS_H
 
 #include "base/bytes.h"
+#include "io/blobs.h"
 #include "model/model_file.h"
 #include "round/round.h"
 
@@ -21,6 +22,8 @@ struct early {
 struct entry {
     struct round *round;
     struct digest start; /* of the start in its canonical form */
+    struct blobs *blobs; /* the bytes of base, updates and version, until the end */
+    const char *lost;    /* something of it cannot be read any more: why it must fail */
     /* OPENING */
     bool asked; /* the broker was asked for the base model */
     struct early *early;
@@ -32,6 +35,7 @@ struct entry {
     struct model_ref version;
     struct bytes bytes;
     struct digest digest;
+    bool due; /* to be published once it is durable */
     /* ENDED: as it was sent */
     struct complete complete;
 };
@@ -49,6 +53,10 @@ struct entry *rounds_find(struct rounds *r, const struct id *round_id);
  * fails: ST_LIMIT (open_max are open), ST_NOMEM */
 MUST_CHECK enum status rounds_open(struct rounds *r, struct round *round, struct entry **ret);
 
+/* The same for a round that was open before a restart, whatever open_max says.
+ * fails: ST_LIMIT (ROUNDS_KEPT_MAX are open), ST_NOMEM */
+MUST_CHECK enum status rounds_adopt(struct rounds *r, struct round *round, struct entry **ret);
+
 /* Moves an open one to the ended ones, of which the oldest are forgotten beyond
  * ROUNDS_KEPT_MAX or ROUNDS_KEPT_PARTICIPANTS_MAX. Never the one just ended. */
 void rounds_end(struct rounds *r, struct entry *e);
@@ -61,6 +69,9 @@ struct entry *rounds_open_at(struct rounds *r, size_t index);
 /* Ended ones; index 0 is the newest. */
 size_t rounds_ended_count(const struct rounds *r);
 struct entry *rounds_ended_at(struct rounds *r, size_t index);
+
+/* Forgets all, open and ended. */
+void rounds_clear(struct rounds *r);
 
 struct rounds *rounds_free(struct rounds *r);
 

@@ -5,6 +5,7 @@
 #include "coordinator/coordinator.h"
 #include "coordinator/models.h"
 #include "coordinator/rounds.h"
+#include "coordinator/store.h"
 
 struct coordinator {
     uint32_t magic;
@@ -13,7 +14,22 @@ struct coordinator {
     struct rounds *rounds;
     struct models *models;
     size_t early_bytes; /* of all updates that wait for a base model */
+
+    /* durable.c */
+    struct store *store;
+    enum status broken;   /* why what is under way must not be committed */
+    bool closed;          /* nothing is taken until the folder can be written again */
+    bool loaded;          /* `rounds` is what the store says */
+    uint64_t retry_ms;    /* closed: when to try again */
+    uint64_t shift_ms;    /* own clock = machine's clock + shift, modulo 2^64 */
+    uint64_t saved_ms;    /* when the clock was stored last */
+    uint64_t said;        /* all messages up to this number were sent */
+    uint64_t published;   /* by this process */
+    uint64_t await_said;  /* these are forgotten once the broker ... */
+    uint64_t await_taken; /* ... has taken so many; 0: nothing is awaited */
 };
+
+/* All times below are on the own clock, which neither jumps nor begins again. */
 
 /* One for each message that can arrive. */
 void on_round_start(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
@@ -27,21 +43,70 @@ void on_query(struct coordinator *c, const struct mqtt_message *m, uint64_t now_
 void carry_out(struct coordinator *c, struct entry *e, const struct round_actions *actions,
                uint64_t now_ms);
 
-void send_receipt(struct coordinator *c, const struct receipt *receipt);
+/* durable: it is what the store will say; else it is sent at once */
+void send_receipt(struct coordinator *c, const struct receipt *receipt, bool durable);
 
-/* Sets completed_at and publishes. */
-void send_complete(struct coordinator *c, struct complete *complete);
+/* Of a round, or of a start that never became one. Sets completed_at. e: NULL: no
+ * round. */
+void send_complete(struct coordinator *c, const struct entry *e, struct complete *complete);
 
-/* takes: text, from malloc; NULL (no memory) is logged */
+/* Once what is under way is durable; at once while nothing can be.
+ * takes: text, from malloc; NULL: no memory */
 void send_text(struct coordinator *c, const char *topic, char *text);
 
-/* Failures are logged; whoever waits for the message asks again. */
+/* At once. Failures are logged; whoever waits for the message asks again. */
 void send_message(struct coordinator *c, const struct mqtt_message *m);
+
+/* ---- durable.c ---- */
+
+/* Opens the store, sets the clock. now_ms: the machine's. Logs its failures. */
+MUST_CHECK enum status open_store(struct coordinator *c, uint64_t now_ms);
+
+/* Everything since the last flush is durable and said, or nothing of it happened. */
+void flush(struct coordinator *c, uint64_t now_ms);
+
+/* Whether nothing may change now: what comes is dropped, and sent again by whoever
+ * waits for an answer. */
+bool is_closed(const struct coordinator *c);
+
+/* Must be called with the status of each step that has to be durable. True: it is ST_OK. */
+bool is_kept(struct coordinator *c, const char *what, enum status status);
+
+/* Tries to open it again, when it is time. */
+void try_again(struct coordinator *c, uint64_t now_ms);
+
+/* Bytes of models and updates: durable before what refers to them. */
+bool keep_bytes(struct coordinator *c, struct entry *e, struct view bytes);
+
+/* ---- restore.c ---- */
+
+/* Makes c->rounds what the store says; what was there is freed.
+ * fails: ST_NOMEM, ST_CORRUPT, ST_IO, ST_FULL; c->rounds is then empty */
+MUST_CHECK enum status restore(struct coordinator *c);
+
+/* Restored rounds go on; time passes for them when they are told so, as for all. */
+void resume(struct coordinator *c, uint64_t now_ms);
+
+/* The folder of a round's bytes. fails: ST_LIMIT (path too long) */
+MUST_CHECK enum status round_folder(const struct coordinator *c, const struct id *round, char *ret,
+                                    size_t size);
+
+/* Removes folders of rounds that are not open. */
+void sweep_folders(struct coordinator *c);
 
 /* ---- on_model.c ---- */
 
 /* The round's base model, from the cache or from the broker. */
 void want_base(struct coordinator *c, struct entry *e, uint64_t now_ms);
+
+/* fails: as model_decode() and model_check_finite() */
+MUST_CHECK enum status decode_base(struct view bytes, struct model **ret, enum model_form *ret_form,
+                                   struct why *why);
+
+/* ---- on_round_start.c ---- */
+
+/* Known by its content, however that is spelled. fails: ST_NOMEM */
+MUST_CHECK enum status digest_of_start(const struct round_start *start, struct digest *ret);
 
 /* ---- on_update.c ---- */
 
@@ -50,8 +115,11 @@ void feed_early(struct coordinator *c, struct entry *e, uint64_t now_ms);
 
 /* ---- version.c: numbers and bytes of new versions ---- */
 
-/* Publishes the round's new version, under the same number each time. */
+/* The round's new version is to be published, under the same number each time. */
 void publish_version(struct coordinator *c, struct entry *e, struct model *model);
+
+/* Publishes those that are due; they are durable. */
+void send_versions(struct coordinator *c);
 
 /* Somebody else's bytes have its number: takes the next one and publishes again. */
 void take_next_number(struct coordinator *c, struct entry *e);

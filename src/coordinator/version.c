@@ -69,6 +69,9 @@ static enum status make_version(struct coordinator *c, struct entry *e)
     e->digest = digest_of(bytes_view(&bytes));
     e->version = ref;
     e->has_version = true;
+    const struct id *round_id = &round_start_of(e->round)->round_id;
+    if (keep_bytes(c, e, bytes_view(&bytes)))
+        (void)is_kept(c, "version", store_set_version(c->store, round_id, &ref, &e->digest));
     return ST_OK;
 }
 
@@ -89,11 +92,21 @@ static void send_version(struct coordinator *c, const struct entry *e)
              e->version.name.text, number, e->bytes.size);
 }
 
-static void make_and_send(struct coordinator *c, struct entry *e)
+void send_versions(struct coordinator *c)
+{
+    for (size_t i = 0; i < rounds_open_count(c->rounds); i++) {
+        struct entry *e = rounds_open_at(c->rounds, i);
+        if (e->due)
+            send_version(c, e);
+        e->due = false;
+    }
+}
+
+static void make_due(struct coordinator *c, struct entry *e)
 {
     enum status status = e->has_version ? ST_OK : make_version(c, e);
     if (status == ST_OK)
-        send_version(c, e);
+        e->due = true;
     else
         log_line(LOG_ERROR, "model.unmade", "round=%s reason=%s",
                  round_start_of(e->round)->round_id.text, status_name(status));
@@ -102,7 +115,7 @@ static void make_and_send(struct coordinator *c, struct entry *e)
 void publish_version(struct coordinator *c, struct entry *e, struct model *model)
 {
     e->model = model;
-    make_and_send(c, e);
+    make_due(c, e);
 }
 
 void take_next_number(struct coordinator *c, struct entry *e)
@@ -111,7 +124,7 @@ void take_next_number(struct coordinator *c, struct entry *e)
              round_start_of(e->round)->round_id.text, e->version.name.text,
              (unsigned long long)e->version.version);
     e->has_version = false;
-    make_and_send(c, e);
+    make_due(c, e);
 }
 
 void write_version(struct coordinator *c, const struct entry *e)

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 uint64_t clock_now_ms(void)
@@ -10,6 +11,18 @@ uint64_t clock_now_ms(void)
     int failed = clock_gettime(CLOCK_BOOTTIME, &now);
     assert(failed == 0); /* Linux has it since 2.6.39 */
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void clock_boot(char ret_boot[CLOCK_BOOT_SIZE])
+{
+    ret_boot[0] = '\0';
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (file == NULL)
+        return;
+    if (fgets(ret_boot, CLOCK_BOOT_SIZE, file) == NULL)
+        ret_boot[0] = '\0';
+    ret_boot[strcspn(ret_boot, "\n")] = '\0';
+    (void)fclose(file);
 }
 
 void clock_text(char ret_text[CLOCK_TEXT_SIZE])

@@ -7,6 +7,11 @@
 /* Milliseconds since some start; CLOCK_BOOTTIME: goes on in suspend, never steps. */
 uint64_t clock_now_ms(void);
 
+#define CLOCK_BOOT_SIZE 40
+/* Which start of the machine clock_now_ms() counts from; empty: it cannot be told.
+ * Times of one boot can be compared, those of two cannot. */
+void clock_boot(char ret_boot[CLOCK_BOOT_SIZE]);
+
 #define CLOCK_TEXT_SIZE 32
 /* The time of day, for people: RFC 3339 in UTC, "2026-11-24T21:57:12.345Z". */
 void clock_text(char ret_text[CLOCK_TEXT_SIZE]);

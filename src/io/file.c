@@ -166,8 +166,11 @@ enum status file_make_folder(const char *path)
             continue;
         memcpy(partial, path, end);
         partial[end] = '\0';
-        if (mkdir(partial, 0700) != 0 && errno != EEXIST)
+        bool made = mkdir(partial, 0700) == 0;
+        if (!made && errno != EEXIST)
             return status_of_errno() == ST_FULL ? ST_FULL : ST_IO;
+        if (made && sync_folder_of(partial) != ST_OK)
+            return ST_IO;
     }
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? ST_OK : ST_IO;

@@ -18,7 +18,8 @@ MUST_CHECK enum status file_write(const char *path, struct view bytes);
  * files, and nothing else. Only for who alone writes there. fails: ST_IO */
 MUST_CHECK enum status file_sweep(const char *folder);
 
-/* mkdir -p with mode 0700 for what is new. fails: ST_FULL, ST_IO */
+/* mkdir -p with mode 0700 for what is new; durable when it returns.
+ * fails: ST_FULL, ST_IO */
 MUST_CHECK enum status file_make_folder(const char *path);
 
 /* Removes a folder and all in it; does not follow links, nothing there is fine.

@@ -425,6 +425,37 @@ void round_facts(const struct round *r, uint64_t now_ms, struct complete *ret)
         ret->duration_ms = now_ms - r->started_ms;
 }
 
+/* ---- after a restart ---- */
+
+void round_restore_rejected(struct round *r, enum verdict verdict, uint64_t count)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    assert((size_t)verdict < VERDICT_COUNT && verdict != VERDICT_ACCEPTED);
+    r->facts.rejected[verdict] += count;
+}
+
+enum status round_restore_ended(const struct round_start *start, const struct complete *complete,
+                                struct round **ret)
+{
+    assert(complete != NULL);
+    enum status status = round_new(start, 0, ret);
+    if (status != ST_OK)
+        return status;
+    (*ret)->state = ROUND_ENDED;
+    (*ret)->facts = *complete;
+    return ST_OK;
+}
+
+enum status round_restore_counted(struct round *r, const struct id *participant,
+                                  const struct digest *update)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC && r->state == ROUND_ENDED);
+    if (ledger_look(r->ledger, participant, update) != LEDGER_AWAITED)
+        return ST_INVALID;
+    ledger_count(r->ledger, participant, update);
+    return ST_OK;
+}
+
 struct round *round_free(struct round *r)
 {
     if (r == NULL)

@@ -132,6 +132,24 @@ const struct round_start *round_start_of(const struct round *r);
  * something once the round has ended. */
 void round_facts(const struct round *r, uint64_t now_ms, struct complete *ret);
 
+/* ---- after a restart ----
+ * An open round is fed its start, its base model and its updates again, each at
+ * its own time, and is then what it was. What was refused is not fed: */
+
+/* So many updates were refused with this verdict before. */
+void round_restore_rejected(struct round *r, enum verdict verdict, uint64_t count);
+
+/* An ended round, from what was kept of it; start: as in round_new()
+ * complete: what was said at its end
+ * gives: *ret. fails: as round_new() */
+MUST_CHECK enum status round_restore_ended(const struct round_start *start,
+                                           const struct complete *complete, struct round **ret);
+
+/* This update was counted in a round from round_restore_ended().
+ * fails: ST_INVALID (not a participant, or counted already) */
+MUST_CHECK enum status round_restore_counted(struct round *r, const struct id *participant,
+                                             const struct digest *update);
+
 /* NULL is allowed; returns NULL. */
 struct round *round_free(struct round *r);
 

@@ -113,7 +113,8 @@ class Fleet:
 
     def coordinator(self, *options):
         return self.add("coordinator", [
-            BIN / "fml-coordinator", "--broker", self.broker, "--log-level", "debug", *options],
+            BIN / "fml-coordinator", "--broker", self.broker,
+            "--state-dir", self.folder / "coordinator", "--log-level", "debug", *options],
             {"MODELS_DIR": str(self.folder / "aggregated")})
 
     def model_server(self, *options):

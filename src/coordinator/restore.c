@@ -1,0 +1,258 @@
+/* After a restart: rounds as the store has them.
+ *
+ * An open round is fed its start, its base model and its updates again, in their
+ * order and each at its own time; so it is what it was, to the last bit of its mean.
+ * What cannot be read any more fails its round, and no other. */
+#include "coordinator/state.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/file.h"
+#include "service/log.h"
+
+#define ROUNDS_FOLDER "rounds"
+#define REASON_LOST   "state_corrupt"
+
+enum status round_folder(const struct coordinator *c, const struct id *round, char *ret,
+                         size_t size)
+{
+    int length = snprintf(ret, size, "%s/" ROUNDS_FOLDER "/%s", c->settings.state_dir, round->text);
+    return length > 0 && (size_t)length < size ? ST_OK : ST_LIMIT;
+}
+
+static bool is_open(struct coordinator *c, const char *name)
+{
+    struct id round;
+    if (id_from(name, &round) != ST_OK)
+        return false;
+    const struct entry *e = rounds_find(c->rounds, &round);
+    return e != NULL && round_state(e->round) != ROUND_ENDED;
+}
+
+void sweep_folders(struct coordinator *c)
+{
+    char folder[PATH_MAX], path[PATH_MAX];
+    (void)snprintf(folder, sizeof folder, "%s/" ROUNDS_FOLDER, c->settings.state_dir);
+    DIR *entries = opendir(folder);
+    struct dirent *entry;
+    while (entries != NULL && (entry = readdir(entries)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            is_open(c, entry->d_name))
+            continue;
+        int size = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (size > 0 && (size_t)size < sizeof path && file_remove_tree(path) != ST_OK)
+            log_line(LOG_WARN, "round.unremoved", "path=%s", log_quote(path));
+    }
+    if (entries != NULL)
+        (void)closedir(entries);
+}
+
+/* ---- one round ---- */
+
+struct feeding {
+    struct coordinator *c;
+    struct entry *e;
+    struct model *model; /* the new version, if counting is over */
+};
+
+/* True: its bytes are there. False: the round is lost, or *ret_status is not ST_OK. */
+static bool read_bytes(struct entry *e, const struct digest *digest, struct bytes *ret,
+                       enum status *ret_status)
+{
+    char text[DIGEST_TEXT_SIZE];
+    enum status status = blobs_get(e->blobs, digest, MESSAGE_SIZE_MAX, ret);
+    if (status == ST_OK)
+        return true;
+    if (status == ST_NOMEM) {
+        *ret_status = status;
+        return false;
+    }
+    digest_text(digest, text);
+    e->lost = REASON_LOST;
+    log_line(LOG_ERROR, "round.lost", "round=%s blob=%s reason=%s",
+             round_start_of(e->round)->round_id.text, text, status_name(status));
+    return false;
+}
+
+/* What was accepted once is accepted again, or the bytes of something changed. */
+static void expect_accepted(struct entry *e, const struct id *participant,
+                            const struct round_actions *actions)
+{
+    if (actions->items[0].kind == ROUND_SEND_RECEIPT &&
+        actions->items[0].receipt.verdict == VERDICT_ACCEPTED)
+        return;
+    e->lost = REASON_LOST;
+    log_line(LOG_ERROR, "round.lost", "round=%s proplet=%s reason=%s",
+             round_start_of(e->round)->round_id.text, participant->text,
+             "\"its update is not accepted any more\"");
+}
+
+static enum status feed_update(void *arg, const struct store_update *u)
+{
+    struct feeding *f = arg;
+    enum status status = ST_OK;
+    struct bytes bytes = {0};
+    struct round_actions actions;
+    if (f->e->lost != NULL || !read_bytes(f->e, &u->digest, &bytes, &status))
+        return status;
+    status =
+        round_update(f->e->round, &u->participant, bytes_view(&bytes), u->received_ms, &actions);
+    bytes_done(&bytes);
+    if (status != ST_OK)
+        return status == ST_NOT_FOUND ? ST_CORRUPT : status; /* an update before its base */
+    expect_accepted(f->e, &u->participant, &actions);
+    for (size_t i = 0; i < actions.count; i++)
+        if (actions.items[i].kind == ROUND_PUBLISH_MODEL)
+            f->model = actions.items[i].model;
+    return ST_OK;
+}
+
+static enum status feed_base(struct entry *e, const struct store_round *r)
+{
+    enum status status = ST_OK;
+    struct bytes bytes = {0};
+    struct model *base = NULL;
+    struct round_actions actions;
+    if (!r->has_base || !read_bytes(e, &r->base, &bytes, &status))
+        return status;
+    status = decode_base(bytes_view(&bytes), &base, &e->form, NULL);
+    bytes_done(&bytes);
+    if (status == ST_OK)
+        status = round_base_model(e->round, base, &r->base, r->base_ms, &actions);
+    return status == ST_OK || status == ST_NOMEM ? status : ST_CORRUPT;
+}
+
+static enum status take_version(struct entry *e, const struct store_round *r)
+{
+    enum status status = ST_OK;
+    if (!r->has_version || !read_bytes(e, &r->version_digest, &e->bytes, &status))
+        return status;
+    e->version = r->version;
+    e->digest = r->version_digest;
+    e->has_version = true;
+    return ST_OK;
+}
+
+static enum status feed(struct coordinator *c, struct entry *e, const struct store_round *r)
+{
+    char folder[PATH_MAX];
+    struct feeding f = {.c = c, .e = e};
+    enum status status = round_folder(c, &r->round, folder, sizeof folder);
+    if (status == ST_OK)
+        status = blobs_open(folder, &e->blobs);
+    if (status == ST_OK)
+        status = feed_base(e, r);
+    if (status == ST_OK && e->lost == NULL)
+        status = take_version(e, r);
+    if (status == ST_OK && e->lost == NULL)
+        status = store_each_update(c->store, &r->round, feed_update, &f);
+    e->model = f.model;
+    for (int v = VERDICT_ACCEPTED + 1; v < VERDICT_COUNT; v++)
+        round_restore_rejected(e->round, (enum verdict)v, r->rejected[v]);
+    return status;
+}
+
+static enum status count_again(void *arg, const struct store_update *u)
+{
+    struct entry *e = arg;
+    enum status status = round_restore_counted(e->round, &u->participant, &u->digest);
+    return status == ST_OK ? ST_OK : ST_CORRUPT;
+}
+
+static enum status adopt(struct coordinator *c, const struct round_start *start,
+                         const struct store_round *r, struct entry **ret)
+{
+    struct round *round = NULL;
+    struct complete complete;
+    enum status status = ST_OK;
+    if (r->complete.size == 0)
+        status = round_new(start, r->opened_ms, &round);
+    else {
+        status = complete_decode(r->complete, &complete, NULL);
+        if (status == ST_OK)
+            status = round_restore_ended(start, &complete, &round);
+    }
+    if (status == ST_OK)
+        status = rounds_adopt(c->rounds, round, ret);
+    if (status != ST_OK) {
+        round_free(round);
+        return status;
+    }
+    if (r->complete.size > 0)
+        (*ret)->complete = complete;
+    return digest_of_start(start, &(*ret)->start);
+}
+
+static enum status restore_round(void *arg, const struct store_round *r)
+{
+    struct coordinator *c = arg;
+    struct round_start start;
+    struct id id;
+    struct entry *e = NULL;
+    enum status status = round_start_decode(r->start, &start, &id, NULL);
+    if (status != ST_OK)
+        return status == ST_NOMEM ? status : ST_CORRUPT;
+    status = adopt(c, &start, r, &e);
+    round_start_done(&start);
+    if (status != ST_OK)
+        return status == ST_NOMEM ? status : ST_CORRUPT;
+    if (r->has_version) { /* numbers are not used twice; beyond the limit the topic tells */
+        status = models_note(c->models, &r->version);
+        if (status != ST_OK)
+            log_line(LOG_WARN, "model.unnoted", "model=%s reason=%s, ignoring",
+                     r->version.name.text, status_name(status));
+    }
+    if (r->complete.size == 0)
+        return feed(c, e, r);
+    status = store_each_update(c->store, &r->round, count_again, e);
+    rounds_end(c->rounds, e);
+    return status;
+}
+
+/* ---- all of them ---- */
+
+/* The broker is asked for base models again, or no more. */
+static void ask_no_more(struct coordinator *c)
+{
+    for (size_t i = 0; i < rounds_open_count(c->rounds); i++) {
+        const struct entry *e = rounds_open_at(c->rounds, i);
+        if (e->asked)
+            c->out.ask_no_more(c->out.owner, round_start_of(e->round)->model_uri);
+    }
+}
+
+enum status restore(struct coordinator *c)
+{
+    ask_no_more(c);
+    rounds_clear(c->rounds);
+    c->early_bytes = 0;
+    enum status status = store_each_round(c->store, restore_round, c);
+    if (status != ST_OK)
+        rounds_clear(c->rounds);
+    return status;
+}
+
+static void go_on(struct coordinator *c, struct entry *e, uint64_t now_ms)
+{
+    struct round_actions actions;
+    log_line(LOG_INFO, "round.resumed", "round=%s state=%s",
+             round_start_of(e->round)->round_id.text, round_state_name(round_state(e->round)));
+    if (e->lost != NULL) {
+        round_cancel(e->round, ROUND_FAILED, e->lost, now_ms, &actions);
+        carry_out(c, e, &actions, now_ms);
+    } else if (round_state(e->round) == ROUND_OPENING)
+        want_base(c, e, now_ms);
+    else if (e->model != NULL)
+        publish_version(c, e, e->model);
+}
+
+void resume(struct coordinator *c, uint64_t now_ms)
+{
+    for (size_t i = rounds_open_count(c->rounds); i > 0; i--)
+        go_on(c, rounds_open_at(c->rounds, i - 1), now_ms);
+}

@@ -1,0 +1,134 @@
+/* What the coordinator must not forget: rounds, whose update counted, versions,
+ * and what is still to be said. One header, and behind it one database.
+ *
+ * Writes belong to one transaction, which the first of them begins. Nothing of it
+ * is there until store_commit(), and all of it is once that returned: it survives
+ * a kill and a loss of power. After a write failed (ST_FULL, ST_IO, ST_CORRUPT,
+ * ST_NOMEM) every further one fails too, until store_rollback(). ST_EXISTS and
+ * ST_NOT_FOUND change nothing and spoil nothing.
+ *
+ * Bytes of models and updates are not here: they lie in files named by the digests
+ * that are. Times are the coordinator's own clock (see durable.c), in milliseconds.
+ * One process at a time. Not thread-safe. */
+#ifndef COORDINATOR_STORE_H
+#define COORDINATOR_STORE_H
+
+#include "fl/receipt.h"
+#include "fl/topics.h"
+
+struct store;
+
+/* Opens what is at path, or makes it, or brings an older one up to date. It is
+ * checked as a whole.
+ * gives: *ret, to be ended with store_close()
+ * fails: ST_CORRUPT (damaged, or something else), ST_INVALID (made by a newer
+ *        program), ST_EXISTS (another process has it), ST_FULL, ST_IO, ST_NOMEM;
+ *        each with a sentence */
+MUST_CHECK enum status store_open(const char *path, struct store **ret, struct why *why);
+
+/* Whether something was written since the last commit or rollback. */
+bool store_changed(const struct store *s);
+
+/* Without a write before it, does nothing.
+ * fails: as the writes do; call store_rollback() then */
+MUST_CHECK enum status store_commit(struct store *s);
+void store_rollback(struct store *s);
+
+/* ---- rounds ---- */
+
+/* A new round. start: as it was received. fails: ST_EXISTS, and as above */
+MUST_CHECK enum status store_add_round(struct store *s, const struct id *round, struct view start,
+                                       uint64_t opened_ms);
+
+/* Its base model came. fails: ST_NOT_FOUND (no such open round), here and below;
+ * and as above */
+MUST_CHECK enum status store_set_base(struct store *s, const struct id *round,
+                                      const struct digest *base, uint64_t base_ms);
+
+struct store_update {
+    struct id participant;
+    struct digest digest;
+    uint64_t num_samples;
+    uint64_t received_ms;
+};
+
+/* It counts. At most one of a participant in a round, whoever calls.
+ * fails: ST_EXISTS (one of this participant counts already), ST_NOT_FOUND, ... */
+MUST_CHECK enum status store_add_update(struct store *s, const struct id *round,
+                                        const struct store_update *update);
+
+/* One more was refused with this verdict. fails: ST_NOT_FOUND, ... */
+MUST_CHECK enum status store_count_rejected(struct store *s, const struct id *round,
+                                            enum verdict verdict);
+
+/* The round's version, the only one; a number that was taken by somebody else is
+ * replaced by the next one. fails: ST_NOT_FOUND, ... */
+MUST_CHECK enum status store_set_version(struct store *s, const struct id *round,
+                                         const struct model_ref *ref, const struct digest *digest);
+
+/* complete: what is said at its end, as text. fails: ST_NOT_FOUND, ... */
+MUST_CHECK enum status store_end_round(struct store *s, const struct id *round,
+                                       const char *complete);
+
+/* Forgets all ended rounds but the newest `keep`. */
+MUST_CHECK enum status store_forget_rounds(struct store *s, size_t keep);
+
+struct store_round {
+    struct id round;
+    struct view start;
+    uint64_t opened_ms;
+    bool has_base;
+    struct digest base;
+    uint64_t base_ms;
+    bool has_version;
+    struct model_ref version;
+    struct digest version_digest;
+    uint64_t rejected[VERDICT_COUNT];
+    struct view complete; /* size 0: open */
+};
+
+/* Calls visit for each round, what it gets is borrowed for the call: ended ones in
+ * the order of their ends, then open ones in the order of their starts. visit may
+ * read from the store. fails: as visit does, at once; ST_CORRUPT (a row that
+ * cannot be what was written), ST_IO, ST_NOMEM */
+MUST_CHECK enum status
+store_each_round(struct store *s, enum status (*visit)(void *arg, const struct store_round *round),
+                 void *arg);
+
+/* The updates that count, in the order in which they were added. fails: as above */
+MUST_CHECK enum status
+store_each_update(struct store *s, const struct id *round,
+                  enum status (*visit)(void *arg, const struct store_update *update), void *arg);
+
+/* ---- what is to be said ---- */
+
+/* A message to be sent once it is durable, and again until store_forget_said(). */
+MUST_CHECK enum status store_say(struct store *s, const char *topic, struct view payload);
+
+/* Those behind number `after`, in order, until visit returns false. Numbers only
+ * ever grow, and the first is 1. fails: ST_CORRUPT, ST_IO, ST_NOMEM */
+MUST_CHECK enum status store_each_said(struct store *s, uint64_t after,
+                                       bool (*visit)(void *arg, uint64_t number, const char *topic,
+                                                     struct view payload),
+                                       void *arg);
+
+/* The broker has all up to this number. */
+MUST_CHECK enum status store_forget_said(struct store *s, uint64_t number);
+
+/* ---- the clock ---- */
+
+#define STORE_BOOT_SIZE 64
+struct store_clock {
+    char boot[STORE_BOOT_SIZE]; /* which start of the machine */
+    uint64_t shift_ms;          /* modulo 2^64: machine's clock + shift = own clock */
+    uint64_t last_ms;           /* the own clock when this was written */
+};
+
+MUST_CHECK enum status store_set_clock(struct store *s, const struct store_clock *clock);
+/* fails: ST_NOT_FOUND (never set), ST_CORRUPT, ST_IO, ST_NOMEM */
+MUST_CHECK enum status store_clock(struct store *s, struct store_clock *ret);
+
+/* Rolls back what was not committed. NULL is allowed; returns NULL. */
+struct store *store_close(struct store *s);
+
+#endif

@@ -1,0 +1,407 @@
+/* A kill at every step: one round is played again and again, and each time the
+ * coordinator dies at another write, sync, rename, removal or message sent, and a
+ * second time soon after. What the dead one would have done next does not happen:
+ * its folder is copied at that moment, and the next one is opened on the copy.
+ *
+ * A kill leaves what was written, synced or not; so syncs need not be real here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include "coordinator/coordinator.h"
+#include "fl/complete.h"
+#include "fl/receipt.h"
+#include "fl/topics.h"
+#include "io/file.h"
+#include "service/log.h"
+
+#define ROUND    "r-0001"
+#define V0       "fl/models/global_model_v0"
+#define V1       "fl/models/global_model_v1"
+#define BASE     "{\"w\":[0,0,0],\"b\":0,\"version\":0}"
+#define DEVICES  3
+#define TURNS    60
+#define ALL_MEAN "{\"b\": 2.0, \"version\": 1, \"w\": [1.25, 0.5, 3.0]}"
+
+#define START                                                                                      \
+    "{\"round_id\":\"" ROUND "\",\"model_uri\":\"" V0                                              \
+    "\",\"task_wasm_image\":\"i\",\"timeout_s\":"                                                  \
+    "6000,\"participants\":[\"p0\",\"p1\",\"p2\"],\"k_of_n\":3}"
+
+#define UPDATE(samples, w, b)                                                                      \
+    "{\"round_id\":\"" ROUND "\",\"base_model_uri\":\"" V0 "\",\"num_samples\":" samples           \
+    ",\"update\":{\"w\":[" w "],\"b\":" b "}}"
+
+/* w0 = (1+3+2*0.5)/4, w1 = (2+2-2*1)/4, w2 = (3+1+2*4)/4, b = (4+0+2*2)/4 */
+static const char *const updates[DEVICES] = {UPDATE("1", "1,2,3", "4"), UPDATE("1", "3,2,1", "0"),
+                                             UPDATE("2", "0.5,-1,4", "2")};
+static const char *const names[DEVICES] = {"p0", "p1", "p2"};
+
+static struct {
+    struct coordinator *coordinator;
+    char folder[64];
+    uint64_t now_ms;
+    /* kills */
+    bool armed, dead;
+    size_t points, kill_at, second_after, kills, copies;
+    /* the world: it does not forget */
+    bool accepted[DEVICES]; /* has its receipt, and so deleted its update */
+    uint64_t published;
+    char *version; /* as the model server stored it */
+    bool announced;
+    char *complete;
+} w;
+
+/* ---- kills ---- */
+
+static void copy_folder(void)
+{
+    char fresh[64], command[256];
+    (void)snprintf(fresh, sizeof fresh, "%.40s-%zu", w.folder, ++w.copies);
+    (void)snprintf(command, sizeof command, "cp -a %s %s", w.folder, fresh);
+    assert_int_equal(system(command), 0);
+}
+
+static void point(void)
+{
+    if (!w.armed || w.dead || ++w.points != w.kill_at)
+        return;
+    w.armed = false;
+    copy_folder();
+    w.dead = true;
+    w.kills++;
+}
+
+/* Every way to change a file passes through here: these stand before libc's. */
+static void *next_of(const char *name)
+{
+    return dlsym(RTLD_NEXT, name);
+}
+
+ssize_t write(int fd, const void *data, size_t size)
+{
+    static ssize_t (*next)(int, const void *, size_t);
+    if (next == NULL)
+        *(void **)&next = next_of("write");
+    if (fd > 2)
+        point();
+    return next(fd, data, size);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
+{
+    static ssize_t (*next)(int, const void *, size_t, off_t);
+    if (next == NULL)
+        *(void **)&next = next_of("pwrite");
+    point();
+    return next(fd, data, size, at);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at)
+{
+    static ssize_t (*next)(int, const void *, size_t, off64_t);
+    if (next == NULL)
+        *(void **)&next = next_of("pwrite64");
+    point();
+    return next(fd, data, size, at);
+}
+
+int fsync(int fd)
+{
+    (void)fd;
+    point();
+    return 0;
+}
+
+int fdatasync(int fd)
+{
+    (void)fd;
+    point();
+    return 0;
+}
+
+int rename(const char *from, const char *to)
+{
+    static int (*next)(const char *, const char *);
+    if (next == NULL)
+        *(void **)&next = next_of("rename");
+    point();
+    return next(from, to);
+}
+
+int unlinkat(int fd, const char *name, int flag)
+{
+    static int (*next)(int, const char *, int);
+    if (next == NULL)
+        *(void **)&next = next_of("unlinkat");
+    point();
+    return next(fd, name, flag);
+}
+
+/* ---- devices, broker, model server ---- */
+
+static void on_receipt(const struct mqtt_message *m)
+{
+    struct receipt receipt;
+    assert_int_equal(receipt_decode(m->payload, &receipt, NULL), ST_OK);
+    assert_int_equal(receipt.verdict, VERDICT_ACCEPTED);
+    for (size_t i = 0; i < DEVICES; i++)
+        if (strcmp(receipt.proplet_id.text, names[i]) == 0)
+            w.accepted[i] = true;
+}
+
+/* Keeps the first; any other text after it is a contradiction. */
+static void keep_only(char **kept, const struct mqtt_message *m)
+{
+    char *text = text_of(m->payload);
+    assert_non_null(text);
+    if (*kept == NULL)
+        *kept = text;
+    else {
+        assert_string_equal(*kept, text);
+        free(text);
+    }
+}
+
+static enum status publish(void *owner, const struct mqtt_message *m)
+{
+    (void)owner;
+    point();
+    if (w.dead)
+        return ST_OK;
+    if (strncmp(m->topic, "fl/rounds/" ROUND "/receipts/", 26) == 0)
+        on_receipt(m);
+    else if (strcmp(m->topic, "fl/rounds/" ROUND "/complete") == 0) {
+        assert_true(w.announced);
+        keep_only(&w.complete, m);
+    } else if (strcmp(m->topic, FL_MODEL_PUBLISH) == 0) {
+        assert_string_equal(mqtt_message_property(m, "version"), "1");
+        keep_only(&w.version, m);
+    } else
+        fail_msg("unexpected: %s", m->topic);
+    w.published++;
+    point();
+    return ST_OK;
+}
+
+static void ask(void *owner, const char *topic)
+{
+    (void)owner;
+    (void)topic;
+}
+
+static uint64_t taken(void *owner)
+{
+    (void)owner;
+    return w.published;
+}
+
+/* ---- the coordinator's lives ---- */
+
+static void open_coordinator(void)
+{
+    const struct coordinator_settings settings = {
+        .rounds_open_max = 4, .state_dir = w.folder, .boot = "boot"};
+    const struct coordinator_out out = {
+        .publish = publish, .ask = ask, .ask_no_more = ask, .taken = taken};
+    w.published = 0;
+    assert_int_equal(coordinator_new(&settings, &out, w.now_ms, &w.coordinator), ST_OK);
+    coordinator_resume(w.coordinator, w.now_ms);
+}
+
+static void put(const char *topic, const char *text, bool retain)
+{
+    coordinator_message(
+        w.coordinator,
+        &(struct mqtt_message){.topic = topic, .payload = view_text(text), .retain = retain},
+        w.now_ms);
+}
+
+/* The broker's retained messages come with each connection. */
+static void connect_coordinator(void)
+{
+    put(V0, BASE, true);
+    if (w.version != NULL)
+        put(V1, w.version, true);
+    w.announced = w.version != NULL;
+}
+
+/* If the coordinator was killed, the next one takes its place; also that may die
+ * before it is up. */
+static void revive(void)
+{
+    while (w.dead) {
+        w.coordinator = coordinator_free(w.coordinator);
+        assert_int_equal(file_remove_tree(w.folder), ST_OK);
+        (void)snprintf(w.folder + 40, sizeof w.folder - 40, "-%zu", w.copies);
+        w.kill_at = w.kills == 1 && w.second_after > 0 ? w.points + w.second_after : 0;
+        w.dead = false;
+        w.armed = true;
+        open_coordinator();
+        if (!w.dead)
+            connect_coordinator();
+    }
+}
+
+static void flush(void)
+{
+    coordinator_flush(w.coordinator, w.now_ms);
+    revive();
+}
+
+static void put_update(size_t device)
+{
+    coordinator_message(
+        w.coordinator,
+        &(struct mqtt_message){.topic = FL_UPDATES,
+                               .payload = view_text(updates[device]),
+                               .properties = {{"round", ROUND}, {"sender", names[device]}},
+                               .property_count = 2},
+        w.now_ms);
+    revive();
+}
+
+/* Whoever starts a round repeats that too, as no answer comes from a dead one. */
+static void put_start(void)
+{
+    size_t kills;
+    do {
+        kills = w.kills;
+        put(FL_ROUND_START, START, false);
+        flush();
+    } while (w.kills != kills);
+}
+
+/* Everybody repeats what was not answered. The first update is a batch of its own, the
+ * others share one. */
+static void play_turn(void)
+{
+    w.now_ms += 10;
+    put_start();
+    for (size_t i = 0; i < DEVICES; i++) {
+        if (!w.accepted[i])
+            put_update(i);
+        if (i == 0)
+            flush();
+    }
+    flush();
+    if (w.version != NULL && w.complete == NULL) {
+        w.announced = true;
+        put(V1, w.version, true);
+        flush();
+    }
+    coordinator_tick(w.coordinator, w.now_ms);
+    revive();
+}
+
+static void play_to_the_end(void)
+{
+    for (int turn = 0; w.complete == NULL; turn++) {
+        if (turn == TURNS)
+            fail_msg("killed at %zu and %zu later: the round hangs", w.kill_at, w.second_after);
+        play_turn();
+        w.now_ms += 5000; /* the version is published again, if need be */
+    }
+    w.now_ms += 5000;
+    coordinator_tick(w.coordinator, w.now_ms); /* the broker's word is heard */
+    revive();
+}
+
+/* ---- what must hold ---- */
+
+static void assert_exactly_once(void)
+{
+    struct complete c;
+    assert_int_equal(complete_decode(view_text(w.complete), &c, NULL), ST_OK);
+    assert_int_equal(c.outcome, ROUND_COMPLETED);
+    assert_int_equal(c.num_updates, DEVICES);
+    assert_int_equal(c.total_samples, 4);
+    assert_int_equal(c.model_version, 1);
+    struct digest digest = digest_of(view_text(w.version));
+    assert_true(digest_equal(&digest, &c.model_digest));
+    json_t *model = json_loads(w.version, 0, NULL);
+    char *text = json_dumps(model, JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
+    assert_string_equal(text, ALL_MEAN);
+    free(text);
+    json_decref(model);
+}
+
+/* Also the next life knows whose update counted. */
+static void assert_remembered(void)
+{
+    w.armed = false;
+    w.coordinator = coordinator_free(w.coordinator);
+    open_coordinator();
+    memset(w.accepted, 0, sizeof w.accepted);
+    play_turn();
+    for (size_t i = 0; i < DEVICES; i++)
+        assert_true(w.accepted[i]);
+}
+
+/* gives: how many points there were */
+static size_t play(size_t kill_at, size_t second_after)
+{
+    memset(&w, 0, sizeof w);
+    w.now_ms = 1000;
+    const char *root = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    (void)snprintf(w.folder, sizeof w.folder, "%s/fml-crash-%0*d", root,
+                   (int)(40 - strlen(root) - 11), (int)getpid());
+    assert_int_equal(strlen(w.folder), 40);
+    w.kill_at = kill_at;
+    w.second_after = second_after;
+    w.armed = true;
+    open_coordinator();
+    revive();
+    connect_coordinator();
+    revive();
+    play_to_the_end();
+    assert_exactly_once();
+    size_t points = w.points, kills = w.kills;
+    assert_remembered();
+    assert_exactly_once();
+    w.coordinator = coordinator_free(w.coordinator);
+    assert_int_equal(file_remove_tree(w.folder), ST_OK);
+    free(w.version);
+    free(w.complete);
+    assert_true(kills == 0 || kills == 1 || (kills == 2 && second_after > 0));
+    assert_true(kill_at == 0 || kills > 0);
+    return points;
+}
+
+static void killed_at_each_step_counts_everything_once(void **state)
+{
+    (void)state;
+    size_t points = play(0, 0);
+    assert_true(points > 60); /* or these functions are not where files are written */
+    for (size_t i = 1; i <= points; i++)
+        (void)play(i, 0);
+    (void)printf("kills=%zu\n", points);
+}
+
+static void killed_twice_counts_everything_once(void **state)
+{
+    (void)state;
+    size_t points = play(0, 0);
+    for (size_t i = 1; i <= points; i++)
+        (void)play(i, 1 + i * 7 % 31);
+    (void)printf("kills=%zu\n", 2 * points);
+}
+
+int main(void)
+{
+    log_level_set(LOG_ERROR);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killed_at_each_step_counts_everything_once),
+        cmocka_unit_test(killed_twice_counts_everything_once),
+    };
+    return cmocka_run_group_tests_name("coordinator/crash", tests, NULL, NULL);
+}

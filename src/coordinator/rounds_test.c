@@ -62,6 +62,28 @@ static void open_ones_are_limited_and_found(void **state)
     assert_null(rounds_free(NULL));
 }
 
+static void adopted_ones_may_be_more_than_are_allowed(void **state)
+{
+    (void)state;
+    struct rounds *r;
+    assert_int_equal(rounds_new(1, &r), ST_OK);
+    struct entry *e = NULL;
+    for (size_t i = 0; i < ROUNDS_KEPT_MAX; i++)
+        assert_int_equal(rounds_adopt(r, new_round(i, 1), &e), ST_OK);
+    struct round *more = new_round(ROUNDS_KEPT_MAX, 1);
+    assert_int_equal(rounds_adopt(r, more, &e), ST_LIMIT);
+    assert_int_equal(rounds_open(r, more, &e), ST_LIMIT);
+    assert_int_equal(rounds_open_count(r), ROUNDS_KEPT_MAX);
+    rounds_end(r, find(r, 0));
+
+    rounds_clear(r);
+    assert_int_equal(rounds_open_count(r), 0);
+    assert_int_equal(rounds_ended_count(r), 0);
+    assert_null(find(r, 0));
+    assert_int_equal(rounds_open(r, more, &e), ST_OK);
+    rounds_free(r);
+}
+
 static void ended_ones_are_newest_first_and_limited(void **state)
 {
     (void)state;
@@ -96,6 +118,7 @@ int main(void)
         (void)snprintf(many[i].text, sizeof many[i].text, "p%d", i);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(open_ones_are_limited_and_found),
+        cmocka_unit_test(adopted_ones_may_be_more_than_are_allowed),
         cmocka_unit_test(ended_ones_are_newest_first_and_limited),
         cmocka_unit_test(their_participants_are_limited_too),
     };

@@ -721,6 +721,65 @@ static void any_order_of_arrivals_gives_the_same_result(void **state)
     }
 }
 
+/* ---- after a restart ---- */
+
+static void same_events_again_make_the_same_round(void **state)
+{
+    (void)state;
+    struct round *twice[2];
+    for (int i = 0; i < 2; i++) {
+        twice[i] = opened(
+            (struct setting){.n = N, .k = 2, .timeout_s = 30, .grace_s = 5, .mode = ROUND_TRAIN});
+        if (i == 0) /* refused ones are not fed again, they are told */
+            assert_int_equal(send(twice[0], &who[2], "spoilt"), VERDICT_MALFORMED);
+        else
+            round_restore_rejected(twice[1], VERDICT_MALFORMED, 1);
+        assert_int_equal(send_at(twice[i], &who[0], good(1), T0 + 10), VERDICT_ACCEPTED);
+        assert_int_equal(send_at(twice[i], &who[1], good(2), T0 + 1000), VERDICT_ACCEPTED);
+    }
+    assert_int_equal(round_deadline_ms(twice[0]), T0 + 6000); /* the grace after the second */
+    assert_int_equal(round_deadline_ms(twice[1]), T0 + 6000);
+    struct complete facts[2];
+    for (int i = 0; i < 2; i++)
+        round_facts(twice[i], T0 + 2000, &facts[i]);
+    assert_memory_equal(&facts[0], &facts[1], sizeof facts[0]);
+    for (int i = 0; i < 2; i++) {
+        tick(twice[i], T0 + 6000);
+        /* (2*1 + 3*2) / 5, (2*10 + 3*20) / 5, -(2*1 + 3*2) / 5 */
+        assert_model(handed_out(0), 1.6f, 16, -1.6f);
+        round_free(twice[i]);
+    }
+}
+
+static void restored_ended_round_answers_as_it_did(void **state)
+{
+    (void)state;
+    struct round_start start = start_of((struct setting){.n = N, .k = 1, .timeout_s = 30});
+    const struct complete complete = {
+        .round_id = {"r-1"}, .outcome = ROUND_EXPIRED, .reason = "why", .num_updates = 1};
+    struct digest counted = digest_of(view_text(good(1)));
+    struct round *r;
+    assert_int_equal(round_restore_ended(&start, &complete, &r), ST_OK);
+    assert_int_equal(round_restore_counted(r, &who[0], &counted), ST_OK);
+    assert_int_equal(round_restore_counted(r, &who[0], &counted), ST_INVALID); /* once */
+    assert_int_equal(round_restore_counted(r, &stranger, &counted), ST_INVALID);
+
+    assert_int_equal(round_state(r), ROUND_ENDED);
+    assert_true(round_deadline_ms(r) == UINT64_MAX);
+    assert_int_equal(send(r, &who[0], good(1)), VERDICT_ACCEPTED);
+    assert_int_equal(send(r, &who[0], good(2)), VERDICT_LATE);
+    assert_int_equal(send(r, &who[1], good(1)), VERDICT_LATE);
+    assert_int_equal(send(r, &stranger, good(1)), VERDICT_NOT_PARTICIPANT);
+    struct complete facts;
+    round_facts(r, T0, &facts);
+    assert_int_equal(facts.num_updates, 1);
+    assert_int_equal(facts.outcome, ROUND_EXPIRED);
+    round_free(r);
+
+    start.k_of_n = 0;
+    assert_int_equal(round_restore_ended(&start, &complete, &r), ST_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -750,6 +809,8 @@ int main(void)
         cmocka_unit_test(unusable_starts_are_refused),
         cmocka_unit_test(start_is_copied_without_hyperparams),
         cmocka_unit_test(any_order_of_arrivals_gives_the_same_result),
+        cmocka_unit_test(same_events_again_make_the_same_round),
+        cmocka_unit_test(restored_ended_round_answers_as_it_did),
     };
     return cmocka_run_group_tests_name("round/round", tests, NULL, NULL);
 }

@@ -45,8 +45,9 @@ def assert_one_version(bus, round_id="r-0001"):
     assert len(published) == 1
     model = bus.wait(complete["model_topic"]).json
     assert model == MEAN, model
-    versions = [m["version"] for m in bus.find("fl/models/index")[-1].json["models"]]
-    assert versions == [0, 1]
+    # The index follows the version; a second one of the round would be in it by then.
+    index = bus.wait("fl/models/index", lambda m: len(m.json["models"]) > 1).json
+    assert [m["version"] for m in index["models"]] == [0, 1]
 
 
 def assert_all_accepted(bus):

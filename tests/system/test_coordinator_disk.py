@@ -1,0 +1,72 @@
+"""The coordinator's disk is full: a small tmpfs in a mount namespace of its own."""
+
+import os
+import subprocess
+
+import pytest
+
+from fleet import BIN, MISSION_START
+from test_coordinator_crash import SENT, assert_all_accepted, assert_one_version
+from test_refusals import send
+
+IN_NAMESPACE = 'mount -t tmpfs -o size=2m none "$0" && exec "$@"'
+
+
+@pytest.fixture
+def small_disk(fleet, bus):
+    """The coordinator on a disk of 2 MiB; gives the folder as this process sees it."""
+    folder = fleet.folder / "small"
+    folder.mkdir()
+    enter = ["unshare", "-rm", "sh", "-c"]
+    if subprocess.run([*enter, IN_NAMESPACE, folder, "true"], capture_output=True).returncode:
+        pytest.skip("this machine permits no mount namespace")
+    program = fleet.add("coordinator", [
+        *enter, IN_NAMESPACE, folder, BIN / "fml-coordinator", "--broker", fleet.broker,
+        "--state-dir", folder / "state"])
+    fleet.model_server()
+    bus.wait("fl/models/index")
+    fleet.await_coordinator(bus)
+    return f"/proc/{program.process.pid}/root{folder}"
+
+
+def fill(path):
+    with open(path, "wb", buffering=0) as file:
+        size = 65536
+        while size:
+            try:
+                file.write(bytes(size))
+            except OSError:
+                size //= 2
+
+
+def await_log(fleet, event):
+    """Asks until it is there: each answer comes after what was logged before."""
+    bus = fleet.buses[0]
+    for _ in range(300):
+        if event in fleet.programs["coordinator"].text():
+            return
+        bus.request("fl/rounds/query", {"what": "status"})
+    raise AssertionError(f"no {event}:\n{fleet.programs['coordinator'].text()}")
+
+
+def test_a_full_disk_gives_no_receipt_and_recovers(fleet, bus, small_disk):
+    bus.publish("fl/rounds/start", MISSION_START | {"timeout_s": 600})
+    send(bus, "proplet-1", SENT["proplet-1"])
+    fill(f"{small_disk}/ballast")
+    mark = bus.mark()
+    bus.publish("fml/updates", SENT["proplet-2"], sender="proplet-2", round="r-0001")
+    await_log(fleet, "store.full")
+    bus.publish("fl/rounds/start", MISSION_START | {"round_id": "r-2"})
+    assert bus.wait("fl/rounds/refused").json["code"] == "not_stored"
+    assert bus.wait("fl/rounds/r-2/complete").json["reason"] == "not_stored"
+    [round_] = bus.request("fl/rounds/query", {"what": "status"})["open"]
+    assert round_["num_updates"] == 1
+    assert not bus.find("fl/rounds/r-0001/receipts/+", after=mark)
+
+    os.unlink(f"{small_disk}/ballast")
+    await_log(fleet, "store.recovered")
+    for sender, payload in SENT.items():
+        assert send(bus, sender, payload)["code"] == "accepted"
+    bus.wait("fl/rounds/r-0001/complete")
+    assert_one_version(bus)
+    assert_all_accepted(bus)

@@ -13,6 +13,7 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "fl/complete.h"
 #include "fl/receipt.h"
 #include "fl/topics.h"
+#include "io/blobs.h"
 #include "io/file.h"
 #include "model/model_file.h"
 #include "round/round.h"
@@ -1373,6 +1375,62 @@ static void corrupt_bytes_fail_their_round_and_no_other(void **state)
     (void)expect_version("1", "b");
 }
 
+static void corrupt_update_in_the_database_is_found(void **state)
+{
+    (void)state;
+    char path[256];
+    sqlite3 *db;
+    open_common();
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    settle();
+    world.coordinator = coordinator_free(world.coordinator);
+    (void)snprintf(path, sizeof path, "%s/coordinator.db", world.folder);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "UPDATE update_bytes SET bytes = CAST(replace(bytes, "
+                                  "'[1,2,3]', '[1,2,9]') AS BLOB)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_changes(db), 1);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    restart();
+    (void)expect_complete(COMPLETE, ROUND_FAILED, "state_corrupt");
+    nothing_more();
+}
+
+static void large_update_is_kept_in_a_file(void **state)
+{
+    (void)state;
+    char folder[256];
+    struct bytes large = {0};
+    struct view text = view_text(update_text("r-0001", values_1));
+    assert_int_equal(bytes_append(&large, text, MESSAGE_SIZE_MAX), ST_OK);
+    assert_int_equal(bytes_resize(&large, UPDATE_WITH_ROW_MAX + 1), ST_OK);
+    memset(large.data + text.size, ' ', large.size - text.size);
+    open_common();
+    put(&(struct mqtt_message){.topic = FL_UPDATES,
+                               .payload = bytes_view(&large),
+                               .properties = {{"round", "r-0001"}, {"sender", "proplet-1"}},
+                               .property_count = 2});
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    (void)snprintf(folder, sizeof folder, "%s/rounds/r-0001", world.folder);
+    struct blobs *blobs;
+    struct digest digest = digest_of(bytes_view(&large));
+    assert_int_equal(blobs_open(folder, &blobs), ST_OK);
+    assert_true(blobs_has(blobs, &digest));
+    blobs_close(blobs);
+    bytes_done(&large);
+    settle();
+    restart();
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    put_update("r-0001", "proplet-3", update_text("r-0001", values_3));
+    expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
+    expect_receipt(RECEIPT "proplet-3", VERDICT_ACCEPTED);
+    assert_json(expect_version("1", "r-0001")->text,
+                "{\"w\":[1.25,0.5,3.0],\"b\":2.0,\"version\":1}");
+}
+
 static void corrupt_database_is_named_and_not_used(void **state)
 {
     (void)state;
@@ -1457,6 +1515,8 @@ int main(void)
         CASE(deadline_waits_for_the_disk),
         CASE(start_that_cannot_be_kept_is_refused),
         CASE(corrupt_bytes_fail_their_round_and_no_other),
+        CASE(corrupt_update_in_the_database_is_found),
+        CASE(large_update_is_kept_in_a_file),
         CASE(corrupt_database_is_named_and_not_used),
         CASE(bytes_of_ended_rounds_are_removed),
     };

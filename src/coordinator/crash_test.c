@@ -44,6 +44,7 @@
 /* w0 = (1+3+2*0.5)/4, w1 = (2+2-2*1)/4, w2 = (3+1+2*4)/4, b = (4+0+2*2)/4 */
 static const char *const updates[DEVICES] = {UPDATE("1", "1,2,3", "4"), UPDATE("1", "3,2,1", "0"),
                                              UPDATE("2", "0.5,-1,4", "2")};
+static char large[UPDATE_WITH_ROW_MAX + 2]; /* the first one, with space behind it */
 static const char *const names[DEVICES] = {"p0", "p1", "p2"};
 
 static struct {
@@ -263,7 +264,7 @@ static void put_update(size_t device)
     coordinator_message(
         w.coordinator,
         &(struct mqtt_message){.topic = FL_UPDATES,
-                               .payload = view_text(updates[device]),
+                               .payload = view_text(device == 0 ? large : updates[device]),
                                .properties = {{"round", ROUND}, {"sender", names[device]}},
                                .property_count = 2},
         w.now_ms);
@@ -399,6 +400,7 @@ static void killed_twice_counts_everything_once(void **state)
 int main(void)
 {
     log_level_set(LOG_ERROR);
+    (void)snprintf(large, sizeof large, "%-*s", (int)sizeof large - 1, updates[0]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_at_each_step_counts_everything_once),
         cmocka_unit_test(killed_twice_counts_everything_once),

@@ -43,13 +43,15 @@ static bool keep_verdict(struct coordinator *c, struct entry *e, const struct re
     struct complete after;
     round_facts(e->round, now_ms, &after);
     if (after.num_updates > before->num_updates) {
+        bool small = bytes.size <= UPDATE_WITH_ROW_MAX;
         const struct store_update update = {
             .participant = receipt->proplet_id,
             .digest = receipt->update_digest,
             .num_samples = after.total_samples - before->total_samples,
             .received_ms = now_ms,
+            .bytes = small ? bytes : view_of(NULL, 0),
         };
-        return keep_bytes(c, e, bytes) &&
+        return (small || keep_bytes(c, e, bytes)) &&
                is_kept(c, "update", store_add_update(c->store, &receipt->round_id, &update));
     }
     if (receipt->verdict == VERDICT_ACCEPTED || round_state(e->round) == ROUND_ENDED)

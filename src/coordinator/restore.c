@@ -60,23 +60,42 @@ struct feeding {
     struct model *model; /* the new version, if counting is over */
 };
 
+static void lose(struct entry *e, const struct digest *digest, enum status status)
+{
+    char text[DIGEST_TEXT_SIZE];
+    digest_text(digest, text);
+    e->lost = REASON_LOST;
+    log_line(LOG_ERROR, "round.lost", "round=%s bytes=%s reason=%s",
+             round_start_of(e->round)->round_id.text, text, status_name(status));
+}
+
 /* True: its bytes are there. False: the round is lost, or *ret_status is not ST_OK. */
 static bool read_bytes(struct entry *e, const struct digest *digest, struct bytes *ret,
                        enum status *ret_status)
 {
-    char text[DIGEST_TEXT_SIZE];
     enum status status = blobs_get(e->blobs, digest, MESSAGE_SIZE_MAX, ret);
     if (status == ST_OK)
         return true;
-    if (status == ST_NOMEM) {
+    if (status == ST_NOMEM)
         *ret_status = status;
+    else
+        lose(e, digest, status);
+    return false;
+}
+
+/* The same for an update, whose bytes are with its row or in a file. */
+static bool read_update(struct entry *e, const struct store_update *u, struct bytes *ret,
+                        enum status *ret_status)
+{
+    if (u->bytes.size == 0)
+        return read_bytes(e, &u->digest, ret, ret_status);
+    struct digest found = digest_of(u->bytes);
+    if (!digest_equal(&found, &u->digest)) {
+        lose(e, &u->digest, ST_CORRUPT);
         return false;
     }
-    digest_text(digest, text);
-    e->lost = REASON_LOST;
-    log_line(LOG_ERROR, "round.lost", "round=%s blob=%s reason=%s",
-             round_start_of(e->round)->round_id.text, text, status_name(status));
-    return false;
+    *ret_status = bytes_copy(ret, u->bytes);
+    return *ret_status == ST_OK;
 }
 
 /* What was accepted once is accepted again, or the bytes of something changed. */
@@ -98,7 +117,7 @@ static enum status feed_update(void *arg, const struct store_update *u)
     enum status status = ST_OK;
     struct bytes bytes = {0};
     struct round_actions actions;
-    if (f->e->lost != NULL || !read_bytes(f->e, &u->digest, &bytes, &status))
+    if (f->e->lost != NULL || !read_update(f->e, u, &bytes, &status))
         return status;
     status =
         round_update(f->e->round, &u->participant, bytes_view(&bytes), u->received_ms, &actions);

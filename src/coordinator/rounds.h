@@ -22,7 +22,7 @@ struct early {
 struct entry {
     struct round *round;
     struct digest start; /* of the start in its canonical form */
-    struct blobs *blobs; /* the bytes of base, updates and version, until the end */
+    struct blobs *blobs; /* the bytes of base, large updates and version, until the end */
     const char *lost;    /* something of it cannot be read any more: why it must fail */
     /* OPENING */
     bool asked; /* the broker was asked for the base model */

@@ -7,9 +7,10 @@
  * ST_NOMEM) every further one fails too, until store_rollback(). ST_EXISTS and
  * ST_NOT_FOUND change nothing and spoil nothing.
  *
- * Bytes of models and updates are not here: they lie in files named by the digests
- * that are. Times are the coordinator's own clock (see durable.c), in milliseconds.
- * One process at a time. Not thread-safe. */
+ * Bytes of models and of large updates are not here: they lie in files named by the
+ * digests that are. Small updates are here, as one sync for many is all they need. Times are the
+ * coordinator's own clock (see durable.c), in milliseconds. One process at a time. Not thread-safe.
+ */
 #ifndef COORDINATOR_STORE_H
 #define COORDINATOR_STORE_H
 
@@ -50,6 +51,7 @@ struct store_update {
     struct digest digest;
     uint64_t num_samples;
     uint64_t received_ms;
+    struct view bytes; /* kept until the round ends; size 0: they lie elsewhere */
 };
 
 /* It counts. At most one of a participant in a round, whoever calls.

@@ -33,6 +33,9 @@ static const char *const migrations[] = {
     "  num_samples INTEGER NOT NULL,"
     "  received_ms INTEGER NOT NULL,"
     "  UNIQUE(round, participant));"
+    "CREATE TABLE update_bytes("
+    "  number INTEGER PRIMARY KEY REFERENCES updates(number) ON DELETE CASCADE,"
+    "  bytes BLOB NOT NULL);"
     "CREATE TABLE rejected("
     "  round INTEGER NOT NULL REFERENCES rounds(number) ON DELETE CASCADE,"
     "  code TEXT NOT NULL,"
@@ -64,9 +67,11 @@ enum query {
     ADD_ROUND,
     SET_BASE,
     ADD_UPDATE,
+    ADD_BYTES,
     COUNT_REJECTED,
     SET_VERSION,
     END_ROUND,
+    DROP_BYTES,
     FORGET_ROUNDS,
     EACH_ROUND,
     EACH_REJECTED,
@@ -89,6 +94,7 @@ static const char *const texts[QUERY_COUNT] = {
     [SET_BASE] = "UPDATE rounds SET base = ?2, base_ms = ?3 WHERE number = " OPEN_ROUND,
     [ADD_UPDATE] = "INSERT INTO updates(round, participant, digest, num_samples, received_ms)"
                    " SELECT number, ?2, ?3, ?4, ?5 FROM rounds WHERE number = " OPEN_ROUND,
+    [ADD_BYTES] = "INSERT INTO update_bytes(number, bytes) VALUES(last_insert_rowid(), ?1)",
     [COUNT_REJECTED] = "INSERT INTO rejected(round, code, count)"
                        " SELECT number, ?2, 1 FROM rounds WHERE number = " OPEN_ROUND
                        " ON CONFLICT(round, code) DO UPDATE SET count = count + 1",
@@ -99,14 +105,18 @@ static const char *const texts[QUERY_COUNT] = {
     [END_ROUND] = "UPDATE rounds SET complete = ?2,"
                   " ended = (SELECT ifnull(max(ended), 0) + 1 FROM rounds)"
                   " WHERE number = " OPEN_ROUND,
+    [DROP_BYTES] = "DELETE FROM update_bytes WHERE number IN (SELECT number FROM updates"
+                   " WHERE round = (SELECT number FROM rounds WHERE round = ?1))",
     [FORGET_ROUNDS] = "DELETE FROM rounds WHERE ended <="
                       " (SELECT ended FROM rounds ORDER BY ended DESC LIMIT 1 OFFSET ?1)",
     [EACH_ROUND] = "SELECT r.number, r.round, start, opened_ms, base, base_ms, v.name, v.version,"
                    " v.digest, complete FROM rounds r LEFT JOIN versions v ON v.round = r.number"
                    " ORDER BY ended IS NULL, ended, r.number",
     [EACH_REJECTED] = "SELECT code, count FROM rejected WHERE round = ?1",
-    [EACH_UPDATE] = "SELECT participant, digest, num_samples, received_ms FROM updates"
-                    " WHERE round = (SELECT number FROM rounds WHERE round = ?1) ORDER BY number",
+    [EACH_UPDATE] = "SELECT participant, digest, num_samples, received_ms, bytes"
+                    " FROM updates u LEFT JOIN update_bytes b ON b.number = u.number"
+                    " WHERE round = (SELECT number FROM rounds WHERE round = ?1)"
+                    " ORDER BY u.number",
     [SAY] = "INSERT INTO outbox(topic, payload) VALUES(?1, ?2)",
     [EACH_SAID] = "SELECT number, topic, payload FROM outbox WHERE number > ?1 ORDER BY number",
     [FORGET_SAID] = "DELETE FROM outbox WHERE number <= ?1",
@@ -449,7 +459,12 @@ enum status store_add_update(struct store *s, const struct id *round,
     bind_digest(q, 3, &update->digest);
     bind_number(q, 4, update->num_samples);
     bind_number(q, 5, update->received_ms);
-    return run_on_one(s, q);
+    enum status status = run_on_one(s, q);
+    if (status != ST_OK || update->bytes.size == 0)
+        return status;
+    q = writing(s, ADD_BYTES);
+    bind_view(q, 1, update->bytes);
+    return run(s, q);
 }
 
 enum status store_count_rejected(struct store *s, const struct id *round, enum verdict verdict)
@@ -476,7 +491,12 @@ enum status store_end_round(struct store *s, const struct id *round, const char 
     sqlite3_stmt *q = writing(s, END_ROUND);
     bind_text(q, 1, round->text);
     bind_view(q, 2, view_text(complete));
-    return run_on_one(s, q);
+    enum status status = run_on_one(s, q);
+    if (status != ST_OK)
+        return status;
+    q = writing(s, DROP_BYTES);
+    bind_text(q, 1, round->text);
+    return run(s, q);
 }
 
 enum status store_forget_rounds(struct store *s, size_t keep)
@@ -554,6 +574,7 @@ static enum status read_update(sqlite3_stmt *q, struct store_update *u)
         status = digest_at(q, 1, &u->digest);
     u->num_samples = number_at(q, 2);
     u->received_ms = number_at(q, 3);
+    u->bytes = view_at(q, 4);
     return status;
 }
 

@@ -70,6 +70,7 @@ static enum status add_update(const char *round_name, const char *participant, c
         .digest = digest(bytes),
         .num_samples = 7,
         .received_ms = 2000,
+        .bytes = view_text(bytes),
     };
     return store_add_update(store, &round, &update);
 }
@@ -92,6 +93,7 @@ struct list {
     char text[512];
     struct store_round last;
     struct store_update update;
+    char bytes[32]; /* of that */
 };
 
 static void append(struct list *list, const char *text)
@@ -117,6 +119,9 @@ static enum status see_update(void *arg, const struct store_update *update)
     struct list *list = arg;
     append(list, update->participant.text);
     list->update = *update;
+    list->update.bytes = view_of(NULL, 0); /* was lent */
+    (void)snprintf(list->bytes, sizeof list->bytes, "%.*s", (int)update->bytes.size,
+                   (const char *)update->bytes.data);
     return ST_OK;
 }
 
@@ -186,6 +191,7 @@ static void what_was_committed_comes_back(void **state)
     list = updates("a", "p");
     struct digest one = digest("1");
     assert_true(digest_equal(&list.update.digest, &one));
+    assert_string_equal(list.bytes, "1");
     assert_int_equal(list.update.num_samples, 7);
     assert_int_equal(list.update.received_ms, 2000);
 }
@@ -293,7 +299,22 @@ static void an_ended_round_takes_nothing(void **state)
     commit();
     struct list list = rounds("a ended");
     assert_false(list.last.has_base || list.last.has_version);
-    (void)updates("a", "p");
+    list = updates("a", "p");
+    assert_string_equal(list.bytes, ""); /* nobody needs them any more */
+}
+
+static void bytes_that_lie_elsewhere_are_not_there(void **state)
+{
+    (void)state;
+    add_round("a");
+    assert_int_equal(add_update("a", "p", "one"), ST_OK);
+    assert_int_equal(add_update("a", "q", ""), ST_OK);
+    commit();
+    struct list list = updates("a", "p q");
+    assert_string_equal(list.bytes, "");
+    assert_int_equal(add_update("a", "r", "three"), ST_OK);
+    list = updates("a", "p q r");
+    assert_string_equal(list.bytes, "three");
 }
 
 static void a_round_has_one_version(void **state)
@@ -544,6 +565,7 @@ int main(void)
         CASE(one_update_of_a_participant_counts),
         CASE(a_round_is_there_once),
         CASE(an_ended_round_takes_nothing),
+        CASE(bytes_that_lie_elsewhere_are_not_there),
         CASE(a_round_has_one_version),
         CASE(rounds_come_in_the_order_of_their_ends_and_starts),
         CASE(only_the_oldest_ended_are_forgotten),

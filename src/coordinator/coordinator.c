@@ -1,15 +1,17 @@
 #include "coordinator/state.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/file.h"
 #include "service/log.h"
 
-#define COORDINATOR_MAGIC 0x636f6f72u /* "coor" */
-#define REASON_STOPPED    "coordinator_stopped"
-#define MODELS_PREFIX     "fl/models/"
+#define COORDINATOR_MAGIC  0x636f6f72u /* "coor" */
+#define REASON_STOPPED     "coordinator_stopped"
+#define STATE_DIR_SIZE_MAX ((size_t)PATH_MAX / 2) /* so that no path below it is too long */
+#define MODELS_PREFIX      "fl/models/"
 
 const char *const coordinator_topics[] = {FL_MODEL_ALL, FL_UPDATES, FL_ROUND_QUERY, FL_ROUND_START,
                                           NULL};
@@ -25,7 +27,11 @@ static enum status make_folder(const char *path)
 
 static enum status open_state(struct coordinator *c, uint64_t now_ms)
 {
-    enum status status = make_folder(c->settings.state_dir);
+    enum status status = ST_LIMIT;
+    if (strlen(c->settings.state_dir) > STATE_DIR_SIZE_MAX)
+        log_line(LOG_ERROR, "folder.refused", "what=state_dir reason=%s", status_name(status));
+    else
+        status = make_folder(c->settings.state_dir);
     if (status == ST_OK)
         status = open_store(c, now_ms);
     if (status != ST_OK)

@@ -43,7 +43,7 @@ extern const char *const coordinator_topics[];
  * reads what is in state_dir. Sends nothing yet.
  * now_ms: clock_now_ms(), here and below
  * gives: *ret. fails: ST_NOMEM, ST_FULL, ST_IO; ST_CORRUPT, ST_INVALID, ST_EXISTS
- *        (state_dir, see store.h), each logged */
+ *        (state_dir, see store.h), ST_LIMIT (too long a path), each logged */
 MUST_CHECK enum status coordinator_new(const struct coordinator_settings *settings,
                                        const struct coordinator_out *out, uint64_t now_ms,
                                        struct coordinator **ret);

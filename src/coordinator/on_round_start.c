@@ -7,6 +7,8 @@
 
 #include "service/log.h"
 
+#define EXISTS "this round id was used for another round"
+
 /* The refusal's own topic, whether or not the round has a name. */
 static void send_refused(struct coordinator *c, const struct id *round_id, const char *code,
                          const char *reason)
@@ -52,18 +54,24 @@ static void refuse_unstored(struct coordinator *c, const struct round_start *sta
 }
 
 /* A start stands alone: whoever sent it learns at once that it cannot be kept.
- * False: e is gone. */
-static bool keep_round(struct coordinator *c, struct entry *e, struct view payload, uint64_t now_ms)
+ * fails: ST_EXISTS (kept, though not in memory any more; e is still there);
+ *        ST_IO (nothing can be kept; e is gone) */
+static enum status keep_round(struct coordinator *c, struct entry *e, struct view payload,
+                              uint64_t now_ms)
 {
     char folder[PATH_MAX];
     const struct id *round_id = &round_start_of(e->round)->round_id;
     enum status status = round_folder(c, round_id, folder, sizeof folder);
     if (status == ST_OK)
         status = blobs_open(folder, &e->blobs);
-    if (is_kept(c, "folder", status))
-        (void)is_kept(c, "round", store_add_round(c->store, round_id, payload, now_ms));
+    if (is_kept(c, "folder", status)) {
+        status = store_add_round(c->store, round_id, payload, now_ms);
+        if (status == ST_EXISTS)
+            return status;
+        (void)is_kept(c, "round", status);
+    }
     flush(c, now_ms);
-    return !c->closed;
+    return c->closed ? ST_IO : ST_OK;
 }
 
 static void open_round(struct coordinator *c, const struct round_start *start, struct view payload,
@@ -88,7 +96,13 @@ static void open_round(struct coordinator *c, const struct round_start *start, s
         return;
     }
     e->start = *digest;
-    if (!keep_round(c, e, payload, now_ms)) {
+    status = keep_round(c, e, payload, now_ms);
+    if (status == ST_EXISTS) { /* it has had its end, so no `complete` */
+        rounds_drop(c->rounds, e);
+        send_refused(c, &start->round_id, "round_exists", EXISTS);
+        return;
+    }
+    if (status != ST_OK) {
         refuse_unstored(c, start);
         return;
     }
@@ -125,8 +139,7 @@ static void start_round(struct coordinator *c, const struct round_start *start, 
     else if (digest_equal(&known->start, &digest))
         log_line(LOG_INFO, "round.repeated", "round=%s, ignoring", start->round_id.text);
     else
-        refuse(c, &start->round_id, start, "round_exists",
-               "this round id was used for another round");
+        refuse(c, &start->round_id, start, "round_exists", EXISTS);
 }
 
 void on_round_start(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)

@@ -96,15 +96,27 @@ static void forget_oldest(struct rounds *r)
     memmove(r->ended, r->ended + 1, r->ended_count * sizeof(struct entry *));
 }
 
-void rounds_end(struct rounds *r, struct entry *e)
+static void take_out(struct rounds *r, const struct entry *e)
 {
-    assert(r != NULL && r->magic == ROUNDS_MAGIC && e != NULL);
     size_t at = 0;
     while (at < r->open_count && r->open[at] != e)
         at++;
     assert(at < r->open_count);
     r->open_count--;
     memmove(r->open + at, r->open + at + 1, (r->open_count - at) * sizeof(struct entry *));
+}
+
+void rounds_drop(struct rounds *r, struct entry *e)
+{
+    assert(r != NULL && r->magic == ROUNDS_MAGIC && e != NULL);
+    take_out(r, e);
+    entry_free(e);
+}
+
+void rounds_end(struct rounds *r, struct entry *e)
+{
+    assert(r != NULL && r->magic == ROUNDS_MAGIC && e != NULL);
+    take_out(r, e);
 
     /* One round has at most ROUND_PARTICIPANTS_MAX, so this ends before none is left. */
     while (r->ended_count == ROUNDS_KEPT_MAX ||

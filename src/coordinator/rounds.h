@@ -57,6 +57,9 @@ MUST_CHECK enum status rounds_open(struct rounds *r, struct round *round, struct
  * fails: ST_LIMIT (ROUNDS_KEPT_MAX are open), ST_NOMEM */
 MUST_CHECK enum status rounds_adopt(struct rounds *r, struct round *round, struct entry **ret);
 
+/* Takes an open one out again, as if it had never been there, and frees it. */
+void rounds_drop(struct rounds *r, struct entry *e);
+
 /* Moves an open one to the ended ones, of which the oldest are forgotten beyond
  * ROUNDS_KEPT_MAX or ROUNDS_KEPT_PARTICIPANTS_MAX. Never the one just ended. */
 void rounds_end(struct rounds *r, struct entry *e);

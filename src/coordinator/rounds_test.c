@@ -75,6 +75,10 @@ static void adopted_ones_may_be_more_than_are_allowed(void **state)
     assert_int_equal(rounds_open(r, more, &e), ST_LIMIT);
     assert_int_equal(rounds_open_count(r), ROUNDS_KEPT_MAX);
     rounds_end(r, find(r, 0));
+    rounds_drop(r, find(r, 1));
+    assert_int_equal(rounds_open_count(r), ROUNDS_KEPT_MAX - 2);
+    assert_null(find(r, 1));
+    assert_non_null(find(r, 2));
 
     rounds_clear(r);
     assert_int_equal(rounds_open_count(r), 0);

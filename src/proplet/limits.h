@@ -6,10 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/limits.h"
+
 #define PROPLET_PATH_SIZE   1024 /* of any path that is made here, with its zero */
 #define PROPLET_FOLDER_MAX  700  /* of --state-dir and --data-dir */
 #define PROPLET_RUNNING_MAX 16   /* of --max-tasks */
 
+/* Results of ended tasks, in memory and on disk. */
 #define HISTORY_TASKS_MAX ((size_t)256)
 #define HISTORY_BYTES_MAX ((size_t)16 << 20)
 
@@ -25,12 +28,21 @@
 #define MODELS_KEPT_MAX       ((size_t)4)
 #define MODELS_KEPT_BYTES_MAX ((size_t)64 << 20)
 
+/* Updates without an answer, on disk. */
 #define OUTBOX_UPDATES_MAX ((size_t)64)
 #define OUTBOX_BYTES_MAX   ((size_t)128 << 20)
 
 /* How long an update is kept beyond its task's limit: the round's end may come
  * a little after. */
 #define OUTBOX_MARGIN_MS 60000u
+
+/* From the arrival of a task to the end of what it left: TASK_TIMEOUT_S_MAX and
+ * the margin. */
+#define UPDATE_KEPT_MS_MAX ((uint64_t)TASK_TIMEOUT_S_MAX * 1000 + OUTBOX_MARGIN_MS)
+
+/* How much of a deadline two reboots may give back: the time is saved this often
+ * while updates are kept. */
+#define UPDATE_CHECKPOINT_MS 60000u
 
 #define DETAIL_SIZE 401 /* of a failure's detail, with its zero */
 

@@ -10,6 +10,8 @@ static enum status publish(void *owner, const char *topic, struct view payload)
     struct fake_out *f = owner;
     if (f->publish_status != ST_OK)
         return f->publish_status;
+    if (f->on_publish != NULL)
+        f->on_publish();
     assert(f->published_count < FAKE_PUBLISHED_MAX);
     struct fake_message *m = &f->published[f->published_count++];
     (void)snprintf(m->topic, sizeof m->topic, "%s", topic);

@@ -20,6 +20,7 @@ struct fake_out {
     bool offline; /* connected() and quiet() say no */
     bool busy;    /* quiet() says no */
     enum status publish_status, subscribe_status;
+    void (*on_publish)(void); /* before it is recorded; NULL: nothing */
     size_t published_count;
     struct fake_message published[FAKE_PUBLISHED_MAX];
     size_t subscribed_count;

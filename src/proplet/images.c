@@ -224,7 +224,7 @@ static void store_fetched(struct image *i)
     enum status status = images_put(im, bytes_view(&module), NULL);
     bytes_done(&module);
     if (status != ST_OK) {
-        fail(i, "image_unavailable",
+        fail(i, status == ST_FULL ? "disk_full" : "image_unavailable",
              status == ST_FULL ? "no space left to keep the image" : "the image could not be kept");
         return;
     }

@@ -34,8 +34,10 @@ struct proplet {
     size_t task_count;
     size_t running; /* of them, with a child process */
 
-    struct id interrupted[PROPLET_TASKS_MAX]; /* to be answered for at the first connect */
-    size_t interrupted_count;
+    bool opening;                       /* nothing is sent yet */
+    uint64_t save_ms;                   /* when results that found no room are tried again */
+    struct id lost[OUTBOX_UPDATES_MAX]; /* while opening: tasks whose update was damaged */
+    size_t lost_count;
 
     uint64_t alive_ms; /* when the next heartbeat is due */
     bool stopping;
@@ -59,13 +61,27 @@ struct outcome {
     uint64_t wall_ms, cpu_ms, peak_rss_kb;
 };
 
-/* Sends the results and remembers them, for the case that the start comes again. */
-void report(struct proplet *p, const struct id *task, const struct outcome *outcome);
+/* Remembers the results on disk, so that no crash loses them and no repeated start
+ * runs again, and sends them. False: they are remembered in memory only. */
+bool report(struct proplet *p, const struct id *task, const struct outcome *outcome);
+/* The results as a text from malloc(), or NULL: no memory. */
+char *results_text(const struct proplet *p, const struct id *task, const struct outcome *outcome);
+char *update_results_text(const struct proplet *p, const struct kept_update *update);
 /* The common case: it failed before anything ran. */
 void report_failure(struct proplet *p, const struct id *task, const char *reason,
                     const char *detail);
+/* It made this update. */
+bool report_update(struct proplet *p, const struct kept_update *update);
 /* True, and the same results once more, if the task ended lately. */
 bool report_again(struct proplet *p, const struct id *task);
+/* Sends what waits, if there is a connection; keeps books of what was acknowledged. */
+void report_waiting(struct proplet *p);
+
+/* ---- recover.c ---- */
+
+/* Opens what an earlier life left on the disk, and answers for its tasks: with their
+ * update if one was kept, else as interrupted. Sent at the first connect. */
+MUST_CHECK enum status recover(struct proplet *p);
 
 /* ---- one file for each message that can arrive ---- */
 

@@ -21,6 +21,7 @@ struct app {
     const char *domain, *channel, *id, *manager;
     const char *data_dir, *state_dir, *runner;
     uint64_t alive_interval_s, tasks_max, memory_mb, cpu_s, model_wait_s, resend_s;
+    char boot_id[CLOCK_BOOT_SIZE];
     char default_state_dir[128];
     char default_runner[PROPLET_PATH_SIZE];
     struct proplet_settings settings;
@@ -68,7 +69,7 @@ static enum options_result read_options(struct app *a, int argc, char **argv)
         {.flag = "state-dir",
          .env = "PROPLET_STATE_DIR",
          .value = "DIR",
-         .help = "images and running tasks (default: ./fml-proplet-ID)",
+         .help = "images, running tasks, what is unanswered (default: ./fml-proplet-ID)",
          .kind = OPTION_TEXT,
          .target = &a->state_dir},
         {.flag = "runner",
@@ -177,6 +178,8 @@ static bool settle(struct app *a)
                    s->id.text);
     s->state_dir = a->state_dir != NULL ? a->state_dir : a->default_state_dir;
     s->data_dir = a->data_dir;
+    clock_boot(a->boot_id);
+    s->boot_id = a->boot_id;
     s->runner = a->runner != NULL ? a->runner : find_runner(a);
     s->alive_interval_s = (uint32_t)a->alive_interval_s;
     s->model_wait_s = (uint32_t)a->model_wait_s;

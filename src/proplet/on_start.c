@@ -42,7 +42,7 @@ static const char *keep_module(struct proplet *p, struct start_msg *start,
     enum status status = images_put(p->images, bytes_view(module), NULL);
     if (status != ST_OK) {
         why_set(why, "the module in file could not be kept: %s", status_name(status));
-        return "image_unavailable";
+        return status == ST_FULL ? "disk_full" : "image_unavailable";
     }
     start->has_digest = true;
     start->image_digest = digest;
@@ -67,15 +67,23 @@ static const char *accept_start(struct proplet *p, struct start_msg *start,
     struct task *task = NULL;
     enum status status = task_new(p, start, &start->image_digest, &task, why);
     if (status != ST_OK)
-        return status == ST_INVALID ? "bad_start" : "runner_failed";
+        return status == ST_INVALID ? "bad_start"
+               : status == ST_FULL  ? "disk_full"
+                                    : "runner_failed";
     p->tasks[p->task_count++] = task;
     return NULL;
 }
 
+/* A guest never runs twice for one task, so that it never makes two updates. */
 static bool is_known(struct proplet *p, const struct id *task)
 {
-    if (proplet_task(p, task) == NULL)
-        return report_again(p, task);
+    const struct kept_update *update = outbox_find(p->outbox, task);
+    if (report_again(p, task))
+        return true;
+    if (update != NULL) /* so old that its results are forgotten */
+        (void)report_update(p, update);
+    else if (proplet_task(p, task) == NULL)
+        return false;
     log_line(LOG_INFO, "task.start_repeated", "task=%s", task->text);
     return true;
 }

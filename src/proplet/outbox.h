@@ -1,35 +1,53 @@
-/* Updates that were sent and not yet answered (PROTOCOL 2.2, 2.3).
+/* Updates that have no answer yet (PROTOCOL 2.2, 2.3).
  *
  * A broker's acknowledgement says nothing about the coordinator, so an update is
- * kept and sent again, the very same bytes, until its receipt, the end of its
- * round, or until nobody can be waiting for it any more. While a round has
- * updates here, its receipts and its end are subscribed to. `now` is handed in. */
+ * on disk before it is first sent, and is sent again, the very same bytes, over
+ * reconnects, restarts and crashes, until its receipt, the end of its round, or
+ * until nobody can be waiting for it any more. While a round has updates here, its
+ * receipts and its end are subscribed to. `now` is handed in. */
 #ifndef PROPLET_OUTBOX_H
 #define PROPLET_OUTBOX_H
 
-#include "base/digest.h"
-#include "base/id.h"
 #include "proplet/out.h"
+#include "proplet/update_store.h"
 
 struct outbox;
+
+struct outbox_settings {
+    const struct proplet_out *out;
+    struct id me; /* this proplet */
+    uint32_t resend_ms;
+    const char *folder;  /* of an update_store */
+    const char *boot_id; /* of the boot that now_ms counts from; "": unknown */
+    /* While it opens: the update of this task was damaged on the disk and is gone. */
+    void (*on_lost)(void *owner, const struct id *task);
+    void *owner;
+};
+
+/* Takes up what an earlier life left; it is sent when out is quiet.
+ * keeps: settings->out. gives: *ret, to be ended with outbox_free()
+ * fails: ST_NOMEM, ST_FULL, ST_IO, as out's subscribe */
+MUST_CHECK enum status outbox_open(const struct outbox_settings *settings, uint64_t now_ms,
+                                   struct outbox **ret);
 
 struct outbox_update {
     struct id task;
     struct id round;
     struct digest digest; /* of the bytes */
-    uint64_t until_ms;    /* kept until then at the latest */
+    uint64_t until_ms;    /* kept until then at the latest; at most UPDATE_KEPT_MS_MAX ahead */
+    uint64_t wall_ms, cpu_ms, peak_rss_kb; /* what its task took */
 };
 
-/* me: this proplet. keeps: out. gives: *ret. fails: ST_NOMEM */
-MUST_CHECK enum status outbox_new(const struct proplet_out *out, const struct id *me,
-                                  uint32_t resend_ms, struct outbox **ret);
-
-/* Sends the update for the first time and keeps it. Beyond OUTBOX_UPDATES_MAX or
- * OUTBOX_BYTES_MAX the oldest go: their rounds are the likeliest to be over.
- * takes: *bytes (emptied), on success only
- * fails: as out's publish and subscribe; nothing is kept then */
+/* Keeps the update on disk, then sends it for the first time. Beyond
+ * OUTBOX_UPDATES_MAX or OUTBOX_BYTES_MAX the oldest go: their rounds are the
+ * likeliest to be over.
+ * gives: in *ret what is kept, borrowed until the next call
+ * fails: ST_EXISTS (the task has an update here), ST_FULL, ST_IO (the disk), ST_LIMIT
+ *        (too large for the broker), ST_NOMEM, as out's subscribe; nothing is kept
+ *        or sent then */
 MUST_CHECK enum status outbox_add(struct outbox *o, const struct outbox_update *update,
-                                  struct bytes *bytes, uint64_t now_ms);
+                                  struct view bytes, uint64_t now_ms,
+                                  const struct kept_update **ret);
 
 /* A receipt for these bytes in this round came.
  * Returns how many updates it settled; 0: nobody waited for it. */
@@ -42,8 +60,13 @@ size_t outbox_round_over(struct outbox *o, const struct id *round);
 void outbox_tick(struct outbox *o, uint64_t now_ms);
 
 size_t outbox_count(const struct outbox *o);
+/* Oldest first; borrowed until the next call. */
+const struct kept_update *outbox_at(const struct outbox *o, size_t index);
+/* NULL: the task has none here. */
+const struct kept_update *outbox_find(const struct outbox *o, const struct id *task);
 
-/* Unsubscribes from nothing: the connection is about to end. */
+/* What is kept stays on the disk. Unsubscribes from nothing: the connection is
+ * about to end. */
 struct outbox *outbox_free(struct outbox *o);
 
 #endif

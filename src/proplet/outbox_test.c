@@ -1,29 +1,62 @@
-/* Checks how long an update is kept, when it is sent again, and with which bytes. */
+/* Checks how long an update is kept, when it is sent again, and with which bytes,
+ * also over restarts: the test drops the outbox and opens another on its folder. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "io/file.h"
 #include "proplet/fake_out.h"
 #include "proplet/limits.h"
 #include "proplet/outbox.h"
 
 #define RESEND_MS 5000u
+#define BOOT_A    "11111111-1111-4111-8111-111111111111"
+#define BOOT_B    "22222222-2222-4222-8222-222222222222"
 
 static struct fake_out *fake;
 static struct outbox *box;
+static char root[64], folder[96];
+static size_t lost;
+static struct id last_lost;
+
+static void note_lost(void *owner, const struct id *task)
+{
+    (void)owner;
+    lost++;
+    last_lost = *task;
+}
+
+static enum status open_as(const char *me, const char *boot_id)
+{
+    struct outbox_settings settings = {
+        .out = &fake->out,
+        .resend_ms = RESEND_MS,
+        .folder = folder,
+        .boot_id = boot_id,
+        .on_lost = note_lost,
+    };
+    (void)snprintf(settings.me.text, sizeof settings.me.text, "%s", me);
+    return outbox_open(&settings, fake->now_ms, &box);
+}
 
 static int setup(void **state)
 {
     (void)state;
-    struct id me = {.text = "p-1"};
+    (void)strcpy(root, "/tmp/fml-outbox-XXXXXX");
+    if (mkdtemp(root) == NULL)
+        return 1;
+    (void)snprintf(folder, sizeof folder, "%s/updates", root);
     fake = fake_out_new();
     box = NULL;
-    return outbox_new(&fake->out, &me, RESEND_MS, &box) != ST_OK;
+    lost = 0;
+    return open_as("p-1", BOOT_A) != ST_OK;
 }
 
 static int teardown(void **state)
@@ -31,12 +64,24 @@ static int teardown(void **state)
     (void)state;
     box = outbox_free(box);
     fake = fake_out_free(fake);
-    return 0;
+    return file_remove_tree(root) != ST_OK;
 }
+
+/* As after a kill: nothing was said or done before the end. */
+static void restart(void)
+{
+    box = outbox_free(box);
+    fake_out_clear(fake);
+    fake->subscribed_count = 0;
+    assert_int_equal(open_as("p-1", BOOT_A), ST_OK);
+}
+
+static unsigned tasks; /* each update is of another task */
 
 static struct outbox_update update_of(const char *round, const char *text)
 {
-    struct outbox_update u = {.task = {.text = "t-1"}, .until_ms = 100000};
+    struct outbox_update u = {.until_ms = 100000, .wall_ms = 12};
+    (void)snprintf(u.task.text, sizeof u.task.text, "t-%u", ++tasks);
     (void)snprintf(u.round.text, sizeof u.round.text, "%s", round);
     u.digest = digest_of(view_text(text));
     return u;
@@ -44,13 +89,19 @@ static struct outbox_update update_of(const char *round, const char *text)
 
 static enum status try_add(const char *round, const char *text)
 {
-    struct bytes bytes = {0};
+    const struct kept_update *kept = NULL;
     struct outbox_update u = update_of(round, text);
-    assert_int_equal(bytes_copy(&bytes, view_text(text)), ST_OK);
-    enum status status = outbox_add(box, &u, &bytes, fake->now_ms);
-    assert_int_equal(bytes.size, status == ST_OK ? 0 : strlen(text));
-    bytes_done(&bytes);
+    enum status status = outbox_add(box, &u, view_text(text), fake->now_ms, &kept);
+    assert_int_equal(kept != NULL, status == ST_OK);
+    if (kept != NULL)
+        assert_string_equal(kept->task.text, u.task.text);
     return status;
+}
+
+static void assert_sent(size_t index, const char *text)
+{
+    assert_true(index < fake->published_count);
+    assert_true(view_equal(bytes_view(&fake->published[index].payload), view_text(text)));
 }
 
 static size_t receipt_for(const char *round, const char *text)
@@ -162,6 +213,19 @@ static void what_cannot_be_sent_is_not_kept(void **state)
     assert_int_equal(try_add("r-1", "bytes"), ST_NOMEM);
     assert_int_equal(outbox_count(box), 0);
     assert_int_equal(fake->published_count, 0);
+    restart();
+    assert_int_equal(outbox_count(box), 0);
+}
+
+static void without_memory_to_send_it_is_kept_and_sent_later(void **state)
+{
+    (void)state;
+    fake->publish_status = ST_NOMEM;
+    assert_int_equal(try_add("r-1", "bytes"), ST_OK);
+    fake->publish_status = ST_OK;
+    outbox_tick(box, fake->now_ms);
+    assert_int_equal(fake->published_count, 1);
+    assert_sent(0, "bytes");
 }
 
 static void the_oldest_goes_when_it_is_full(void **state)
@@ -178,6 +242,178 @@ static void the_oldest_goes_when_it_is_full(void **state)
     assert_int_equal(receipt_for("r-1", text), 1);
 }
 
+/* ---- over restarts ---- */
+
+static void a_restarted_one_sends_the_same_bytes(void **state)
+{
+    (void)state;
+    assert_int_equal(try_add("r-1", "bytes"), ST_OK);
+    restart();
+    assert_int_equal(outbox_count(box), 1);
+    assert_true(fake_out_subscribed(fake, "fl/rounds/r-1/receipts/p-1"));
+    assert_true(fake_out_subscribed(fake, "fl/rounds/r-1/complete"));
+    assert_int_equal(fake->published_count, 0);
+    fake->offline = true;
+    outbox_tick(box, fake->now_ms);
+    assert_int_equal(fake->published_count, 0);
+    fake->offline = false;
+    outbox_tick(box, fake->now_ms);
+    assert_int_equal(fake->published_count, 1);
+    assert_string_equal(fake->published[0].topic, "fl/rounds/r-1/updates/p-1");
+    assert_sent(0, "bytes");
+    outbox_tick(box, fake->now_ms + RESEND_MS);
+    assert_int_equal(fake->published_count, 2);
+    assert_int_equal(receipt_for("r-1", "bytes"), 1);
+    restart();
+    assert_int_equal(outbox_count(box), 0);
+    assert_int_equal(fake->subscribed_count, 0);
+}
+
+static void what_is_kept_says_of_which_task_it_is(void **state)
+{
+    (void)state;
+    assert_int_equal(try_add("r-1", "bytes"), ST_OK);
+    struct id task = outbox_at(box, 0)->task, other = {.text = "t-other"};
+    restart();
+    const struct kept_update *u = outbox_find(box, &task);
+    assert_non_null(u);
+    assert_int_equal(u->size, 5);
+    assert_int_equal(u->wall_ms, 12);
+    assert_null(outbox_find(box, &other));
+}
+
+static void a_task_has_one_update(void **state)
+{
+    (void)state;
+    const struct kept_update *kept = NULL;
+    struct outbox_update u = update_of("r-1", "first");
+    assert_int_equal(outbox_add(box, &u, view_text("first"), fake->now_ms, &kept), ST_OK);
+    restart();
+    u.digest = digest_of(view_text("second"));
+    assert_int_equal(outbox_add(box, &u, view_text("second"), fake->now_ms, &kept), ST_EXISTS);
+    assert_int_equal(fake->published_count, 0);
+    outbox_tick(box, fake->now_ms);
+    assert_sent(0, "first");
+    assert_true(fake_out_subscribed(fake, "fl/rounds/r-1/complete"));
+}
+
+static void the_oldest_is_the_oldest_after_a_restart_too(void **state)
+{
+    (void)state;
+    assert_int_equal(try_add("r-1", "a"), ST_OK);
+    fake->now_ms += 10;
+    assert_int_equal(try_add("r-2", "b"), ST_OK);
+    fake->now_ms += 10;
+    assert_int_equal(try_add("r-1", "c"), ST_OK);
+    restart();
+    assert_int_equal(outbox_count(box), 3);
+    assert_int_equal(fake->subscribed_count, 4);
+    struct digest a = digest_of(view_text("a")), c = digest_of(view_text("c"));
+    assert_true(digest_equal(&outbox_at(box, 0)->digest, &a));
+    assert_true(digest_equal(&outbox_at(box, 2)->digest, &c));
+}
+
+static void too_many_on_the_disk_are_as_many_as_allowed(void **state)
+{
+    (void)state;
+    char text[32], path[200];
+    for (size_t i = 0; i < OUTBOX_UPDATES_MAX; i++) {
+        (void)snprintf(text, sizeof text, "update %zu", i);
+        assert_int_equal(try_add("r-1", text), ST_OK);
+        fake->now_ms += 1;
+    }
+    /* One more, as a crash leaves it between the newest that came and the oldest
+     * that had to go. */
+    (void)snprintf(path, sizeof path, "%s/%s.update", folder, outbox_at(box, 0)->task.text);
+    struct bytes oldest = {0};
+    assert_int_equal(file_read(path, 4096, &oldest), ST_OK);
+    assert_int_equal(try_add("r-1", "newest"), ST_OK);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(file_write(path, bytes_view(&oldest)), ST_OK);
+    bytes_done(&oldest);
+    restart();
+    assert_int_equal(outbox_count(box), OUTBOX_UPDATES_MAX);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(receipt_for("r-1", "update 0"), 0);
+    assert_int_equal(receipt_for("r-1", "newest"), 1);
+}
+
+static void damaged_bytes_are_dropped_and_told(void **state)
+{
+    (void)state;
+    char path[200];
+    struct bytes file = {0};
+    assert_int_equal(try_add("r-1", "bytes"), ST_OK);
+    struct id task = outbox_at(box, 0)->task;
+    (void)snprintf(path, sizeof path, "%s/%s.update", folder, task.text);
+    assert_int_equal(file_read(path, 4096, &file), ST_OK);
+    file.data[file.size - 1] ^= 4;
+    assert_int_equal(file_write(path, bytes_view(&file)), ST_OK);
+    bytes_done(&file);
+    outbox_tick(box, fake->now_ms + RESEND_MS);
+    assert_int_equal(fake->published_count, 1);
+    assert_int_equal(outbox_count(box), 0);
+    assert_int_equal(fake->subscribed_count, 0);
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void damage_while_it_was_away_is_told(void **state)
+{
+    (void)state;
+    char path[200];
+    assert_int_equal(try_add("r-1", "bytes"), ST_OK);
+    struct id task = outbox_at(box, 0)->task;
+    (void)snprintf(path, sizeof path, "%s/%s.update", folder, task.text);
+    assert_int_equal(truncate(path, 100), 0);
+    restart();
+    assert_int_equal(lost, 1);
+    assert_string_equal(last_lost.text, task.text);
+    assert_int_equal(outbox_count(box), 0);
+    outbox_tick(box, fake->now_ms);
+    assert_int_equal(fake->published_count, 0);
+}
+
+static void another_devices_updates_are_not_sent(void **state)
+{
+    (void)state;
+    assert_int_equal(try_add("r-1", "bytes"), ST_OK);
+    box = outbox_free(box);
+    assert_int_equal(open_as("p-2", BOOT_A), ST_OK);
+    assert_int_equal(outbox_count(box), 0);
+    assert_int_equal(lost, 0);
+}
+
+/* Kept until 100000; the clock is at 1000 when it is added. */
+static void the_time_that_it_was_away_counts(void **state)
+{
+    (void)state;
+    assert_int_equal(try_add("r-1", "bytes"), ST_OK);
+    fake->now_ms = 99999;
+    restart();
+    outbox_tick(box, 99999);
+    assert_int_equal(outbox_count(box), 1);
+    outbox_tick(box, 100000);
+    assert_int_equal(outbox_count(box), 0);
+    restart();
+    assert_int_equal(outbox_count(box), 0);
+}
+
+static void after_a_reboot_no_more_is_left_than_was_saved(void **state)
+{
+    (void)state;
+    outbox_tick(box, fake->now_ms);
+    assert_int_equal(try_add("r-1", "bytes"), ST_OK);
+    fake->now_ms += UPDATE_CHECKPOINT_MS;
+    outbox_tick(box, fake->now_ms); /* saves the time: 99000 - 60000 are left */
+    box = outbox_free(box);
+    fake->now_ms = 7;
+    assert_int_equal(open_as("p-1", BOOT_B), ST_OK);
+    outbox_tick(box, 7 + 38999);
+    assert_int_equal(outbox_count(box), 1);
+    outbox_tick(box, 7 + 39000);
+    assert_int_equal(outbox_count(box), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +428,21 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_is_given_up_in_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_sent_is_not_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(the_oldest_goes_when_it_is_full, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_memory_to_send_it_is_kept_and_sent_later, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_restarted_one_sends_the_same_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_kept_says_of_which_task_it_is, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_task_has_one_update, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_oldest_is_the_oldest_after_a_restart_too, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(too_many_on_the_disk_are_as_many_as_allowed, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(damaged_bytes_are_dropped_and_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(damage_while_it_was_away_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_devices_updates_are_not_sent, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_time_that_it_was_away_counts, setup, teardown),
+        cmocka_unit_test_setup_teardown(after_a_reboot_no_more_is_left_than_was_saved, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests_name("proplet/outbox", tests, NULL, NULL);
 }

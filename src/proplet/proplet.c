@@ -15,7 +15,6 @@
 #include "proplet/device.h"
 #include "proplet/inside.h"
 #include "proplet/task.h"
-#include "proplet/task_folder.h"
 #include "service/log.h"
 #include "wire/proplet_msg.h"
 
@@ -129,13 +128,6 @@ static enum status lock_state(struct proplet *p, struct why *why)
     return ST_EXISTS;
 }
 
-static void note_interrupted(void *owner, const struct id *task)
-{
-    struct proplet *p = owner;
-    if (p->interrupted_count < PROPLET_TASKS_MAX)
-        p->interrupted[p->interrupted_count++] = *task;
-}
-
 static enum status open_state(struct proplet *p, struct why *why)
 {
     enum status status = file_make_folder(p->settings.state_dir);
@@ -147,8 +139,6 @@ static enum status open_state(struct proplet *p, struct why *why)
     status = resolve(p->settings.state_dir, p->state_dir, why);
     if (status == ST_OK)
         status = lock_state(p, why);
-    if (status == ST_OK)
-        task_folder_clear(p->state_dir, note_interrupted, p);
     return status;
 }
 
@@ -169,9 +159,7 @@ static enum status make_parts(struct proplet *p)
     if (status == ST_OK)
         status = model_fetch_new(&p->out, &p->models);
     if (status == ST_OK)
-        status = outbox_new(&p->out, &p->settings.id, p->settings.resend_s * 1000, &p->outbox);
-    if (status == ST_OK)
-        status = history_new(&p->history);
+        status = recover(p);
     return status;
 }
 
@@ -206,6 +194,7 @@ enum status proplet_new(uv_loop_t *loop, const struct proplet_settings *settings
     p->settings = *settings;
     p->out = *out;
     p->lock = -1;
+    p->opening = true;
     enum status status = open_data(p, why);
     if (status == ST_OK)
         status = open_state(p, why);
@@ -218,6 +207,7 @@ enum status proplet_new(uv_loop_t *loop, const struct proplet_settings *settings
         why_set(why, "%s: cannot begin: %s", p->state_dir, status_name(status));
         goto failed;
     }
+    p->opening = false;
     *ret = p;
     return ST_OK;
 failed:
@@ -241,10 +231,7 @@ void proplet_connected(struct proplet *p)
     send_control(p, "create", proplet_create_encode(&p->settings.id, metadata));
     json_decref(metadata);
     send_alive(p);
-    for (size_t i = 0; i < p->interrupted_count; i++)
-        report_failure(p, &p->interrupted[i], "interrupted",
-                       "the device agent ended while the task was here");
-    p->interrupted_count = 0;
+    report_waiting(p);
 }
 
 void proplet_tick(struct proplet *p)
@@ -253,6 +240,7 @@ void proplet_tick(struct proplet *p)
     /* While the connection is down heartbeats would only pile up. */
     if (!p->stopping && now_ms >= p->alive_ms && p->out.connected(p->out.owner))
         send_alive(p);
+    report_waiting(p);
     outbox_tick(p->outbox, now_ms);
     proplet_step(p);
 }
@@ -339,6 +327,11 @@ size_t proplet_task_count(const struct proplet *p)
 size_t proplet_running_count(const struct proplet *p)
 {
     return p->running;
+}
+
+size_t proplet_waiting_count(const struct proplet *p)
+{
+    return history_waiting(p->history);
 }
 
 size_t proplet_unanswered_count(const struct proplet *p)

@@ -23,6 +23,7 @@ struct proplet_settings {
     const char *data_dir;      /* the device's own data; NULL: it has none */
     const char *state_dir;     /* made if it is not there; ours alone */
     const char *runner;        /* path of fml-runner */
+    const char *boot_id;       /* what out's clock counts from (io/clock.h); NULL: unknown */
     uint32_t alive_interval_s; /* at least 1 */
     uint32_t model_wait_s;     /* how long a task waits for its base model */
     uint32_t resend_s;         /* how often an unanswered update is sent again */
@@ -31,7 +32,8 @@ struct proplet_settings {
     uint32_t cpu_s;            /* of one task */
 };
 
-/* Takes the state folder for itself, cleans it up, and subscribes.
+/* Takes the state folder for itself, takes up what an earlier life left there, and
+ * subscribes.
  * keeps: loop, out, settings' texts
  * gives: *ret, to be ended with proplet_free()
  * fails: ST_EXISTS (another process has the state folder), ST_LIMIT (a path is
@@ -41,8 +43,8 @@ MUST_CHECK enum status proplet_new(uv_loop_t *loop, const struct proplet_setting
                                    const struct proplet_out *out, struct proplet **ret,
                                    struct why *why);
 
-/* At each connect: registers, and the first time answers for the tasks that an
- * earlier life left behind. */
+/* At each connect: registers, and sends the results that no broker has acknowledged,
+ * also those of an earlier life's tasks. */
 void proplet_connected(struct proplet *p);
 
 void proplet_message(struct proplet *p, const struct mqtt_message *m);
@@ -55,11 +57,12 @@ void proplet_stop(struct proplet *p);
 /* True when no child process is left after proplet_stop(). */
 bool proplet_stopped(const struct proplet *p);
 
-/* Tasks that have not ended, those of them with a child process, and updates
- * without an answer. */
+/* Tasks that have not ended, those of them with a child process, updates without
+ * an answer, and results that the broker has not acknowledged. */
 size_t proplet_task_count(const struct proplet *p);
 size_t proplet_running_count(const struct proplet *p);
 size_t proplet_unanswered_count(const struct proplet *p);
+size_t proplet_waiting_count(const struct proplet *p);
 
 /* NULL is allowed; otherwise proplet_stopped(), or nothing ever ran. */
 struct proplet *proplet_free(struct proplet *p);

@@ -46,6 +46,26 @@ static const char *model;       /* retained on MODEL; NULL: nothing */
 static const char *model_claim; /* the digest beside it; NULL: the right one */
 static size_t model_sent;       /* 1 while the subscription was served */
 
+/* ---- the disk under the proplet ---- */
+
+static const char *full_below; /* a part of the paths for which there is no room */
+static void (*on_write)(void); /* before and after each write */
+
+enum status __real_file_write(const char *path, struct view bytes);
+enum status __wrap_file_write(const char *path, struct view bytes);
+
+enum status __wrap_file_write(const char *path, struct view bytes)
+{
+    if (full_below != NULL && strstr(path, full_below) != NULL)
+        return ST_FULL;
+    if (on_write != NULL)
+        on_write();
+    enum status status = __real_file_write(path, bytes);
+    if (on_write != NULL)
+        on_write();
+    return status;
+}
+
 /* ---- the world around the proplet ---- */
 
 static void message_bytes(const char *topic, struct view payload)
@@ -281,6 +301,8 @@ static int setup(void **state)
     answered = manifest_requests = model_sent = 0;
     model = "{\"w\":[0,0]}";
     model_claim = NULL;
+    full_below = NULL;
+    on_write = NULL;
     fake = fake_out_new();
     open_proplet();
     return 0;
@@ -413,6 +435,7 @@ static void an_image_is_fetched_and_compiled_once(void **state)
         results_msg_done(&r);
     }
     /* ... and outlives a restart. */
+    proplet_tick(proplet); /* the results were acknowledged */
     close_proplet();
     fake_out_clear(fake);
     answered = 0;
@@ -753,6 +776,7 @@ static void a_bad_start_gets_results(void **state)
     };
     for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
         close_proplet();
+        assert_int_equal(file_remove_tree(state_dir), ST_OK);
         fake_out_clear(fake);
         open_proplet();
         message(P "control/manager/start/p-1", starts[i]);
@@ -960,6 +984,277 @@ static void an_interrupted_task_is_answered_for(void **state)
     assert_results(1, "t-old", "interrupted");
 }
 
+/* ---- crashes: at each step the folder is what a kill would have left ---- */
+
+#define CRASHES_MAX 32
+
+/* Copies of the state folder, {root}/crash-{n}, and what was published by then. */
+static struct {
+    size_t count;
+    size_t updates[CRASHES_MAX], results[CRASHES_MAX];
+} crashes;
+
+static void crash_here(void)
+{
+    char command[400];
+    assert_true(crashes.count < CRASHES_MAX);
+    (void)snprintf(command, sizeof command, "cp -a %s %s/crash-%zu", state_dir, root,
+                   crashes.count);
+    assert_int_equal(system(command), 0);
+    crashes.updates[crashes.count] = published_count("fl/rounds/r-1/updates/p-1");
+    crashes.results[crashes.count] = results_count();
+    crashes.count++;
+}
+
+static void crash_at_each_step(bool on)
+{
+    on_write = on ? crash_here : NULL;
+    fake->on_publish = on_write;
+}
+
+static void live_on_after_crash(size_t n)
+{
+    close_proplet();
+    fake_out_clear(fake);
+    answered = model_sent = fake->subscribed_count = 0;
+    (void)snprintf(state_dir, sizeof state_dir, "%s/crash-%zu", root, n);
+    open_proplet();
+    assert_int_equal(fake->published_count, 0);
+    proplet_connected(proplet);
+}
+
+static void assert_update_is(size_t index, const char *text)
+{
+    const struct fake_message *m = published("fl/rounds/r-1/updates/p-1", index);
+    assert_non_null(m);
+    assert_true(view_equal(bytes_view(&m->payload), view_text(text)));
+}
+
+/* Runs one task of learning to its end, with a crash at each step from its run on.
+ * update: what it makes; NULL: it fails, and nothing is there to be sent */
+static void crash_while_ending(const struct order *o)
+{
+    crashes.count = 0;
+    start(o);
+    until_runs();
+    crash_here();
+    crash_at_each_step(true);
+    until_results(1);
+    crash_here();
+    proplet_tick(proplet); /* the results are acknowledged */
+    crash_here();
+    crash_at_each_step(false);
+}
+
+static void after_each_crash_there_is_one_answer_and_one_update(void **state)
+{
+    (void)state;
+    const struct order o = {.task = "t-1", .what = "print", .text = UPDATE, .learns = true};
+    size_t with_update = 0, without = 0, answered_before = 0;
+    crash_while_ending(&o);
+    assert_in_range(crashes.count, 8, CRASHES_MAX);
+    for (size_t i = 0; i < crashes.count; i++) {
+        live_on_after_crash(i);
+        size_t answers = results_count();
+        bool kept = proplet_unanswered_count(proplet) == 1;
+        /* What was sent once is kept: it may have been counted. */
+        assert_true(kept || crashes.updates[i] == 0);
+        assert_int_equal(answers, i + 1 < crashes.count);
+        if (answers == 0)
+            answered_before++; /* and acknowledged */
+        else
+            assert_results(0, "t-1", kept ? "completed" : "interrupted");
+        proplet_tick(proplet);
+        assert_int_equal(published_count("fl/rounds/r-1/updates/p-1"), kept);
+        if (kept)
+            assert_update_is(0, UPDATE);
+        with_update += kept;
+        without += !kept;
+
+        /* The same start again: the same answer, nothing runs. */
+        start(&(struct order){.task = "t-1", .what = "print", .text = "{}", .learns = true});
+        assert_int_equal(proplet_task_count(proplet), 0);
+        assert_int_equal(results_count(), answers + 1);
+        assert_results(answers, "t-1", kept ? "completed" : "interrupted");
+        assert_true(task_folders_are_gone());
+
+        /* And once more, now that all was acknowledged. */
+        live_on_after_crash(i);
+        assert_int_equal(results_count(), 0);
+        assert_int_equal(proplet_unanswered_count(proplet), kept);
+    }
+    assert_true(with_update >= 3 && without >= 2 && answered_before == 1);
+}
+
+static void after_each_crash_a_failure_is_told_and_nothing_sent(void **state)
+{
+    (void)state;
+    crash_while_ending(&(struct order){.task = "t-1", .what = "exit", .learns = true});
+    assert_in_range(crashes.count, 4, CRASHES_MAX);
+    for (size_t i = 0; i < crashes.count; i++) {
+        live_on_after_crash(i);
+        assert_int_equal(results_count(), i + 1 < crashes.count);
+        start(&(struct order){.task = "t-1", .what = "print", .text = UPDATE, .learns = true});
+        assert_int_equal(proplet_task_count(proplet), 0);
+        assert_int_equal(published_count("fl/rounds/r-1/updates/p-1"), 0);
+        /* One that was told keeps its reason. */
+        if (crashes.results[i] > 0) {
+            struct results_msg r = results_at(0);
+            assert_string_equal(r.reason, "exit_status");
+            results_msg_done(&r);
+        }
+    }
+}
+
+static void restart(void)
+{
+    close_proplet();
+    fake_out_clear(fake);
+    answered = model_sent = fake->subscribed_count = 0;
+    open_proplet();
+}
+
+static void results_wait_for_a_connection_and_for_its_answer(void **state)
+{
+    (void)state;
+    fake->offline = true;
+    start(&(struct order){.task = "t-1", .what = "print", .text = "x"});
+    serve();
+    while (proplet_waiting_count(proplet) == 0) {
+        (void)uv_run(&loop, UV_RUN_ONCE);
+        serve();
+    }
+    proplet_tick(proplet);
+    assert_int_equal(results_count(), 0);
+    restart();
+    fake->offline = false;
+    fake->busy = true; /* never acknowledged */
+    proplet_connected(proplet);
+    assert_int_equal(results_count(), 1);
+    assert_results(0, "t-1", "completed");
+    proplet_tick(proplet);
+    assert_int_equal(results_count(), 1);
+    restart();
+    fake->busy = false;
+    proplet_connected(proplet);
+    assert_int_equal(results_count(), 1);
+    proplet_tick(proplet);
+    assert_int_equal(proplet_waiting_count(proplet), 0);
+    restart();
+    proplet_connected(proplet);
+    assert_int_equal(results_count(), 0);
+}
+
+static void a_damaged_update_is_never_sent(void **state)
+{
+    (void)state;
+    char path[200];
+    struct bytes file = {0};
+    start(&(struct order){.task = "t-1", .what = "print", .text = UPDATE, .learns = true});
+    until_results(1);
+    close_proplet();
+    fake_out_clear(fake);
+    /* As if its results had not been kept yet. */
+    (void)snprintf(path, sizeof path, "%s/results", state_dir);
+    assert_int_equal(file_remove_tree(path), ST_OK);
+    (void)snprintf(path, sizeof path, "%s/updates/t-1.update", state_dir);
+    assert_int_equal(file_read(path, 4096, &file), ST_OK);
+    file.data[file.size - 9] ^= 1;
+    assert_int_equal(file_write(path, bytes_view(&file)), ST_OK);
+    bytes_done(&file);
+    open_proplet();
+    proplet_connected(proplet);
+    proplet_tick(proplet);
+    assert_int_equal(published_count("fl/rounds/r-1/updates/p-1"), 0);
+    assert_int_equal(proplet_unanswered_count(proplet), 0);
+    assert_int_equal(results_count(), 1);
+    assert_results(0, "t-1", "interrupted");
+    assert_error_has(0, "damaged");
+}
+
+static void damaged_results_are_told_anew(void **state)
+{
+    (void)state;
+    char path[200];
+    start(&(struct order){.task = "t-1", .what = "print", .text = UPDATE, .learns = true});
+    until_results(1);
+    start(&(struct order){.task = "t-2", .what = "print", .text = "x"});
+    until_results(2);
+    close_proplet();
+    fake_out_clear(fake);
+    for (int i = 1; i <= 2; i++) {
+        (void)snprintf(path, sizeof path, "%s/results/t-%d.waits", state_dir, i);
+        assert_int_equal(truncate(path, 80), 0);
+    }
+    open_proplet();
+    proplet_connected(proplet);
+    assert_int_equal(results_count(), 2);
+    for (size_t i = 0; i < 2; i++) {
+        struct results_msg r = results_at(i);
+        bool made_update = strcmp(r.task_id.text, "t-1") == 0;
+        assert_string_equal(r.reason, made_update ? "completed" : "interrupted");
+        results_msg_done(&r);
+    }
+}
+
+/* ---- a full disk ---- */
+
+static void an_update_that_finds_no_room_is_named(void **state)
+{
+    (void)state;
+    full_below = "/updates/";
+    start(&(struct order){.task = "t-1", .what = "print", .text = UPDATE, .learns = true});
+    until_results(1);
+    assert_results(0, "t-1", "disk_full");
+    assert_int_equal(proplet_unanswered_count(proplet), 0);
+    assert_int_equal(published_count("fl/rounds/r-1/updates/p-1"), 0);
+    assert_false(fake_out_subscribed(fake, "fl/rounds/r-1/complete"));
+    full_below = NULL;
+    start(&(struct order){.task = "t-2", .what = "print", .text = UPDATE, .learns = true});
+    until_results(2);
+    assert_results(1, "t-2", "completed");
+    assert_int_equal(published_count("fl/rounds/r-1/updates/p-1"), 1);
+    assert_true(task_folders_are_gone());
+}
+
+static void an_image_that_finds_no_room_is_named(void **state)
+{
+    (void)state;
+    full_below = "/images/";
+    start(&(struct order){.task = "t-1", .what = "print", .text = "x"});
+    until_results(1);
+    assert_results(0, "t-1", "disk_full");
+    full_below = NULL;
+    assert_next_task_runs(1);
+}
+
+static void results_that_find_no_room_are_sent_and_not_run_again(void **state)
+{
+    (void)state;
+    full_below = "/results/";
+    start(&(struct order){.task = "t-1", .what = "print", .text = "x"});
+    until_results(1);
+    assert_results(0, "t-1", "completed");
+    start(&(struct order){.task = "t-1", .what = "print", .text = "x"});
+    assert_int_equal(results_count(), 2);
+    /* Killed now, only the folder tells that the task was here. */
+    restart();
+    proplet_connected(proplet);
+    assert_int_equal(results_count(), 1);
+    assert_results(0, "t-1", "interrupted");
+    restart();
+    proplet_connected(proplet);
+    assert_int_equal(results_count(), 1);
+    full_below = NULL;
+    fake->now_ms += 5000;
+    proplet_tick(proplet); /* there is room again */
+    restart();
+    start(&(struct order){.task = "t-1", .what = "print", .text = "x"});
+    assert_int_equal(results_count(), 1);
+    assert_results(0, "t-1", "interrupted");
+    assert_true(task_folders_are_gone());
+}
+
 static void an_orderly_end_answers_for_all_and_says_goodbye(void **state)
 {
     (void)state;
@@ -1029,6 +1324,14 @@ int main(void)
         TEST(a_stop_kills_what_runs),
         TEST(a_stop_ends_what_waits),
         TEST(an_interrupted_task_is_answered_for),
+        TEST(after_each_crash_there_is_one_answer_and_one_update),
+        TEST(after_each_crash_a_failure_is_told_and_nothing_sent),
+        TEST(results_wait_for_a_connection_and_for_its_answer),
+        TEST(a_damaged_update_is_never_sent),
+        TEST(damaged_results_are_told_anew),
+        TEST(an_update_that_finds_no_room_is_named),
+        TEST(an_image_that_finds_no_room_is_named),
+        TEST(results_that_find_no_room_are_sent_and_not_run_again),
         TEST(an_orderly_end_answers_for_all_and_says_goodbye),
     };
     (void)alarm(110); /* a test that hangs is one that fails */

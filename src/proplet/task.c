@@ -129,21 +129,38 @@ static void release(struct task *t)
     t->has_folder = false;
 }
 
-/* Every end of a task goes through here. Borrows results (NULL: none). */
-static void end(struct task *t, const char *reason, const char *detail, json_t *results)
+/* Before the results are kept: what the task needed is theirs on a full disk. */
+static void make_room(const struct task *t)
 {
-    /* First, because detail may lie in what is released. */
-    report(t->proplet, &t->id,
-           &(struct outcome){
-               .reason = reason,
-               .detail = detail,
-               .results = results,
-               .wall_ms = t->wall_ms,
-               .cpu_ms = t->cpu_ms,
-               .peak_rss_kb = t->peak_rss_kb,
-           });
+    if (t->has_folder)
+        task_folder_empty(&t->folder);
+}
+
+/* Its results were reported. kept: they are on the disk. Otherwise the folder stays,
+ * or after a crash nothing would know that the task was here. */
+static void ended(struct task *t, bool kept)
+{
+    t->has_folder = t->has_folder && kept;
     release(t);
     change_state(t, TASK_ENDED);
+}
+
+/* Every end of a task that made no update goes through here. Borrows results
+ * (NULL: none). */
+static void end(struct task *t, const char *reason, const char *detail, json_t *results)
+{
+    make_room(t);
+    /* Before the release, because detail may lie in what is released. */
+    bool kept = report(t->proplet, &t->id,
+                       &(struct outcome){
+                           .reason = reason,
+                           .detail = detail,
+                           .results = results,
+                           .wall_ms = t->wall_ms,
+                           .cpu_ms = t->cpu_ms,
+                           .peak_rss_kb = t->peak_rss_kb,
+                       });
+    ended(t, kept);
 }
 
 static void fail(struct task *t, const char *reason, const char *detail)
@@ -198,15 +215,14 @@ static bool collect_update(struct task *t, const struct sandbox_result *r, struc
     return false;
 }
 
-static void report_update(struct task *t, const struct outbox_update *update, size_t size)
+static void finish_refused(struct task *t, enum status status)
 {
-    char topic[FL_TOPIC_SIZE], digest[DIGEST_TEXT_SIZE];
-    fl_topic_update(&update->round, &t->proplet->settings.id, topic);
-    digest_text(&update->digest, digest);
-    json_t *results = json_pack("{s:s,s:s,s:I}", "update_topic", topic, "update_digest", digest,
-                                "update_bytes", (json_int_t)size);
-    end(t, "completed", "", results);
-    json_decref(results);
+    if (status == ST_LIMIT)
+        fail(t, "bad_update", "too_large: the broker does not take an update of this size");
+    else if (status == ST_FULL)
+        fail(t, "disk_full", "no space left to keep the update");
+    else
+        fail(t, "runner_failed", "the update could not be kept and sent");
 }
 
 static void finish_update(struct task *t, const struct sandbox_result *r)
@@ -217,21 +233,25 @@ static void finish_update(struct task *t, const struct sandbox_result *r)
         bytes_done(&bytes);
         return;
     }
-    size_t size = bytes.size;
     struct outbox_update update = {
         .task = t->id,
         .round = t->learning.round,
         .digest = digest_of(bytes_view(&bytes)),
         .until_ms = t->update_until_ms,
+        .wall_ms = t->wall_ms,
+        .cpu_ms = t->cpu_ms,
+        .peak_rss_kb = t->peak_rss_kb,
     };
-    enum status status = outbox_add(p->outbox, &update, &bytes, proplet_now_ms(p));
+    const struct kept_update *kept = NULL;
+    enum status status =
+        outbox_add(p->outbox, &update, bytes_view(&bytes), proplet_now_ms(p), &kept);
     bytes_done(&bytes);
-    if (status == ST_OK)
-        report_update(t, &update, size);
-    else if (status == ST_LIMIT)
-        fail(t, "bad_update", "too_large: the broker does not take an update of this size");
-    else
-        fail(t, "runner_failed", "the update could not be sent");
+    if (status != ST_OK) {
+        finish_refused(t, status);
+        return;
+    }
+    make_room(t);
+    ended(t, report_update(p, kept));
 }
 
 static void finish_plain(struct task *t, const struct sandbox_result *r)
@@ -397,7 +417,7 @@ static void take_model(struct task *t)
     if (status == ST_OK)
         change_state(t, TASK_READY);
     else
-        fail(t, "model_unavailable",
+        fail(t, status == ST_FULL ? "disk_full" : "model_unavailable",
              status == ST_FULL ? "no space left for the model" : "the model could not be kept");
 }
 

@@ -19,20 +19,38 @@ static void join(char ret[PROPLET_PATH_SIZE], const char *folder, const char *na
     assert(size > 0 && size < PROPLET_PATH_SIZE);
 }
 
+static void paths_of(const char *state, const struct id *task, struct task_folder *ret)
+{
+    join(ret->tasks, state, "tasks");
+    join(ret->root, ret->tasks, task->text);
+    join(ret->model, ret->root, "model");
+    join(ret->model_file, ret->model, GUEST_MODEL_FILE);
+    join(ret->out, ret->root, "out");
+    join(ret->update_file, ret->out, GUEST_UPDATE_FILE);
+}
+
+static enum status sync_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return ST_IO;
+    int failed = fsync(fd);
+    enum status status = failed == 0 ? ST_OK : errno == ENOSPC || errno == EDQUOT ? ST_FULL : ST_IO;
+    (void)close(fd);
+    return status;
+}
+
 enum status task_folder_make(const char *state, const struct id *task, struct task_folder *ret)
 {
     struct task_folder f;
-    char tasks[PROPLET_PATH_SIZE];
-    join(tasks, state, "tasks");
-    join(f.root, tasks, task->text);
-    join(f.model, f.root, "model");
-    join(f.model_file, f.model, GUEST_MODEL_FILE);
-    join(f.out, f.root, "out");
-    join(f.update_file, f.out, GUEST_UPDATE_FILE);
-
+    paths_of(state, task, &f);
     enum status status = file_make_folder(f.model);
     if (status == ST_OK)
         status = file_make_folder(f.out);
+    if (status == ST_OK)
+        status = sync_folder(f.tasks);
+    if (status == ST_OK)
+        status = sync_folder(state);
     if (status != ST_OK) {
         task_folder_remove(&f);
         return status;
@@ -59,14 +77,20 @@ enum status task_folder_put_model(const struct task_folder *f, struct view model
     return status;
 }
 
-void task_folder_remove(const struct task_folder *f)
+void task_folder_empty(const struct task_folder *f)
 {
     /* What cannot be removed now is found again at the next start. */
+    (void)!file_remove_tree(f->model);
+    (void)!file_remove_tree(f->out);
+}
+
+void task_folder_remove(const struct task_folder *f)
+{
     (void)!file_remove_tree(f->root);
 }
 
-void task_folder_clear(const char *state, void (*found)(void *owner, const struct id *task),
-                       void *owner)
+void task_folder_each_left(const char *state, bool (*settle)(void *owner, const struct id *task),
+                           void *owner)
 {
     char tasks[PROPLET_PATH_SIZE];
     join(tasks, state, "tasks");
@@ -76,11 +100,15 @@ void task_folder_clear(const char *state, void (*found)(void *owner, const struc
     struct dirent *entry;
     while ((entry = readdir(folder)) != NULL) {
         struct id task;
-        if (id_from(entry->d_name, &task) == ST_OK)
-            found(owner, &task);
+        struct task_folder f;
+        if (id_from(entry->d_name, &task) != ST_OK)
+            continue;
+        paths_of(state, &task, &f);
+        task_folder_empty(&f);
+        if (settle(owner, &task))
+            task_folder_remove(&f);
     }
     (void)closedir(folder);
-    (void)!file_remove_tree(tasks);
 }
 
 /* The file is open, so it cannot become another one any more. */

@@ -67,6 +67,13 @@ class Program:
     def text(self):
         return self.log.read_text(errors="replace")
 
+    def await_text(self, text, count=1, limit_s=60):
+        """Until it has logged this so often; for what no message tells."""
+        until = time.monotonic() + limit_s
+        while self.text().count(text) < count:
+            assert time.monotonic() < until, f"{self.name}: {text!r} is not logged {count} times"
+            os.sched_yield()
+
 
 class Fleet:
     def __init__(self, folder):

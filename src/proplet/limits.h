@@ -44,6 +44,9 @@
  * while updates are kept. */
 #define UPDATE_CHECKPOINT_MS 60000u
 
+/* With less than this a guest that failed is said to have found no room. */
+#define DISK_FULL_BYTES ((uint64_t)64 << 10)
+
 #define DETAIL_SIZE 401 /* of a failure's detail, with its zero */
 
 #endif

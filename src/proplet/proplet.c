@@ -139,6 +139,8 @@ static enum status open_state(struct proplet *p, struct why *why)
     status = resolve(p->settings.state_dir, p->state_dir, why);
     if (status == ST_OK)
         status = lock_state(p, why);
+    if (status == ST_OK)
+        (void)!file_sweep(p->state_dir);
     return status;
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -64,6 +65,19 @@ enum status __wrap_file_write(const char *path, struct view bytes)
     if (on_write != NULL)
         on_write();
     return status;
+}
+
+static bool no_room; /* as statvfs() sees it */
+
+int __real_statvfs(const char *path, struct statvfs *ret);
+int __wrap_statvfs(const char *path, struct statvfs *ret);
+
+int __wrap_statvfs(const char *path, struct statvfs *ret)
+{
+    int failed = __real_statvfs(path, ret);
+    if (no_room)
+        ret->f_bavail = 0;
+    return failed;
 }
 
 /* ---- the world around the proplet ---- */
@@ -302,6 +316,7 @@ static int setup(void **state)
     model = "{\"w\":[0,0]}";
     model_claim = NULL;
     full_below = NULL;
+    no_room = false;
     on_write = NULL;
     fake = fake_out_new();
     open_proplet();
@@ -1228,6 +1243,29 @@ static void an_image_that_finds_no_room_is_named(void **state)
     assert_next_task_runs(1);
 }
 
+static void a_guest_that_found_no_room_is_named(void **state)
+{
+    (void)state;
+    static const char *const whats[] = {"exit", "trap", "nothing", "update_folder"};
+    no_room = true;
+    for (size_t i = 0; i < 3; i++) {
+        char task[16];
+        (void)snprintf(task, sizeof task, "t-%zu", i);
+        start(&(struct order){.task = task, .what = whats[i], .learns = true});
+        until_results(i + 1);
+        assert_results(i, task, "disk_full");
+    }
+    assert_error_has(0, "exit_status");
+    /* What is not for want of room keeps its name. */
+    start(&(struct order){.task = "t-3", .what = whats[3], .learns = true});
+    until_results(4);
+    assert_results(3, "t-3", "bad_update");
+    no_room = false;
+    start(&(struct order){.task = "t-4", .what = "exit", .learns = true});
+    until_results(5);
+    assert_results(4, "t-4", "exit_status");
+}
+
 static void results_that_find_no_room_are_sent_and_not_run_again(void **state)
 {
     (void)state;
@@ -1331,6 +1369,7 @@ int main(void)
         TEST(damaged_results_are_told_anew),
         TEST(an_update_that_finds_no_room_is_named),
         TEST(an_image_that_finds_no_room_is_named),
+        TEST(a_guest_that_found_no_room_is_named),
         TEST(results_that_find_no_room_are_sent_and_not_run_again),
         TEST(an_orderly_end_answers_for_all_and_says_goodbye),
     };

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 #include "fl/update.h"
 #include "proplet/guest_env.h"
@@ -170,6 +171,26 @@ static void fail(struct task *t, const char *reason, const char *detail)
 
 /* ---- the results of a run ---- */
 
+/* A guest whose write found no room ends as it likes: that is not its fault. */
+static bool disk_is_full(const struct task *t)
+{
+    struct statvfs disk;
+    return t->learns && statvfs(t->folder.out, &disk) == 0 &&
+           (uint64_t)disk.f_bavail * disk.f_frsize < DISK_FULL_BYTES;
+}
+
+/* The guest ended by itself, without an update that can be sent. */
+static void fail_guest(struct task *t, const char *reason, const char *detail)
+{
+    char both[DETAIL_SIZE];
+    if (!disk_is_full(t)) {
+        fail(t, reason, detail);
+        return;
+    }
+    (void)snprintf(both, sizeof both, "no space left on the device: %s: %.300s", reason, detail);
+    fail(t, "disk_full", both);
+}
+
 static const char *code_of(enum update_fault fault)
 {
     /* Only what no coordinator could read is held back: it cannot judge it. All
@@ -191,7 +212,7 @@ static bool is_update(struct task *t, const struct bytes *update)
         return true;
     char detail[DETAIL_SIZE];
     (void)snprintf(detail, sizeof detail, "%s: %s", code, why.text);
-    fail(t, "bad_update", detail);
+    fail_guest(t, "bad_update", detail);
     return false;
 }
 
@@ -209,7 +230,7 @@ static bool collect_update(struct task *t, const struct sandbox_result *r, struc
     else if (status != ST_OK)
         fail(t, "runner_failed", "the update could not be read");
     else if (ret->size == 0)
-        fail(t, "no_update", "nothing at UPDATE_PATH and nothing on standard output");
+        fail_guest(t, "no_update", "nothing at UPDATE_PATH and nothing on standard output");
     else
         return is_update(t, ret);
     return false;
@@ -270,7 +291,10 @@ static void finish_failed(struct task *t, const struct sandbox_result *r)
                    said[0] == '\0' ? "" : "; it said: ", said);
     if (r->outcome == SANDBOX_RUNNER_FAILED)
         image_distrust(t->image);
-    fail(t, sandbox_outcome_code(r->outcome), detail);
+    if (r->outcome == SANDBOX_EXIT_STATUS || r->outcome == SANDBOX_TRAP)
+        fail_guest(t, sandbox_outcome_code(r->outcome), detail);
+    else
+        fail(t, sandbox_outcome_code(r->outcome), detail);
 }
 
 static void log_said(const struct task *t, struct view err)

@@ -66,6 +66,8 @@
 #define LAUNCH_INLINE_MAX       ((size_t)128 << 20) /* modules sent inside starts, in all */
 #define TASK_TIMEOUT_S_MAX      ((uint32_t)7 * 24 * 3600)
 #define PINS_MAX                4096
+#define OUTGOING_MAX            65536 /* messages that the broker has not taken */
+#define OUTGOING_BYTES_MAX      ((size_t)256 << 20)
 #define PROPLET_METADATA_MAX    ((size_t)16 << 10)
 #define PUSHES_MAX              4   /* images that are being received at once */
 #define IMAGES_OLD_MAX          16  /* images that lost their name and are still served */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "io/blobs.h"
-#include "io/file.h"
+#include "manager/store.h"
 
 struct cached {
     bool used;
@@ -18,7 +18,7 @@ struct cached {
 };
 
 struct images {
-    char path[PATH_MAX]; /* of images.json */
+    struct store *store;
     struct blobs *blobs;
     struct image *list; /* (count,) of room for IMAGES_MAX; the oldest first */
     size_t count;
@@ -28,96 +28,44 @@ struct images {
 
 /* ---- the list of names ---- */
 
-static enum status read_one(struct images *s, const json_t *object, struct why *why)
+static enum status restore(void *owner, const struct image *image)
 {
-    struct image image = {0};
-    const char *name = "";
-    const char *digest = NULL;
-    enum status status = jsn_str(object, "name", JSN_OPTIONAL, IMAGE_NAME_MAX, &name, why);
-    if (status == ST_OK)
-        status = jsn_str(object, "digest", JSN_REQUIRED, DIGEST_TEXT_SIZE - 1, &digest, why);
-    if (status == ST_OK)
-        status = jsn_uint(object, "size", JSN_REQUIRED, 1, IMAGE_SIZE_MAX, &image.size, why);
-    if (status != ST_OK)
-        return status;
-    strcpy(image.name, name);
-    status = digest_parse(digest, &image.digest);
-    if (status != ST_OK)
-        why_set(why, "digest is not sha256: and 64 digits");
-    else if (blobs_has(s->blobs, &image.digest))
-        s->list[s->count++] = image;
-    return status;
+    struct images *s = owner;
+    if (!blobs_has(s->blobs, &image->digest))
+        return ST_OK;
+    if (s->count >= IMAGES_MAX)
+        return ST_LIMIT;
+    s->list[s->count++] = *image;
+    return ST_OK;
 }
 
-static enum status read_list(struct images *s, struct why *why)
+static enum status record(struct images *s, const struct image *list, size_t count)
 {
-    struct bytes text = {0};
-    json_t *document = NULL;
-    json_t *array = NULL;
-    enum status status = file_read(s->path, CONTROL_SIZE_MAX, &text);
-    if (status == ST_NOT_FOUND)
-        return ST_OK; /* the first start */
-    if (status != ST_OK)
-        why_set(why, "%s cannot be read", s->path);
-    else
-        status = jsn_parse(bytes_view(&text), CONTROL_SIZE_MAX, &document, why);
-    if (status == ST_OK)
-        status = jsn_array(document, "images", JSN_REQUIRED, IMAGES_MAX, &array, why);
-    for (size_t i = 0; status == ST_OK && i < json_array_size(array); i++)
-        status = read_one(s, json_array_get(array, i), why);
-    json_decref(document);
-    bytes_done(&text);
-    return status == ST_INVALID || status == ST_LIMIT ? ST_MALFORMED : status;
+    store_begin(s->store);
+    store_put_images(s->store, list, count);
+    return store_commit(s->store);
 }
 
-static json_t *encode_one(const struct image *image)
-{
-    char digest[DIGEST_TEXT_SIZE];
-    digest_text(&image->digest, digest);
-    return json_pack("{s:s, s:s, s:I}", "name", image->name, "digest", digest, "size",
-                     (json_int_t)image->size);
-}
-
-static enum status write_list(const struct images *s, const struct image *list, size_t count)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; i < count; i++) {
-        if (json_array_append_new(array, encode_one(&list[i])) != 0) {
-            json_decref(array);
-            return ST_NOMEM;
-        }
-    }
-    json_t *document = json_pack("{s:o}", "images", array);
-    char *text = document == NULL ? NULL : jsn_text(document);
-    json_decref(document);
-    if (text == NULL)
-        return ST_NOMEM;
-    enum status status = file_write(s->path, view_text(text));
-    free(text);
-    return status;
-}
-
-enum status images_open(const char *folder, struct images **ret, struct why *why)
+enum status images_open(const char *folder, struct store *store, struct images **ret,
+                        struct why *why)
 {
     char path[PATH_MAX];
     struct images *s = calloc(1, sizeof *s);
     if (s == NULL)
         return ST_NOMEM;
     enum status status = ST_OK;
+    s->store = store;
     s->list = calloc(IMAGES_MAX, sizeof *s->list);
     if (s->list == NULL)
         status = ST_NOMEM;
-    else if (snprintf(s->path, sizeof s->path, "%s/images.json", folder) >= (int)sizeof s->path ||
-             snprintf(path, sizeof path, "%s/blobs", folder) >= (int)sizeof path)
+    else if (snprintf(path, sizeof path, "%s/blobs", folder) >= (int)sizeof path)
         status = ST_IO;
-    if (status == ST_OK)
-        status = file_make_folder(folder);
     if (status == ST_OK)
         status = blobs_open(path, &s->blobs);
     if (status != ST_OK)
         why_set(why, "the folder %s cannot be used: %s", folder, status_name(status));
     else
-        status = read_list(s, why);
+        status = store_read(store, &(struct store_visitor){.image = restore, .owner = s}, why);
     if (status != ST_OK) {
         images_close(s);
         return status;
@@ -269,7 +217,7 @@ enum status images_name(struct images *s, const char *name, const struct digest 
         return ST_NOMEM;
     status = plan(s, &image, list, &count);
     if (status == ST_OK)
-        status = write_list(s, list, count);
+        status = record(s, list, count);
     if (status == ST_OK) {
         struct image *old = s->list;
         size_t old_count = s->count;

@@ -1,10 +1,8 @@
-/* The images that tasks run: names and the blobs they stand for, in a folder.
+/* The images that tasks run: names, which lie in the store, and the blobs they
+ * stand for, in FOLDER/blobs/, each named by its digest.
  *
- *     FOLDER/blobs/        the modules, each named by its digest
- *     FOLDER/images.json   {"images":[{"name":s,"digest":s,"size":n}]}
- *
- * A blob is durable before its name is, and the file of names is replaced as a
- * whole, so after a crash there is the old name or the new one. An image whose
+ * A blob is durable before its name is, and all names are recorded in one
+ * transaction, so after a crash there is the old name or the new one. An image whose
  * name was given to another one is still served by its digest, for tasks that
  * are under way; of those the IMAGES_OLD_MAX newest are kept. */
 #ifndef MANAGER_IMAGES_H
@@ -22,11 +20,15 @@ struct image {
 };
 
 struct images;
+struct store;
 
 /* Opens the folder and makes it if need be. Names whose blob is gone are dropped.
+ * store: kept, must outlive the images; no transaction of its user's may be open
+ *        when images_name() is called
  * gives: *ret, to be ended with images_close()
- * fails: ST_MALFORMED (images.json is not ours), ST_NOMEM, ST_FULL, ST_IO */
-MUST_CHECK enum status images_open(const char *folder, struct images **ret, struct why *why);
+ * fails: as store_read(); ST_LIMIT (more than IMAGES_MAX), ST_NOMEM, ST_FULL, ST_IO */
+MUST_CHECK enum status images_open(const char *folder, struct store *store, struct images **ret,
+                                   struct why *why);
 
 /* NULL: unknown. Valid until the next images_name(). */
 const struct image *images_find(const struct images *s, const struct image_ref *ref);

@@ -3,14 +3,14 @@
 #ifndef MANAGER_INTERNAL_H
 #define MANAGER_INTERNAL_H
 
-#include <limits.h>
-
 #include "manager/images.h"
 #include "manager/launch.h"
 #include "manager/manager.h"
+#include "manager/outbox.h"
 #include "manager/proplets.h"
 #include "manager/pushes.h"
 #include "manager/ring.h"
+#include "manager/store.h"
 #include "manager/tasks.h"
 
 typedef void (*on_message_fn)(struct manager *m, const struct mqtt_message *message,
@@ -36,11 +36,17 @@ struct manager {
     struct ring *pins;     /* topic to digest */
     struct images *images;
     struct pushes *pushes;
+    struct outbox *outbox;
+    struct store *store;
+    struct id *new_launches; /* (new_launch_count,) not recorded yet */
+    size_t new_launch_count;
     struct manager_counters counters;
     uint64_t last_tick_ms;
-    bool away; /* from the broker, at the last tick */
-    char memory_path[PATH_MAX];
-    bool unsaved; /* something of what memory.h keeps has changed */
+    uint64_t recorded_ms; /* when the store learnt the time last */
+    uint64_t transmitted; /* messages that out.publish took */
+    bool away;            /* from the broker, at the last tick */
+    bool unrecorded;      /* the last attempt to record what has changed failed */
+    bool settling;
 };
 
 /* ---- messages that arrive; one file each ---- */
@@ -69,18 +75,35 @@ void on_tick(struct manager *m, uint64_t now_ms);
 /* Asks for the parts that are due and gives up pushes that got none. */
 void registry_tick(struct manager *m, uint64_t now_ms);
 
-/* ---- manager.c ---- */
+/* ---- record.c ---- */
 
-/* Makes durable what has to outlive a restart (memory.h). What fails is logged. */
-void remember(struct manager *m);
+/* Fills the empty tables with what was recorded.
+ * fails: as migrate_files() and store_read(); with a sentence */
+MUST_CHECK enum status recall(struct manager *m, uint64_t now_ms, struct why *why);
+
+/* This launch id was seen. False: no memory, it was not. */
+MUST_CHECK bool remember_launch(struct manager *m, const struct id *launch_id);
+
+/* Records what has changed, then sends what is recorded. */
+void settle(struct manager *m, uint64_t now_ms);
+/* The same, and what is due because time passed. */
+void settle_tick(struct manager *m, uint64_t now_ms);
+
+/* Sends at once, unrecorded: answers, requests, and what is passed on. Whoever
+ * needs one that was lost asks or sends again. fails: as mqtt_publish() */
+MUST_CHECK enum status transmit(struct manager *m, const struct mqtt_message *message);
 
 /* ---- send.c ---- */
 
-/* Publishes text on m/{domain}/c/{channel}/{rest}. text: taken and freed; NULL
- * (no memory) is ST_NOMEM. What fails is logged. */
-enum status send_text(struct manager *m, const char *rest, char *text);
-/* The same on {rest}/{id}. */
+/* Sends text at once on m/{domain}/c/{channel}/{rest}/{id}. text: taken and freed;
+ * NULL (no memory) is ST_NOMEM. What fails is logged. */
 enum status send_text_to(struct manager *m, const char *rest, const struct id *id, char *text);
+
+/* Puts text into the outbox, for the topic {rest}, or {rest}/{id} if id is not
+ * NULL. text: as above. fails: as outbox_add() */
+MUST_CHECK enum status send_later(struct manager *m, enum outgoing_kind kind,
+                                  const struct id *task_id, const char *rest, const struct id *id,
+                                  char *text);
 
 /* Changes a task's state and says so on the topic of task events. The only place
  * that does either. Arguments and failures as tasks_change(). */

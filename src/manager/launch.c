@@ -133,7 +133,7 @@ static unsigned depth_of(const json_t *value)
 
 /* A template may use a field more than once and nests it deeper, so that a start
  * grows beyond what its receiver reads. Better refused here than there. */
-static enum status check_size(const struct launch *l, struct why *why)
+static enum status check_size(struct launch *l, struct why *why)
 {
     char *env = jsn_text(l->env);
     char *spec = l->spec == NULL ? strdup("") : jsn_text(l->spec);
@@ -143,7 +143,10 @@ static enum status check_size(const struct launch *l, struct why *why)
     } else if (depth_of(l->spec) >= JSON_DEPTH_MAX) {
         why_set(why, "its values are nested too deep for the starts of its tasks");
         status = ST_LIMIT;
-    } else if (strlen(env) + strlen(spec) + START_REST_SIZE > CONTROL_SIZE_MAX) {
+    } else {
+        l->start_size = strlen(env) + strlen(spec) + START_REST_SIZE;
+    }
+    if (l->start_size > CONTROL_SIZE_MAX) {
         why_set(why, "its values are too large for the starts of its tasks");
         status = ST_LIMIT;
     }

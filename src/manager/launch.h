@@ -16,6 +16,7 @@ struct launch {
     char image[256];          /* as it was written */
     struct image_ref image_ref;
     uint32_t timeout_s; /* 1..TASK_TIMEOUT_S_MAX */
+    size_t start_size;  /* bytes; no start of a task is larger, beside its module */
     json_t *env;        /* object of texts, owned */
     json_t *spec;       /* object, owned; NULL if the rule has none */
 };

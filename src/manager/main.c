@@ -1,4 +1,5 @@
 /* fml-manager: reads its settings, joins the manager to a broker, ends in order. */
+#include <assert.h>
 #include <stdio.h>
 
 #include "io/clock.h"
@@ -17,6 +18,9 @@ struct app {
     struct rules *rules;
     struct service *service;
     struct manager *manager;
+    char boot_id[CLOCK_BOOT_SIZE];
+    uv_check_t turn; /* the end of each turn of the loop */
+    bool has_turn;
 };
 
 static enum options_result read_options(struct app *a, int argc, char **argv)
@@ -89,6 +93,35 @@ static void on_message(void *owner, const struct mqtt_message *message)
     manager_message(a->manager, message, clock_now_ms());
 }
 
+/* All messages that had come were delivered: one transaction for them together. */
+static void on_turn(uv_check_t *turn)
+{
+    struct app *a = turn->data;
+    manager_settle(a->manager, clock_now_ms());
+}
+
+static void on_connected(void *owner)
+{
+    struct app *a = owner;
+    manager_tick(a->manager, clock_now_ms(), true);
+}
+
+static void end_turns(struct app *a)
+{
+    if (a->has_turn && !uv_is_closing((uv_handle_t *)&a->turn))
+        uv_close((uv_handle_t *)&a->turn, NULL);
+}
+
+/* Nothing has to be said at the end. Tasks that run go on, and their results wait
+ * at the broker for our next start. */
+static void on_stop(void *owner)
+{
+    struct app *a = owner;
+    manager_settle(a->manager, clock_now_ms());
+    end_turns(a);
+    service_end(a->service, 0);
+}
+
 static void on_tick(void *owner, uint64_t now_ms)
 {
     struct app *a = owner;
@@ -120,7 +153,9 @@ static enum status subscribe(struct app *a)
 
 static enum status start_manager(struct app *a, struct why *why)
 {
+    clock_boot(a->boot_id);
     struct manager_settings settings = {.state_dir = a->state_dir,
+                                        .boot_id = a->boot_id,
                                         .alive_interval_s = a->alive_interval_s,
                                         .lost_after_s = a->lost_after_s,
                                         .result_margin_s = a->result_margin_s};
@@ -131,7 +166,7 @@ static enum status start_manager(struct app *a, struct why *why)
         return ST_INVALID;
     }
     const struct manager_out out = {.publish = publish, .pending = pending, .owner = a};
-    return manager_new(&settings, a->rules, &out, &a->manager, why);
+    return manager_new(&settings, a->rules, &out, clock_now_ms(), &a->manager, why);
 }
 
 static enum status start(struct app *a, struct why *why)
@@ -141,19 +176,23 @@ static enum status start(struct app *a, struct why *why)
         status = start_manager(a, why);
     if (status != ST_OK)
         return status;
-    /* Without on_stop: there is nothing to say at the end. Tasks that run go on,
-     * and their results wait at the broker for our next start. */
     const struct service_hooks hooks = {.client_id = a->id,
                                         .session_expiry_s = SESSION_EXPIRY_S,
                                         .on_message = on_message,
+                                        .on_connected = on_connected,
                                         .on_tick = on_tick,
                                         .tick_ms = TICK_MS,
+                                        .on_stop = on_stop,
                                         .owner = a};
     why_set(why, "the broker's address cannot be used");
     status = service_new(&a->service_settings, &hooks, &a->service);
-    if (status == ST_OK)
-        status = subscribe(a);
-    return status;
+    if (status != ST_OK)
+        return status;
+    a->has_turn = uv_check_init(service_loop(a->service), &a->turn) == 0 &&
+                  uv_check_start(&a->turn, on_turn) == 0;
+    assert(a->has_turn); /* neither can fail */
+    a->turn.data = a;
+    return subscribe(a);
 }
 
 int main(int argc, char **argv)
@@ -175,6 +214,7 @@ int main(int argc, char **argv)
     else
         log_line(LOG_ERROR, "manager.failed", "status=%s reason=%s", status_name(status),
                  log_quote(why.text));
+    end_turns(&app);
     service_free(app.service);
     manager_free(app.manager);
     rules_free(app.rules);

@@ -1,14 +1,15 @@
 #include "manager/manager.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <sodium.h>
 
+#include "io/file.h"
 #include "manager/internal.h"
-#include "manager/memory.h"
 #include "service/log.h"
 
 #define MANAGER_MAGIC 0x6d616e61u /* "mana" */
@@ -52,31 +53,28 @@ static enum status make_tables(struct manager *m)
         status = ring_new(PINS_MAX, &m->pins);
     if (status == ST_OK)
         status = pushes_new(&m->pushes);
+    if (status == ST_OK)
+        status = outbox_new(&m->outbox);
     return status;
 }
 
-static enum status recall(struct manager *m, struct why *why)
+static enum status open_store(struct manager *m, struct why *why)
 {
-    int size =
-        snprintf(m->memory_path, sizeof m->memory_path, "%s/memory.json", m->settings.state_dir);
-    assert(size > 0 && (size_t)size < sizeof m->memory_path); /* images_open() said so */
-    /* Nobody was listened to while we were not there. */
-    m->away = true;
-    return memory_load(m->memory_path, m->proplets, m->launches, why);
-}
-
-void remember(struct manager *m)
-{
-    m->unsaved = false; /* if it fails, the next change will try again */
-    enum status status = memory_save(m->memory_path, m->proplets, m->launches);
-    if (status != ST_OK)
-        log_line(LOG_ERROR, "memory.failed", "path=%s status=%s", log_quote(m->memory_path),
-                 status_name(status));
+    char path[PATH_MAX];
+    const char *folder = m->settings.state_dir;
+    if (snprintf(path, sizeof path, "%s/manager.db", folder) >= (int)sizeof path ||
+        file_make_folder(folder) != ST_OK) {
+        why_set(why, "the folder %s cannot be used", folder);
+        return ST_IO;
+    }
+    return store_open(path, &m->store, why);
 }
 
 enum status manager_new(const struct manager_settings *settings, const struct rules *rules,
-                        const struct manager_out *out, struct manager **ret, struct why *why)
+                        const struct manager_out *out, uint64_t now_ms, struct manager **ret,
+                        struct why *why)
 {
+    assert(strlen(settings->boot_id) < STORE_BOOT_ID_SIZE);
     why_set(why, "no memory");
     if (sodium_init() < 0)
         return ST_NOMEM;
@@ -90,9 +88,11 @@ enum status manager_new(const struct manager_settings *settings, const struct ru
     add_routes(m);
     enum status status = make_tables(m);
     if (status == ST_OK)
-        status = images_open(settings->state_dir, &m->images, why);
+        status = open_store(m, why);
     if (status == ST_OK)
-        status = recall(m, why);
+        status = recall(m, now_ms, why);
+    if (status == ST_OK)
+        status = images_open(settings->state_dir, m->store, &m->images, why);
     if (status != ST_OK) {
         manager_free(m);
         return status;
@@ -186,6 +186,7 @@ void manager_tick(struct manager *m, uint64_t now_ms, bool connected)
     m->last_tick_ms = now_ms;
     if (!connected) {
         m->away = true;
+        settle_tick(m, now_ms);
         return;
     }
     if (m->away || gap) {
@@ -195,8 +196,13 @@ void manager_tick(struct manager *m, uint64_t now_ms, bool connected)
         tasks_excuse(m->tasks, now_ms, m->settings.result_margin_s * 1000);
     }
     on_tick(m, now_ms);
-    if (m->unsaved)
-        remember(m);
+    settle_tick(m, now_ms);
+}
+
+void manager_settle(struct manager *m, uint64_t now_ms)
+{
+    assert(m != NULL && m->magic == MANAGER_MAGIC);
+    settle(m, now_ms);
 }
 
 const struct manager_counters *manager_counters(const struct manager *m)
@@ -215,6 +221,9 @@ struct manager *manager_free(struct manager *m)
     ring_free(m->pins);
     images_close(m->images);
     pushes_free(m->pushes);
+    outbox_free(m->outbox);
+    store_close(m->store);
+    free(m->new_launches);
     free(m);
     return NULL;
 }

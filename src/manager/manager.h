@@ -17,7 +17,8 @@
 struct manager_settings {
     struct topic_space space;
     struct id client_id;       /* ours at the broker; also that of the holder of images */
-    const char *state_dir;     /* images and memory.json lie here; must outlive the manager */
+    const char *state_dir;     /* manager.db and blobs/ lie here; must outlive the manager */
+    const char *boot_id;       /* clock_boot(); must outlive the manager */
     uint64_t alive_interval_s; /* of the proplets' heartbeats */
     uint64_t lost_after_s;     /* offline that long: its tasks are given up */
     uint64_t result_margin_s;  /* after a task's own limit, until its result must be here */
@@ -57,19 +58,22 @@ struct manager_counters {
 
 struct manager;
 
-/* rules: kept, must outlive the manager
+/* Takes up what was recorded in state_dir: tasks go on, and what was recorded and
+ * perhaps not sent is sent at the first tick that finds the broker.
+ * rules: kept, must outlive the manager
+ * now_ms: clock_now_ms(); all later times are of the same clock
  * gives: *ret, to be ended with manager_free()
- * fails: ST_NOMEM; as images_open() and memory_load(); with a sentence */
+ * fails: ST_NOMEM; as store_open(), migrate_files() and images_open(); with a sentence */
 MUST_CHECK enum status manager_new(const struct manager_settings *settings,
                                    const struct rules *rules, const struct manager_out *out,
-                                   struct manager **ret, struct why *why);
+                                   uint64_t now_ms, struct manager **ret, struct why *why);
 
 /* Every filter that the manager wants to be subscribed to, in turn from index 0;
  * false at the end. ret_filter is the caller's. */
 bool manager_filter(const struct manager *m, size_t index, struct topic *ret_filter);
 
-/* A message came. Whatever is in it, it changes what it may or nothing.
- * now_ms: any clock that does not jump */
+/* A message came. Whatever is in it, it changes what it may or nothing. What it
+ * changed is recorded, and told to others, by the next manager_settle(). */
 void manager_message(struct manager *m, const struct mqtt_message *message, uint64_t now_ms);
 
 /* Time passed: ends what is overdue. To be called about every 0.5 s.
@@ -77,9 +81,14 @@ void manager_message(struct manager *m, const struct mqtt_message *message, uint
  * silence, and everybody gets his full time again when it is back. */
 void manager_tick(struct manager *m, uint64_t now_ms, bool connected);
 
+/* The end of a burst of messages: records what they changed as one transaction,
+ * and then sends what is recorded. */
+void manager_settle(struct manager *m, uint64_t now_ms);
+
 const struct manager_counters *manager_counters(const struct manager *m);
 
-/* Publishes nothing: tasks that run go on, their proplets do not need us. */
+/* Publishes nothing and records nothing, as a crash would (call manager_settle()
+ * before): tasks that run go on, their proplets do not need us. */
 struct manager *manager_free(struct manager *m);
 
 #endif

@@ -39,7 +39,7 @@ void on_forward(struct manager *m, const struct forward_rule *rule,
     forward.properties[forward.property_count++] =
         (struct mqtt_property){.key = "topic", .value = message->topic};
 
-    enum status status = m->out.publish(m->out.owner, &forward);
+    enum status status = transmit(m, &forward);
     if (status != ST_OK) {
         refuse(m, message->topic, status_name(status));
         return;

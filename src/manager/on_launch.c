@@ -1,8 +1,9 @@
 /* A message that launches tasks: one for each participant, each of which ends in
  * a named state, whatever happens (PROTOCOL 1.7, 1.2, 1.4).
  *
- * A task is RUNNING in the table before its start is sent: however fast its
- * result comes, nothing is written over it. */
+ * A task is RUNNING in the table, and recorded, before its start is sent: however
+ * fast its result comes, nothing is written over it, and whatever happens in
+ * between, its start is sent. */
 #include "manager/internal.h"
 
 #include <assert.h>
@@ -65,22 +66,20 @@ static void fill_start(const struct making *k, const struct id *task_id,
 
 static enum status send_own(struct making *k, const struct start_msg *start)
 {
-    return send_text_to(k->m, "control/manager/start", &start->proplet_id,
-                        start_msg_encode(start, (struct view){0}));
+    return send_later(k->m, OUTGOING_START, &start->task_id, "control/manager/start",
+                      &start->proplet_id, start_msg_encode(start, (struct view){0}));
 }
 
 /* Propeller's proplets get the module with the start, as base64: four bytes for
- * three, and the whole must still be one message. */
+ * three, and the whole must still be one message. It is put in when it is sent. */
 static enum status send_shared(struct making *k, const struct start_msg *start)
 {
-    struct view module;
-    enum status status = images_load(k->m->images, &k->image.digest, &module, NULL);
-    if (status != ST_OK)
-        return status;
-    size_t size = (module.size + 2) / 3 * 4;
+    size_t size = (k->image.size + 2) / 3 * 4;
     if (size + CONTROL_SIZE_MAX > MESSAGE_SIZE_MAX || size + k->inline_bytes > LAUNCH_INLINE_MAX)
         return ST_LIMIT;
-    status = send_text(k->m, "control/manager/start", start_msg_encode(start, module));
+    enum status status =
+        send_later(k->m, OUTGOING_START_INLINE, &start->task_id, "control/manager/start", NULL,
+                   start_msg_encode(start, (struct view){0}));
     if (status == ST_OK)
         k->inline_bytes += size;
     return status;
@@ -100,10 +99,8 @@ static enum status start_task(struct making *k, const struct id *task_id,
     enum status status = change_task(k->m, task_id, TASK_RUNNING, "started", "", k->now_ms);
     if (status == ST_OK)
         status = own ? send_own(k, &start) : send_shared(k, &start);
-    if (status == ST_OK) {
-        k->m->counters.starts++;
+    if (status == ST_OK)
         return ST_OK;
-    }
     char detail[TASK_DETAIL_SIZE];
     (void)snprintf(detail, sizeof detail, "its start could not be sent: %s", status_name(status));
     return change_task(k->m, task_id, TASK_FAILED, own ? "bad_start" : "image_unavailable", detail,
@@ -146,6 +143,23 @@ static void refuse(struct manager *m, const struct mqtt_message *message, const 
              log_quote(reason));
 }
 
+/* Why a launch cannot be accepted now; NULL: it can. Each task makes at most four
+ * messages: two events, a start and a stop. */
+static const char *no_room(const struct manager *m, const struct launch *launch)
+{
+    if (m->unrecorded)
+        return "it cannot be recorded now";
+    if (tasks_room(m->tasks) < launch->participant_count)
+        return "too many tasks have not ended";
+    if (outbox_count(m->outbox) + 2 * tasks_open(m->tasks) + 4 * launch->participant_count >
+        OUTGOING_MAX)
+        return "too many messages wait for the broker";
+    if (outbox_bytes(m->outbox) + launch->participant_count * launch->start_size >
+        OUTGOING_BYTES_MAX)
+        return "the starts of its tasks are too large together";
+    return NULL;
+}
+
 void on_launch(struct manager *m, const struct launch_rule *rule,
                const struct mqtt_message *message, uint64_t now_ms)
 {
@@ -161,17 +175,14 @@ void on_launch(struct manager *m, const struct launch_rule *rule,
         log_line(LOG_WARN, "launch.duplicate", "launch=%s, ignoring", launch.id.text);
         goto done;
     }
-    if (tasks_room(m->tasks) < launch.participant_count) {
-        refuse(m, message, "too many tasks have not ended");
-        goto done;
-    }
-    if (ring_put(m->launches, launch.id.text, NULL) != ST_OK) {
-        refuse(m, message, "no memory");
+    const char *reason = no_room(m, &launch);
+    if (reason == NULL && !remember_launch(m, &launch.id))
+        reason = "no memory";
+    if (reason != NULL) {
+        refuse(m, message, reason);
         goto done;
     }
     m->counters.launches++;
-    /* Before anything is started: whatever happens then, it is not done twice. */
-    remember(m);
     run(m, rule, &launch, now_ms);
 done:
     launch_done(&launch);

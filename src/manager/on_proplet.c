@@ -16,9 +16,7 @@ static void heard(struct manager *m, const struct proplet_msg *msg, const char *
                   uint64_t now_ms)
 {
     enum proplet_state was;
-    const struct proplet *before = proplets_find(m->proplets, &msg->proplet_id);
-    bool known = before != NULL;
-    bool unchanged = known && before->start_topic == msg->start_topic;
+    bool known = proplets_find(m->proplets, &msg->proplet_id) != NULL;
     enum status status =
         proplets_heard(m->proplets, &msg->proplet_id, msg->start_topic, metadata, now_ms, &was);
     if (status != ST_OK)
@@ -29,8 +27,6 @@ static void heard(struct manager *m, const struct proplet_msg *msg, const char *
     else if (was != PROPLET_ALIVE)
         log_line(LOG_INFO, "proplet.back", "proplet=%s was=%s", msg->proplet_id.text,
                  proplet_state_name(was));
-    if (status == ST_OK && !unchanged)
-        m->unsaved = true;
 }
 
 /* A device that registers again has restarted or only reconnected: which one,

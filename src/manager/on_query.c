@@ -82,9 +82,10 @@ static json_t *list_counters(const struct manager *m)
 
 static json_t *answer_status(const struct manager *m, uint64_t now_ms)
 {
-    return json_pack("{s:o, s:I, s:o, s:o, s:o}", "proplets", list_proplets(m, now_ms),
-                     "proplets_count", (json_int_t)proplets_count(m->proplets), "tasks",
-                     list_tasks(m), "images", list_images(m), "counters", list_counters(m));
+    return json_pack("{s:b, s:o, s:I, s:o, s:o, s:o}", "recorded", !m->unrecorded, "proplets",
+                     list_proplets(m, now_ms), "proplets_count",
+                     (json_int_t)proplets_count(m->proplets), "tasks", list_tasks(m), "images",
+                     list_images(m), "counters", list_counters(m));
 }
 
 /* ---- the others ---- */
@@ -171,6 +172,7 @@ void on_query(struct manager *m, const struct mqtt_message *message, uint64_t no
         log_line(LOG_WARN, "query.refused", "reason=\"no topic to answer on\", ignoring");
         return;
     }
+    settle(m, now_ms); /* what is told is recorded, or it is said that it is not */
     json_t *answer = answer_to(m, message->payload, now_ms);
     char *text = answer == NULL ? NULL : jsn_text(answer);
     json_decref(answer);
@@ -178,8 +180,7 @@ void on_query(struct manager *m, const struct mqtt_message *message, uint64_t no
         log_line(LOG_ERROR, "query.failed", "status=%s", status_name(ST_NOMEM));
         return;
     }
-    enum status status =
-        m->out.publish(m->out.owner, &(struct mqtt_message){.topic = message->response_topic,
+    enum status status = transmit(m, &(struct mqtt_message){.topic = message->response_topic,
                                                             .payload = view_text(text),
                                                             .correlation = message->correlation});
     if (status != ST_OK)

@@ -291,10 +291,9 @@ static void answer_part(struct manager *m, const struct get_msg *get,
     digest_hex(&get->digest, hex);
     (void)snprintf(number, sizeof number, "%u", get->part);
     topic_make(&m->settings.space, &topic, "registry/part", get->client_id.text, hex, number, NULL);
-    enum status status = m->out.publish(
-        m->out.owner,
-        &(struct mqtt_message){.topic = topic.text,
-                               .payload = manifest_part(manifest, module, get->part)});
+    enum status status =
+        transmit(m, &(struct mqtt_message){.topic = topic.text,
+                                           .payload = manifest_part(manifest, module, get->part)});
     if (status == ST_OK)
         m->counters.parts++;
     else

@@ -12,6 +12,7 @@ struct proplets {
     uint64_t lost_after_ms;
     uint32_t capacity;
     uint32_t count;
+    struct changes changes;
     struct proplet slots[]; /* (capacity,), the first count are in use */
 };
 
@@ -25,9 +26,11 @@ enum status proplets_new(uint32_t proplets_max, uint64_t interval_ms, uint64_t l
     t->capacity = proplets_max;
     t->silence_max_ms = interval_ms * 7 / 2;
     t->lost_after_ms = lost_after_ms;
-    enum status status = lookup_new(proplets_max, &t->lookup);
+    enum status status = changes_init(&t->changes, proplets_max);
+    if (status == ST_OK)
+        status = lookup_new(proplets_max, &t->lookup);
     if (status != ST_OK) {
-        free(t);
+        proplets_free(t);
         return status;
     }
     *ret = t;
@@ -35,8 +38,13 @@ enum status proplets_new(uint32_t proplets_max, uint64_t interval_ms, uint64_t l
 }
 
 /* The only place where a state changes. since_ms: of what is not alive. */
-static void change(struct proplet *p, enum proplet_state state, uint64_t since_ms)
+static void change(struct proplets *t, struct proplet *p, enum proplet_state state,
+                   uint64_t since_ms)
 {
+    bool was_present = proplet_present(p);
+    if (p->state != state &&
+        !(was_present && (state == PROPLET_ALIVE || state == PROPLET_EXPECTED)))
+        changes_mark(&t->changes, (uint32_t)(p - t->slots));
     p->state = state;
     p->offline_since_ms = proplet_present(p) ? 0 : since_ms;
 }
@@ -95,14 +103,18 @@ enum status proplets_heard(struct proplets *t, const struct id *id, enum start_t
         return ST_LIMIT;
     }
     if (copy != NULL) {
+        if (p->metadata == NULL || strcmp(p->metadata, copy) != 0)
+            changes_mark(&t->changes, (uint32_t)(p - t->slots));
         free(p->metadata);
         p->metadata = copy;
     }
     if (ret_was != NULL)
         *ret_was = p->state;
+    if (p->start_topic != start_topic)
+        changes_mark(&t->changes, (uint32_t)(p - t->slots));
     p->start_topic = start_topic;
     p->last_seen_ms = now_ms;
-    change(p, PROPLET_ALIVE, 0);
+    change(t, p, PROPLET_ALIVE, 0);
     return ST_OK;
 }
 
@@ -116,8 +128,39 @@ enum status proplets_expect(struct proplets *t, const struct id *id, enum start_
         return ST_LIMIT;
     p->start_topic = start_topic;
     p->last_seen_ms = now_ms;
-    change(p, PROPLET_EXPECTED, 0);
+    change(t, p, PROPLET_EXPECTED, 0);
     return ST_OK;
+}
+
+enum status proplets_restore(struct proplets *t, const struct proplet *proplet, uint64_t now_ms)
+{
+    char *metadata = NULL;
+    if (find(t, &proplet->id) != NULL)
+        return ST_EXISTS;
+    if (t->count >= t->capacity)
+        return ST_LIMIT;
+    if (proplet->metadata != NULL) {
+        if (strlen(proplet->metadata) > PROPLET_METADATA_MAX)
+            return ST_LIMIT;
+        metadata = strdup(proplet->metadata);
+        if (metadata == NULL)
+            return ST_NOMEM;
+    }
+    struct proplet *p = &t->slots[t->count++];
+    *p = (struct proplet){.id = proplet->id,
+                          .state = proplet->state,
+                          .start_topic = proplet->start_topic,
+                          .last_seen_ms = now_ms,
+                          .metadata = metadata};
+    if (!proplet_present(p))
+        p->offline_since_ms = now_ms;
+    lookup_put(t->lookup, (uint32_t)(p - t->slots), p->id.text);
+    return ST_OK;
+}
+
+struct changes *proplets_changes(struct proplets *t)
+{
+    return &t->changes;
 }
 
 bool proplets_gone(struct proplets *t, const struct id *id, uint64_t now_ms)
@@ -125,7 +168,7 @@ bool proplets_gone(struct proplets *t, const struct id *id, uint64_t now_ms)
     struct proplet *p = find(t, id);
     if (p == NULL || !proplet_present(p))
         return false;
-    change(p, PROPLET_OFFLINE, now_ms);
+    change(t, p, PROPLET_OFFLINE, now_ms);
     return true;
 }
 
@@ -141,9 +184,9 @@ bool proplets_check(struct proplets *t, size_t index, uint64_t now_ms)
     struct proplet *p = &t->slots[index];
     enum proplet_state before = p->state;
     if (proplet_present(p) && elapsed(now_ms, p->last_seen_ms) > t->silence_max_ms)
-        change(p, PROPLET_OFFLINE, p->last_seen_ms + t->silence_max_ms);
+        change(t, p, PROPLET_OFFLINE, p->last_seen_ms + t->silence_max_ms);
     if (p->state == PROPLET_OFFLINE && elapsed(now_ms, p->offline_since_ms) >= t->lost_after_ms)
-        change(p, PROPLET_LOST, p->offline_since_ms);
+        change(t, p, PROPLET_LOST, p->offline_since_ms);
     return p->state != before;
 }
 
@@ -200,6 +243,7 @@ struct proplets *proplets_free(struct proplets *t)
         return NULL;
     for (uint32_t i = 0; i < t->count; i++)
         free(t->slots[i].metadata);
+    changes_done(&t->changes);
     lookup_free(t->lookup);
     free(t);
     return NULL;

@@ -21,6 +21,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/status.h"
+#include "manager/changes.h"
 #include "wire/proplet_msg.h"
 
 enum proplet_state { PROPLET_ALIVE, PROPLET_EXPECTED, PROPLET_OFFLINE, PROPLET_LOST };
@@ -57,6 +58,16 @@ MUST_CHECK enum status proplets_heard(struct proplets *t, const struct id *id,
  * fails: ST_LIMIT (full and nobody is lost) */
 MUST_CHECK enum status proplets_expect(struct proplets *t, const struct id *id,
                                        enum start_topic start_topic, uint64_t now_ms);
+
+/* One that was recorded, into the next slot; PROPLET_EXPECTED, OFFLINE or LOST,
+ * from now on. It is as recorded, so not among the changes.
+ * fails: ST_EXISTS, ST_LIMIT (the table's size, or that of metadata), ST_NOMEM */
+MUST_CHECK enum status proplets_restore(struct proplets *t, const struct proplet *proplet,
+                                        uint64_t now_ms);
+
+/* The slots (see proplets_at()) whose id, start_topic, metadata or presence (there,
+ * offline or lost) are not as recorded. Whoever records them clears it. */
+struct changes *proplets_changes(struct proplets *t);
 
 /* The device is gone (its last will came). False: unknown, or not present anyway. */
 bool proplets_gone(struct proplets *t, const struct id *id, uint64_t now_ms);

@@ -229,6 +229,61 @@ static void states_have_names(void **state)
     assert_null(proplets_free(NULL));
 }
 
+static void what_is_recorded_is_restored_in_its_slots(void **state)
+{
+    struct proplets *t = *state;
+    const struct proplet there = {
+        .id = a, .state = PROPLET_EXPECTED, .start_topic = START_SHARED, .metadata = "{}"};
+    const struct proplet gone = {.id = b, .state = PROPLET_OFFLINE, .start_topic = START_OWN};
+    assert_int_equal(proplets_restore(t, &there, T0), ST_OK);
+    assert_int_equal(proplets_restore(t, &there, T0), ST_EXISTS);
+    assert_int_equal(proplets_restore(t, &gone, T0), ST_OK);
+    const struct proplet more = {.id = c, .state = PROPLET_LOST};
+    assert_int_equal(proplets_restore(t, &more, T0), ST_LIMIT);
+    assert_string_equal(proplets_at(t, 0)->id.text, "a");
+    assert_int_equal(proplets_at(t, 0)->start_topic, START_SHARED);
+    assert_string_equal(proplets_at(t, 0)->metadata, "{}");
+    assert_int_equal(state_of(t, &a), PROPLET_EXPECTED);
+    assert_int_equal(proplets_count(t), 2);
+    assert_int_equal(proplets_changes(t)->count, 0);
+    /* Who was offline has the whole time again to come back. */
+    assert_false(proplets_check(t, 1, T0 + LOST_AFTER - 1));
+    assert_true(proplets_check(t, 1, T0 + LOST_AFTER));
+    assert_int_equal(state_of(t, &b), PROPLET_LOST);
+}
+
+static size_t changes_now(struct proplets *t)
+{
+    size_t count = proplets_changes(t)->count;
+    changes_clear(proplets_changes(t));
+    return count;
+}
+
+static void only_what_is_recorded_of_a_device_is_a_change(void **state)
+{
+    struct proplets *t = *state;
+    hear(t, &a, T0);
+    hear(t, &b, T0);
+    assert_int_equal(changes_now(t), 2);
+    hear(t, &a, T0 + 10); /* a heartbeat is none */
+    assert_int_equal(changes_now(t), 0);
+    assert_int_equal(proplets_heard(t, &a, START_OWN, "{}", T0, NULL), ST_OK);
+    assert_int_equal(changes_now(t), 1);
+    assert_int_equal(proplets_heard(t, &a, START_OWN, "{}", T0, NULL), ST_OK);
+    assert_int_equal(changes_now(t), 0);
+    assert_int_equal(proplets_heard(t, &a, START_SHARED, NULL, T0, NULL), ST_OK);
+    assert_int_equal(proplets_changes(t)->list[0], 0);
+    assert_int_equal(changes_now(t), 1);
+    assert_true(proplets_gone(t, &b, T0));
+    assert_int_equal(proplets_changes(t)->list[0], 1);
+    assert_int_equal(changes_now(t), 1);
+    assert_true(proplets_check(t, 1, T0 + LOST_AFTER));
+    assert_int_equal(changes_now(t), 1);
+    hear(t, &b, T0);
+    hear(t, &b, T0);
+    assert_int_equal(changes_now(t), 1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -249,6 +304,8 @@ int main(void)
         TEST(who_is_lost_the_longest_makes_room),
         TEST(too_much_metadata_is_refused_whole),
         TEST(states_have_names),
+        TEST(what_is_recorded_is_restored_in_its_slots),
+        TEST(only_what_is_recorded_of_a_device_is_a_change),
     };
     return cmocka_run_group_tests_name("manager/proplets", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* What leaves the manager, beside answers: task events and stops. */
+/* What leaves the manager: answers at once, task events and stops by the outbox. */
 #include "manager/internal.h"
 
 #include <assert.h>
@@ -11,8 +11,8 @@ static enum status publish(struct manager *m, const struct topic *topic, char *t
 {
     enum status status = ST_NOMEM;
     if (text != NULL)
-        status = m->out.publish(
-            m->out.owner, &(struct mqtt_message){.topic = topic->text, .payload = view_text(text)});
+        status =
+            transmit(m, &(struct mqtt_message){.topic = topic->text, .payload = view_text(text)});
     free(text);
     if (status != ST_OK)
         log_line(LOG_ERROR, "publish.failed", "topic=%s status=%s", log_quote(topic->text),
@@ -20,18 +20,23 @@ static enum status publish(struct manager *m, const struct topic *topic, char *t
     return status;
 }
 
-enum status send_text(struct manager *m, const char *rest, char *text)
-{
-    struct topic topic;
-    topic_make(&m->settings.space, &topic, rest, NULL);
-    return publish(m, &topic, text);
-}
-
 enum status send_text_to(struct manager *m, const char *rest, const struct id *id, char *text)
 {
     struct topic topic;
     topic_make(&m->settings.space, &topic, rest, id->text, NULL);
     return publish(m, &topic, text);
+}
+
+enum status send_later(struct manager *m, enum outgoing_kind kind, const struct id *task_id,
+                       const char *rest, const struct id *id, char *text)
+{
+    struct topic topic;
+    topic_make(&m->settings.space, &topic, rest, id == NULL ? NULL : id->text, NULL);
+    enum status status = outbox_add(m->outbox, kind, task_id, topic.text, text);
+    if (status != ST_OK)
+        log_line(LOG_ERROR, "outbox.failed", "topic=%s task=%s status=%s", log_quote(topic.text),
+                 task_id->text, status_name(status));
+    return status;
 }
 
 json_t *task_event(const struct task *task)
@@ -58,8 +63,9 @@ enum status change_task(struct manager *m, const struct id *task_id, enum task_s
     const struct task *task = tasks_find(m->tasks, task_id);
     log_change(task);
     json_t *event = task_event(task);
-    /* An event that cannot be sent was logged; the change stands without it. */
-    (void)send_text(m, "control/manager/tasks", event == NULL ? NULL : jsn_text(event));
+    status = send_later(m, OUTGOING_EVENT, task_id, "control/manager/tasks", NULL,
+                        event == NULL ? NULL : jsn_text(event));
+    (void)status; /* logged; the change stands without it */
     json_decref(event);
     return ST_OK;
 }
@@ -69,9 +75,7 @@ void send_stop(struct manager *m, const struct task *task)
     const struct stop_msg msg = {.task_id = task->id, .proplet_id = task->proplet_id};
     const struct proplet *proplet = proplets_find(m->proplets, &task->proplet_id);
     bool own = proplet == NULL || proplet->start_topic == START_OWN;
-    char *text = stop_msg_encode(&msg);
-    enum status status = own ? send_text_to(m, "control/manager/stop", &msg.proplet_id, text)
-                             : send_text(m, "control/manager/stop", text);
-    if (status == ST_OK)
-        m->counters.stops++;
+    enum status status = send_later(m, OUTGOING_STOP, &msg.task_id, "control/manager/stop",
+                                    own ? &msg.proplet_id : NULL, stop_msg_encode(&msg));
+    (void)status; /* logged; the task ends by its deadline */
 }

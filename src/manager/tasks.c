@@ -24,6 +24,8 @@ struct tasks {
     uint32_t fresh;
     uint32_t *ended; /* (capacity,), a ring: slots of ended tasks in the order of their ends */
     uint32_t ended_first, ended_count;
+    uint64_t last_added, last_ended; /* numbers that were given */
+    struct changes changes;
     struct slot slots[]; /* (capacity,) */
 };
 
@@ -36,7 +38,8 @@ enum status tasks_new(uint32_t tasks_max, struct tasks **ret)
     t->capacity = tasks_max;
     t->oldest = t->newest = NO_SLOT;
     t->ended = calloc(tasks_max, sizeof *t->ended);
-    if (t->ended == NULL || lookup_new(tasks_max, &t->lookup) != ST_OK) {
+    if (t->ended == NULL || changes_init(&t->changes, tasks_max) != ST_OK ||
+        lookup_new(tasks_max, &t->lookup) != ST_OK) {
         tasks_free(t);
         return ST_NOMEM;
     }
@@ -89,7 +92,9 @@ enum status tasks_add(struct tasks *t, const struct id *id, const struct id *lau
                             .launch_id = *launch_id,
                             .proplet_id = *proplet_id,
                             .state = TASK_PENDING,
-                            .limit_ms = limit_ms};
+                            .limit_ms = limit_ms,
+                            .added = ++t->last_added};
+    changes_mark(&t->changes, i);
     lookup_put(t->lookup, i, s->task.id.text);
     link_newest(t, i);
     t->used_count++;
@@ -98,7 +103,12 @@ enum status tasks_add(struct tasks *t, const struct id *id, const struct id *lau
 
 size_t tasks_room(const struct tasks *t)
 {
-    return t->capacity - (t->used_count - t->ended_count);
+    return t->capacity - tasks_open(t);
+}
+
+size_t tasks_open(const struct tasks *t)
+{
+    return t->used_count - t->ended_count;
 }
 
 static void text_cut(char *ret, size_t size, const char *text)
@@ -123,8 +133,11 @@ enum status tasks_change(struct tasks *t, const struct id *id, enum task_state s
     text_cut(task->detail, sizeof task->detail, detail == NULL ? "" : detail);
     if (state == TASK_RUNNING)
         task->deadline_ms = now_ms + task->limit_ms;
-    if (task_ended(task))
+    changes_mark(&t->changes, i);
+    if (task_ended(task)) {
+        task->ended = ++t->last_ended;
         t->ended[(t->ended_first + t->ended_count++) % t->capacity] = i;
+    }
     return ST_OK;
 }
 
@@ -138,6 +151,7 @@ enum status tasks_close(struct tasks *t, const struct id *id, uint64_t deadline_
         return ST_EXISTS;
     task->closing = true;
     task->deadline_ms = deadline_ms;
+    changes_mark(&t->changes, i);
     return ST_OK;
 }
 
@@ -145,9 +159,75 @@ void tasks_excuse(struct tasks *t, uint64_t now_ms, uint64_t left_ms)
 {
     for (uint32_t i = 0; i < t->fresh; i++) {
         struct task *task = &t->slots[i].task;
-        if (t->slots[i].used && task->state == TASK_RUNNING && task->deadline_ms < now_ms + left_ms)
-            task->deadline_ms = now_ms + left_ms;
+        if (!t->slots[i].used || task->state != TASK_RUNNING ||
+            task->deadline_ms >= now_ms + left_ms)
+            continue;
+        task->deadline_ms = now_ms + left_ms;
+        changes_mark(&t->changes, i);
     }
+}
+
+enum status tasks_restore(struct tasks *t, const struct task *task)
+{
+    uint32_t i;
+    if (lookup_find(t->lookup, task->id.text, &i))
+        return ST_EXISTS;
+    if (t->fresh >= t->capacity)
+        return ST_LIMIT;
+    i = t->fresh++;
+    t->slots[i].used = true;
+    t->slots[i].task = *task;
+    lookup_put(t->lookup, i, t->slots[i].task.id.text);
+    t->used_count++;
+    return ST_OK;
+}
+
+static int by_added(const void *a, const void *b, void *arg)
+{
+    const struct slot *slots = arg;
+    uint64_t x = slots[*(const uint32_t *)a].task.added, y = slots[*(const uint32_t *)b].task.added;
+    return (x > y) - (x < y);
+}
+
+static int by_ended(const void *a, const void *b, void *arg)
+{
+    const struct slot *slots = arg;
+    uint64_t x = slots[*(const uint32_t *)a].task.ended, y = slots[*(const uint32_t *)b].task.ended;
+    return (x > y) - (x < y);
+}
+
+enum status tasks_restored(struct tasks *t)
+{
+    uint32_t count = t->fresh;
+    uint32_t *order = calloc((size_t)count + 1, sizeof *order);
+    if (order == NULL)
+        return ST_NOMEM;
+    for (uint32_t i = 0; i < count; i++)
+        order[i] = i;
+    qsort_r(order, count, sizeof *order, by_added, t->slots);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct task *task = &t->slots[order[i]].task;
+        link_newest(t, order[i]);
+        t->last_added = task->added;
+        if (task_ended(task))
+            t->ended[t->ended_count++] = order[i];
+    }
+    free(order);
+    qsort_r(t->ended, t->ended_count, sizeof *t->ended, by_ended, t->slots);
+    if (t->ended_count > 0)
+        t->last_ended = t->slots[t->ended[t->ended_count - 1]].task.ended;
+    return ST_OK;
+}
+
+struct changes *tasks_changes(struct tasks *t)
+{
+    return &t->changes;
+}
+
+const struct task *tasks_at(const struct tasks *t, uint32_t slot)
+{
+    assert(slot < t->fresh && t->slots[slot].used);
+    return &t->slots[slot].task;
 }
 
 const struct task *tasks_find(const struct tasks *t, const struct id *id)
@@ -194,6 +274,7 @@ struct tasks *tasks_free(struct tasks *t)
     if (t == NULL)
         return NULL;
     lookup_free(t->lookup);
+    changes_done(&t->changes);
     free(t->ended);
     free(t);
     return NULL;

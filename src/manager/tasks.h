@@ -19,6 +19,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/status.h"
+#include "manager/changes.h"
 
 #define TASK_REASON_SIZE 64
 #define TASK_DETAIL_SIZE 256
@@ -30,9 +31,10 @@ struct task {
     struct id launch_id;
     struct id proplet_id;
     enum task_state state;
-    uint64_t limit_ms;    /* how long it may be RUNNING */
-    uint64_t deadline_ms; /* of a RUNNING one */
-    bool closing;         /* its launch was closed: only its result is awaited */
+    uint64_t limit_ms;     /* how long it may be RUNNING */
+    uint64_t deadline_ms;  /* of a RUNNING one */
+    bool closing;          /* its launch was closed: only its result is awaited */
+    uint64_t added, ended; /* its number among all that were added, or ended; 0: not yet */
     char reason[TASK_REASON_SIZE];
     char detail[TASK_DETAIL_SIZE];
 };
@@ -47,8 +49,9 @@ MUST_CHECK enum status tasks_new(uint32_t tasks_max, struct tasks **ret);
 MUST_CHECK enum status tasks_add(struct tasks *t, const struct id *id, const struct id *launch_id,
                                  const struct id *proplet_id, uint64_t limit_ms);
 
-/* How many tasks can be added now. */
+/* How many tasks can be added now, and how many have not ended. */
 size_t tasks_room(const struct tasks *t);
+size_t tasks_open(const struct tasks *t);
 
 /* From state to state. RUNNING sets the deadline to now_ms + limit_ms.
  * reason, detail: cut to their size at a character's border; detail may be NULL
@@ -64,6 +67,17 @@ MUST_CHECK enum status tasks_close(struct tasks *t, const struct id *id, uint64_
 
 /* No RUNNING task has less than left_ms from now on. */
 void tasks_excuse(struct tasks *t, uint64_t now_ms, uint64_t left_ms);
+
+/* One that was recorded, into the next slot, as it was. It is not among the changes.
+ * fails: ST_EXISTS, ST_LIMIT (the table's size) */
+MUST_CHECK enum status tasks_restore(struct tasks *t, const struct task *task);
+/* After the last tasks_restore(): puts them in order. fails: ST_NOMEM */
+MUST_CHECK enum status tasks_restored(struct tasks *t);
+
+/* The slots of tasks that are not as recorded, and what is in a slot. Whoever
+ * records them clears it. */
+struct changes *tasks_changes(struct tasks *t);
+const struct task *tasks_at(const struct tasks *t, uint32_t slot);
 
 /* NULL: unknown. Valid until the next tasks_add(). */
 const struct task *tasks_find(const struct tasks *t, const struct id *id);

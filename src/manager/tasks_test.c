@@ -244,6 +244,68 @@ static void states_have_the_names_of_the_protocol(void **state)
     assert_null(tasks_free(NULL));
 }
 
+static size_t changes_now(struct tasks *t)
+{
+    size_t count = tasks_changes(t)->count;
+    changes_clear(tasks_changes(t));
+    return count;
+}
+
+static void each_change_is_one_to_record(void **state)
+{
+    struct tasks *t = *state;
+    struct id id = id_of_number(1);
+    add(t, 1);
+    assert_int_equal(change(t, 1, TASK_RUNNING, "started"), ST_OK);
+    assert_int_equal(tasks_changes(t)->list[0], 0);
+    assert_string_equal(tasks_at(t, 0)->id.text, "t1");
+    assert_int_equal(changes_now(t), 1); /* one slot, however often */
+    assert_int_equal(change(t, 1, TASK_RUNNING, "again"), ST_EXISTS);
+    assert_int_equal(changes_now(t), 0);
+    assert_int_equal(tasks_close(t, &id, 9000), ST_OK);
+    assert_int_equal(changes_now(t), 1);
+    tasks_excuse(t, 8000, 500); /* it has more than that */
+    assert_int_equal(changes_now(t), 0);
+    tasks_excuse(t, 9000, 500);
+    assert_int_equal(changes_now(t), 1);
+    assert_int_equal(change(t, 1, TASK_FAILED, "trap"), ST_OK);
+    assert_int_equal(changes_now(t), 1);
+}
+
+static void restored_tasks_keep_their_order_and_their_ends(void **state)
+{
+    struct tasks *t = *state, *back;
+    const struct task *newest[3];
+    for (int n = 1; n <= 3; n++)
+        add(t, n);
+    assert_int_equal(change(t, 3, TASK_COMPLETED, "completed"), ST_OK);
+    add(t, 4); /* into the slot of 3, which had ended */
+    assert_int_equal(change(t, 2, TASK_FAILED, "trap"), ST_OK);
+    assert_int_equal(change(t, 1, TASK_FAILED, "trap"), ST_OK);
+
+    assert_int_equal(tasks_new(3, &back), ST_OK);
+    for (uint32_t slot = 0; slot < 3; slot++)
+        assert_int_equal(tasks_restore(back, tasks_at(t, slot)), ST_OK);
+    assert_int_equal(tasks_restore(back, tasks_at(t, 0)), ST_EXISTS);
+    struct task more = {.id = id_of_number(9)};
+    assert_int_equal(tasks_restore(back, &more), ST_LIMIT);
+    assert_int_equal(tasks_restored(back), ST_OK);
+    assert_int_equal(tasks_changes(back)->count, 0);
+    assert_int_equal(tasks_open(back), 1);
+    assert_int_equal(tasks_newest(back, newest, 3), 3);
+    assert_string_equal(newest[0]->id.text, "t4");
+    assert_string_equal(newest[1]->id.text, "t2");
+    assert_string_equal(newest[2]->id.text, "t1");
+    /* Room is made in the order of their ends. */
+    add(back, 5);
+    assert_null(find(back, 2));
+    add(back, 6);
+    assert_null(find(back, 1));
+    assert_non_null(find(back, 4));
+    assert_int_equal(find(back, 6)->added, 6);
+    back = tasks_free(back);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -263,6 +325,8 @@ int main(void)
         TEST(a_closed_task_waits_for_its_result_only_once),
         TEST(a_long_detail_is_cut_between_characters),
         TEST(states_have_the_names_of_the_protocol),
+        TEST(each_change_is_one_to_record),
+        TEST(restored_tasks_keep_their_order_and_their_ends),
     };
     return cmocka_run_group_tests_name("manager/tasks", tests, NULL, NULL);
 }

@@ -32,9 +32,14 @@
 #define METRICS_MAX             32
 #define METRIC_NAME_MAX         ((size_t)64)
 #define MODEL_NAMES_MAX         1000
-#define MODEL_VERSIONS_MAX      10000             /* in one store */
-#define MODEL_INDEX_SIZE_MAX    ((size_t)8 << 20) /* all of them as one message */
-#define MODELS_CACHED_MAX       32                /* by the coordinator */
+#define MODEL_VERSIONS_MAX      10000              /* in one store */
+#define MODEL_INDEX_SIZE_MAX    ((size_t)16 << 20) /* all of them as one message */
+#define MODEL_METRICS_SIZE_MAX  ((size_t)512)      /* JSON, in the record of a version */
+#define MODEL_CHANNELS_MAX      4096               /* in one store */
+#define MODEL_EVENTS_MAX        20000              /* of a store's history */
+#define MODEL_EVENTS_SHOWN_MAX  1000               /* in one answer */
+#define MODEL_REASON_MAX        ((size_t)200)      /* why a channel was moved */
+#define MODELS_CACHED_MAX       32                 /* by the coordinator */
 #define MODELS_CACHED_BYTES_MAX ((size_t)128 << 20)
 
 /* Rounds. */

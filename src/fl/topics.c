@@ -40,6 +40,11 @@ void fl_topic_model(const struct model_ref *ref, char ret[FL_TOPIC_SIZE])
                 (unsigned long long)ref->version);
 }
 
+void fl_topic_channel(const struct id *name, const struct id *channel, char ret[FL_TOPIC_SIZE])
+{
+    write_topic(ret, MODEL_PREFIX "%s/channels/%s", name->text, channel->text);
+}
+
 enum status fl_version_parse(const char *text, uint64_t *ret_version)
 {
     assert(text != NULL && ret_version != NULL);

@@ -13,6 +13,7 @@
 #define FL_MODEL_PUBLISH "fl/models/publish"
 #define FL_MODEL_INDEX   "fl/models/index"
 #define FL_MODEL_REFUSED "fl/models/refused"
+#define FL_MODEL_CONTROL "fl/models/control"
 #define FL_MODEL_ALL     "fl/models/+"
 
 void fl_topic_update(const struct id *round, const struct id *proplet, char ret[FL_TOPIC_SIZE]);
@@ -32,6 +33,9 @@ struct model_ref {
 };
 
 void fl_topic_model(const struct model_ref *ref, char ret[FL_TOPIC_SIZE]);
+
+/* fl/models/{name}/channels/{channel}, which says what a channel points at. */
+void fl_topic_channel(const struct id *name, const struct id *channel, char ret[FL_TOPIC_SIZE]);
 
 /* Reads such a topic. fails: ST_INVALID (another topic; leading zeros; no name) */
 MUST_CHECK enum status fl_model_ref_parse(const char *topic, struct model_ref *ret_ref);

@@ -2,7 +2,6 @@
  * server.h to a broker. */
 #include <stdio.h>
 
-#include "fl/topics.h"
 #include "model_server/server.h"
 #include "service/service.h"
 
@@ -14,7 +13,7 @@ struct program {
     const char *id;
     const char *models_dir;
     const char *initial;
-    uint64_t retain;
+    uint64_t retain, keep;
     struct service *service;
     struct server *server;
 };
@@ -46,8 +45,7 @@ static void on_connected(void *owner)
 static void on_tick(void *owner, uint64_t now_ms)
 {
     struct program *p = owner;
-    (void)now_ms;
-    server_tick(p->server);
+    server_tick(p->server, now_ms);
 }
 
 static enum options_result read_settings(struct program *p, int argc, char **argv)
@@ -80,6 +78,15 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
          .target = &p->retain,
          .min = 1,
          .max = SERVER_RETAIN_MAX},
+        {.flag = "keep",
+         .fallback = "0",
+         .help = "delete versions older than the newest N of a name, unless a channel or an open "
+                 "round needs them (0: delete nothing)",
+         .value = "N",
+         .kind = OPTION_NUMBER,
+         .target = &p->keep,
+         .min = 0,
+         .max = SERVER_RETAIN_MAX},
     };
     const struct options o = {
         .program = "fml-model-server",
@@ -100,8 +107,10 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
 /* gives: p->server and p->service */
 static enum status open_all(struct program *p)
 {
-    const struct server_settings settings = {
-        .folder = p->models_dir, .initial = p->initial, .retain = (size_t)p->retain};
+    const struct server_settings settings = {.folder = p->models_dir,
+                                             .initial = p->initial,
+                                             .retain = (size_t)p->retain,
+                                             .keep = (size_t)p->keep};
     const struct server_out out = {
         .publish = publish, .unacknowledged = unacknowledged, .owner = p};
     const struct service_hooks hooks = {
@@ -116,8 +125,8 @@ static enum status open_all(struct program *p)
     enum status status = server_new(&settings, &out, &p->server);
     if (status == ST_OK)
         status = service_new(&p->common, &hooks, &p->service);
-    if (status == ST_OK)
-        status = mqtt_subscribe(service_mqtt(p->service), FL_MODEL_PUBLISH);
+    for (const char *const *topic = server_topics; *topic != NULL && status == ST_OK; topic++)
+        status = mqtt_subscribe(service_mqtt(p->service), *topic);
     return status;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/jsn.h"
+#include "fl/metrics.h"
 #include "io/clock.h"
 #include "service/log.h"
 
@@ -103,11 +104,70 @@ static bool read_round(struct publication *p, const struct mqtt_message *m,
     return true;
 }
 
+/* ---- where it comes from ---- */
+
+/* A user property binds its sender. Metadata of the same name may come from any
+ * other tool, so what cannot be read there is not said. */
+static bool binds(struct publication *p, const struct mqtt_message *m, const char *key,
+                  const char *reason)
+{
+    return mqtt_message_property(m, key) == NULL || refuse(p, "malformed", reason);
+}
+
+static const char *said(const struct mqtt_message *m, const struct model *model, const char *key,
+                        const char *meta)
+{
+    const char *text = mqtt_message_property(m, key);
+    return text != NULL ? text : model_meta(model, meta);
+}
+
+static bool read_parent(struct publication *p, const struct mqtt_message *m,
+                        const struct model *model)
+{
+    const char *text = said(m, model, "parent", "parent");
+    p->facts.has_parent = text != NULL && fl_model_ref_parse(text, &p->facts.parent) == ST_OK;
+    return text == NULL || p->facts.has_parent ||
+           binds(p, m, "parent", "the parent is no topic of a version");
+}
+
+static bool read_count(struct publication *p, const struct mqtt_message *m,
+                       const struct model *model, const char *key, const char *meta, uint64_t *ret)
+{
+    const char *text = said(m, model, key, meta);
+    return text == NULL || fl_version_parse(text, ret) == ST_OK ||
+           binds(p, m, key, "a count is not a whole number from 0 to 2^53");
+}
+
+static bool read_metrics(struct publication *p, const struct mqtt_message *m,
+                         const struct model *model)
+{
+    const char *text = said(m, model, "metrics", "metrics");
+    json_t *object = NULL;
+    struct metrics metrics;
+    if (text == NULL)
+        return true;
+    bool fine = jsn_parse(view_text(text), CONTROL_SIZE_MAX, &object, NULL) == ST_OK &&
+                metrics_decode(object, &metrics, NULL) == ST_OK;
+    if (fine)
+        version_set_metrics(&p->facts, object);
+    json_decref(object);
+    return fine || binds(p, m, "metrics", "the metrics are no JSON object of numbers");
+}
+
+static bool read_lineage(struct publication *p, const struct mqtt_message *m,
+                         const struct model *model)
+{
+    return read_round(p, m, model) && read_parent(p, m, model) &&
+           read_count(p, m, model, "contributors", "contributors", &p->facts.contributors) &&
+           read_count(p, m, model, "samples", "num_samples", &p->facts.samples) &&
+           read_metrics(p, m, model);
+}
+
 static bool read_publication(struct publication *p, const struct mqtt_message *m)
 {
     struct model *model = NULL;
     bool fine = read_model(p, m->payload, &model) && read_name(p, m, model) &&
-                read_version(p, m, model) && read_round(p, m, model);
+                read_version(p, m, model) && read_lineage(p, m, model);
     model_free(model);
     return fine;
 }
@@ -120,6 +180,9 @@ static bool cannot_store(struct publication *p, enum status status)
     case ST_EXISTS:
         return refuse(p, "version_exists",
                       "this version has other bytes, and versions never change");
+    case ST_NOT_FOUND:
+        return refuse(p, "version_deleted",
+                      "this version was deleted, and a number is not used again");
     case ST_LIMIT:
         return refuse(p, "too_many_versions", "the store is full; give the server another folder");
     case ST_FULL:
@@ -129,10 +192,33 @@ static bool cannot_store(struct publication *p, enum status status)
     }
 }
 
+/* After the version itself: the one that made room for it on the topics and the one
+ * that `latest` pointed at may leave theirs. */
+static void publish_changes(struct server *s, const struct version *v, const struct model_ref *was)
+{
+    for (size_t i = 0; i < store_count(s->store); i++) {
+        const struct version *other = store_at(s->store, i);
+        bool left = id_equal(&other->ref.name, &v->ref.name) && other != v &&
+                    !version_is_deleted(other) &&
+                    (v->ordinal - other->ordinal == s->settings.retain ||
+                     (was != NULL && other->ref.version == was->version));
+        if (left)
+            topic_follows(s, other, true);
+    }
+    const struct id latest = {CHANNEL_LATEST};
+    publish_index(s);
+    publish_channel(s, store_channel(s->store, &v->ref.name, &latest));
+    prune_after(s, v);
+}
+
 static bool store_and_publish(struct server *s, struct publication *p, struct view bytes)
 {
     size_t before = store_count(s->store);
     const struct version *v;
+    const struct id latest = {CHANNEL_LATEST};
+    const struct channel *c = store_channel(s->store, &p->facts.ref.name, &latest);
+    struct model_ref was = {p->facts.ref.name, c == NULL ? 0 : c->version};
+    bool had_latest = c != NULL;
     clock_text(p->facts.created_at);
     enum status status = store_add(s->store, &p->facts, bytes, &v);
     if (status != ST_OK)
@@ -143,10 +229,8 @@ static bool store_and_publish(struct server *s, struct publication *p, struct vi
              "model=%s version=%llu bytes=%zu", v->ref.name.text,
              (unsigned long long)v->ref.version, bytes.size);
     publish_version(s, v, bytes);
-    if (is_new) {
-        clear_aged(s, v);
-        publish_index(s);
-    }
+    if (is_new)
+        publish_changes(s, v, had_latest ? &was : NULL);
     return true;
 }
 

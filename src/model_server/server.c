@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/jsn.h"
 #include "io/clock.h"
 #include "io/file.h"
 #include "service/log.h"
@@ -27,6 +28,11 @@ static bool is_aged(const struct server *s, const struct version *v)
     return store_newest(s->store, &v->ref.name)->ordinal - v->ordinal >= s->settings.retain;
 }
 
+bool is_on_topic(const struct server *s, const struct version *v)
+{
+    return !version_is_deleted(v) && (!is_aged(s, v) || store_is_pointed_at(s->store, v));
+}
+
 void publish_version(struct server *s, const struct version *v, struct view bytes)
 {
     char topic[FL_TOPIC_SIZE], digest[DIGEST_TEXT_SIZE];
@@ -34,41 +40,51 @@ void publish_version(struct server *s, const struct version *v, struct view byte
     digest_text(&v->digest, digest);
     send_message(s, &(struct mqtt_message){.topic = topic,
                                            .payload = bytes,
-                                           .retain = !is_aged(s, v),
+                                           .retain = is_on_topic(s, v),
                                            .properties = {{"digest", digest}},
                                            .property_count = 1});
 }
 
-void publish_index(struct server *s)
+static void clear(struct server *s, const struct version *v)
 {
-    char *text = store_index(s->store);
-    if (text == NULL) {
-        log_line(LOG_ERROR, "index.unmade", "reason=%s", status_name(ST_NOMEM));
-        return;
-    }
-    send_message(s, &(struct mqtt_message){
-                        .topic = FL_MODEL_INDEX, .payload = view_text(text), .retain = true});
+    char topic[FL_TOPIC_SIZE];
+    fl_topic_model(&v->ref, topic);
+    send_message(s, &(struct mqtt_message){.topic = topic, .retain = true});
+}
+
+static void send_retained(struct server *s, const char *topic, char *text)
+{
+    if (text == NULL)
+        log_line(LOG_ERROR, "publish.failed", "topic=%s reason=%s", log_quote(topic),
+                 status_name(ST_NOMEM));
+    else
+        send_message(
+            s, &(struct mqtt_message){.topic = topic, .payload = view_text(text), .retain = true});
     free(text);
 }
 
-void clear_aged(struct server *s, const struct version *newest)
+void publish_index(struct server *s)
 {
-    if (newest->ordinal <= s->settings.retain)
-        return;
-    uint64_t ordinal = newest->ordinal - s->settings.retain;
-    for (size_t i = store_count(s->store); i > 0; i--) {
-        const struct version *v = store_at(s->store, i - 1);
-        if (v->ordinal != ordinal || !id_equal(&v->ref.name, &newest->ref.name))
-            continue;
-        char topic[FL_TOPIC_SIZE];
-        fl_topic_model(&v->ref, topic);
-        send_message(s, &(struct mqtt_message){.topic = topic, .retain = true});
-        return;
-    }
+    send_retained(s, FL_MODEL_INDEX, store_index(s->store));
 }
 
-/* ---- after a connect ---- */
+void publish_channel(struct server *s, const struct channel *c)
+{
+    const struct model_ref ref = {c->model, c->version};
+    const struct version *v = store_find(s->store, &ref);
+    assert(v != NULL);
+    char topic[FL_TOPIC_SIZE], model[FL_TOPIC_SIZE], digest[DIGEST_TEXT_SIZE];
+    fl_topic_channel(&c->model, &c->name, topic);
+    fl_topic_model(&ref, model);
+    digest_text(&v->digest, digest);
+    json_t *object =
+        json_pack("{s:I, s:s, s:s, s:s, s:s}", "version", (json_int_t)c->version, "topic", model,
+                  "digest", digest, "moved_at", c->moved_at, "why", c->why);
+    send_retained(s, topic, object == NULL ? NULL : jsn_text(object));
+    json_decref(object);
+}
 
+/* Its bytes as they are on disk, if they are right. */
 static void announce(struct server *s, const struct version *v)
 {
     struct bytes bytes = {0};
@@ -82,40 +98,77 @@ static void announce(struct server *s, const struct version *v)
     bytes_done(&bytes);
 }
 
+void topic_follows(struct server *s, const struct version *v, bool was_on_topic)
+{
+    bool is = is_on_topic(s, v);
+    if (is && !was_on_topic)
+        announce(s, v);
+    else if (!is && was_on_topic)
+        clear(s, v);
+}
+
+/* ---- after a connect ---- */
+
 static bool may_announce_more(const struct server *s)
 {
     return s->out.unacknowledged(s->out.owner) < ANNOUNCE_MESSAGES_MAX &&
            s->announced_bytes < ANNOUNCE_BYTES_MAX;
 }
 
-void server_tick(struct server *s)
+/* False: the broker must first take what it was sent. */
+static bool announce_versions(struct server *s)
 {
-    assert(s != NULL && s->magic == SERVER_MAGIC);
+    while (s->announced < store_count(s->store)) {
+        const struct version *v = store_at(s->store, s->announced);
+        if (is_on_topic(s, v)) {
+            if (!may_announce_more(s))
+                return false;
+            announce(s, v);
+        }
+        if (++s->announced == store_count(s->store))
+            publish_index(s);
+    }
+    return true;
+}
+
+static bool announce_channels(struct server *s)
+{
+    while (s->announced_channels < store_channel_count(s->store)) {
+        if (!may_announce_more(s))
+            return false;
+        publish_channel(s, store_channel_at(s->store, s->announced_channels++));
+    }
+    return true;
+}
+
+static void announce_more(struct server *s)
+{
     if (!s->announcing)
         return;
     if (s->out.unacknowledged(s->out.owner) == 0)
         s->announced_bytes = 0;
-    while (s->announced < store_count(s->store)) {
-        const struct version *v = store_at(s->store, s->announced);
-        if (!is_aged(s, v)) {
-            if (!may_announce_more(s))
-                return;
-            announce(s, v);
-        }
-        s->announced++;
-    }
-    publish_index(s);
+    if (!announce_versions(s) || !announce_channels(s))
+        return;
     s->announcing = false;
     log_line(LOG_INFO, "models.announced", "versions=%zu", store_count(s->store));
+}
+
+void server_tick(struct server *s, uint64_t now_ms)
+{
+    assert(s != NULL && s->magic == SERVER_MAGIC);
+    announce_more(s);
+    prune_tick(s, now_ms);
 }
 
 void server_connected(struct server *s)
 {
     assert(s != NULL && s->magic == SERVER_MAGIC);
     s->announcing = true;
-    s->announced = 0;
-    server_tick(s);
+    s->announced = s->announced_channels = 0;
+    announce_more(s);
 }
+
+const char *const server_topics[] = {FL_MODEL_PUBLISH, FL_MODEL_CONTROL, SERVER_ANSWERS, NULL};
 
 void server_message(struct server *s, const struct mqtt_message *m)
 {
@@ -124,6 +177,10 @@ void server_message(struct server *s, const struct mqtt_message *m)
         log_line(LOG_WARN, "message.retained", "topic=%s, ignoring", log_quote(m->topic));
     else if (strcmp(m->topic, FL_MODEL_PUBLISH) == 0)
         on_publish(s, m);
+    else if (strcmp(m->topic, FL_MODEL_CONTROL) == 0)
+        on_control(s, m);
+    else if (strcmp(m->topic, SERVER_ANSWERS) == 0)
+        prune_answered(s, m);
     else
         log_line(LOG_WARN, "message.unknown", "topic=%s", log_quote(m->topic));
 }
@@ -209,6 +266,7 @@ enum status server_new(const struct server_settings *settings, const struct serv
     if (s == NULL)
         return ST_NOMEM;
     s->magic = SERVER_MAGIC;
+    s->questions = clock_now_ms() << 20; /* an answer to an earlier process is none of ours */
     s->settings = *settings;
     s->out = *out;
     struct why why = {0};

@@ -11,12 +11,17 @@
 #define SERVER_DEFAULT_NAME "global_model"
 #define SERVER_RETAIN_MAX   MODEL_VERSIONS_MAX
 
+/* Where the coordinator's answers come (MQTT 5 response topic). */
+#define SERVER_ANSWERS "fml/answers/fml-model-server"
+
 struct server;
 
 struct server_settings {
     const char *folder;  /* where the versions lie */
     const char *initial; /* file of version 0; NULL: the FML demo's model of four zeros */
     size_t retain;       /* newest versions of each name on their topics, 1..SERVER_RETAIN_MAX */
+    size_t keep;         /* newest versions of each name that are never deleted; after each
+                          * publication older ones are, if nothing needs them. 0: all are kept */
 };
 
 struct server_out {
@@ -33,11 +38,15 @@ struct server_out {
 MUST_CHECK enum status server_new(const struct server_settings *settings,
                                   const struct server_out *out, struct server **ret);
 
+/* The topics to subscribe to; ends with NULL. */
+extern const char *const server_topics[];
+
 /* The broker may be a new one: everything is published again, oldest first, then
- * the index. A few at a time, so that memory stays bounded; the rest with
- * server_tick(). */
+ * the index, then the channels. A few at a time, so that memory stays bounded; the
+ * rest with server_tick(). */
 void server_connected(struct server *s);
-void server_tick(struct server *s);
+/* now_ms: of a clock that never jumps */
+void server_tick(struct server *s, uint64_t now_ms);
 
 /* One message came. m is borrowed for the call; nothing in it is trusted. */
 void server_message(struct server *s, const struct mqtt_message *m);

@@ -28,6 +28,7 @@ struct sent {
     size_t size;
     bool retain;
     char digest[DIGEST_TEXT_SIZE];
+    uint64_t correlation; /* of a question */
 };
 
 struct world {
@@ -36,6 +37,8 @@ struct world {
     struct server *server;
     struct sent sent[SENT_MAX];
     size_t sent_count, read;
+    char channel[2048]; /* what was said last on the topic of a channel */
+    size_t channels;    /* how often */
     size_t unacknowledged;
     bool broker_is_slow; /* acknowledges nothing by itself */
 };
@@ -45,12 +48,21 @@ static struct world world;
 static enum status publish(void *owner, const struct mqtt_message *m)
 {
     struct world *w = owner;
+    if (strstr(m->topic, "/channels/") != NULL) { /* kept beside the others */
+        assert_true(m->retain);
+        w->channels++;
+        (void)snprintf(w->channel, sizeof w->channel, "%s %.*s", m->topic, (int)m->payload.size,
+                       (const char *)m->payload.data);
+        return ST_OK;
+    }
     assert_true(w->sent_count < SENT_MAX);
     struct sent *s = &w->sent[w->sent_count++];
     const char *digest = mqtt_message_property(m, "digest");
     (void)snprintf(s->topic, sizeof s->topic, "%s", m->topic);
     (void)snprintf(s->digest, sizeof s->digest, "%s", digest == NULL ? "" : digest);
     s->retain = m->retain;
+    if (m->correlation.size == sizeof s->correlation)
+        memcpy(&s->correlation, m->correlation.data, sizeof s->correlation);
     s->size = m->payload.size;
     s->text = calloc(1, s->size + 1);
     assert_non_null(s->text);
@@ -185,7 +197,7 @@ static void missions_first_model_is_on_its_topic(void **state)
     expect_version(V(0), view_text(FIRST));
     expect_index(1);
     nothing_more();
-    server_tick(world.server);
+    server_tick(world.server, 1);
     nothing_more();
 }
 
@@ -216,12 +228,12 @@ static void slow_broker_gets_a_few_at_a_time(void **state)
     world.broker_is_slow = true;
     size_t before = world.sent_count;
     server_connected(world.server);
-    server_tick(world.server);
+    server_tick(world.server, 1);
     size_t burst = world.sent_count - before;
     assert_true(burst >= 1 && burst <= 16);
     for (int i = 0; i < 40; i++) {
         world.unacknowledged = 0;
-        server_tick(world.server);
+        server_tick(world.server, 1);
     }
     assert_int_equal(world.sent_count - before, 41); /* each once, and the index */
     world.read += 40;
@@ -507,6 +519,449 @@ static void only_the_newest_of_a_name_stay_on_their_topics(void **state)
     nothing_more();
 }
 
+/* ---- lineage ---- */
+
+static json_t *newest_record(void)
+{
+    const struct sent *s = next(FL_MODEL_INDEX);
+    json_t *object = json_loads(s->text, 0, NULL);
+    json_t *models = json_object_get(object, "models");
+    json_t *v = json_incref(json_array_get(models, json_array_size(models) - 1));
+    json_decref(object);
+    return v;
+}
+
+static void put_child(const char *key, const char *value)
+{
+    struct mqtt_message m = {
+        .topic = FL_MODEL_PUBLISH,
+        .payload = view_text("{\"w\":[1],\"version\":1}"),
+        .properties = {{"round", "r-1"},
+                       {"parent", V(0)},
+                       {"contributors", "8"},
+                       {"samples", "4000"},
+                       {"metrics", "{\"accuracy\":0.5}"}},
+        .property_count = 5,
+    };
+    for (size_t i = 0; i < m.property_count; i++)
+        if (key != NULL && strcmp(m.properties[i].key, key) == 0)
+            m.properties[i].value = value;
+    server_message(world.server, &m);
+}
+
+static void lineage_of_a_version_is_in_its_record(void **state)
+{
+    (void)state;
+    put_child(NULL, NULL);
+    world.read++;
+    json_t *v = newest_record();
+    assert_string_equal(json_string_value(json_object_get(v, "parent")), V(0));
+    assert_string_equal(json_string_value(json_object_get(v, "round_id")), "r-1");
+    assert_int_equal(json_integer_value(json_object_get(v, "contributors")), 8);
+    assert_int_equal(json_integer_value(json_object_get(v, "samples")), 4000);
+    json_t *metrics = json_object_get(v, "metrics");
+    assert_true(json_real_value(json_object_get(metrics, "accuracy")) == 0.5);
+    json_decref(v);
+}
+
+static void lineage_that_cannot_be_read_is_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[][2] = {
+        {"parent", "resnet50"},      {"contributors", "-1"},    {"contributors", "many"},
+        {"samples", "1e3"},          {"metrics", "accuracy=1"}, {"metrics", "{\"a\":\"b\"}"},
+        {"metrics", "{\"a\":1e999}"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        put_child(wrong[i][0], wrong[i][1]);
+        expect_refused("malformed");
+        nothing_more();
+    }
+    expect_versions_in_all(1);
+}
+
+static void metadata_binds_nobody(void **state)
+{
+    (void)state;
+    const struct model_shape shape = {.name = "w", .rank = 1, .shape = {2}};
+    struct model *m;
+    struct bytes bytes = {0};
+    assert_int_equal(model_new(&shape, 1, &m), ST_OK);
+    assert_int_equal(model_set_meta(m, "version", "1"), ST_OK);
+    assert_int_equal(model_set_meta(m, "parent", "resnet50"), ST_OK);
+    assert_int_equal(model_set_meta(m, "metrics", "good"), ST_OK);
+    assert_int_equal(model_set_meta(m, "contributors", "3"), ST_OK);
+    assert_int_equal(model_encode(m, MODEL_SAFETENSORS, &bytes), ST_OK);
+    model_free(m);
+    put_bytes(bytes_view(&bytes), NULL, NULL, NULL);
+    expect_version(V(1), bytes_view(&bytes));
+    bytes_done(&bytes);
+    json_t *v = newest_record();
+    assert_null(json_object_get(v, "parent"));
+    assert_null(json_object_get(v, "metrics"));
+    assert_int_equal(json_integer_value(json_object_get(v, "contributors")), 3);
+    json_decref(v);
+}
+
+/* ---- channels ---- */
+
+static void control(const char *text)
+{
+    server_message(world.server, &(struct mqtt_message){.topic = FL_MODEL_CONTROL,
+                                                        .payload = view_text(text),
+                                                        .response_topic = "me",
+                                                        .correlation = view_text("c-1")});
+}
+
+/* The next message, which must be an answer: json_decref() */
+static json_t *answered(void)
+{
+    json_t *object = json_loads(next("me")->text, 0, NULL);
+    assert_non_null(object);
+    return object;
+}
+
+static void expect_ok(bool moved)
+{
+    json_t *object = answered();
+    assert_true(json_is_true(json_object_get(object, "ok")));
+    assert_int_equal(json_is_true(json_object_get(object, "moved")), moved);
+    json_decref(object);
+}
+
+static void expect_error(const char *code)
+{
+    json_t *object = answered();
+    const char *found = json_string_value(json_object_get(object, "error"));
+    assert_string_equal(found == NULL ? "(none)" : found, code);
+    assert_true(strlen(json_string_value(json_object_get(object, "reason"))) > 5);
+    json_decref(object);
+    nothing_more();
+}
+
+static void expect_channel(const char *topic, uint64_t version)
+{
+    char start[256];
+    (void)snprintf(start, sizeof start, "%s {", topic);
+    assert_memory_equal(world.channel, start, strlen(start));
+    json_t *object = json_loads(strchr(world.channel, '{'), 0, NULL);
+    assert_int_equal(json_integer_value(json_object_get(object, "version")), version);
+    assert_non_null(json_object_get(object, "topic"));
+    assert_non_null(json_object_get(object, "digest"));
+    assert_non_null(json_object_get(object, "moved_at"));
+    assert_non_null(json_object_get(object, "why"));
+    json_decref(object);
+}
+
+#define CHANNEL(name) "fl/models/global_model/channels/" name
+#define REQUEST(what, channel, version)                                                            \
+    "{\"do\":\"" what "\",\"model\":\"global_model\",\"channel\":\"" channel                       \
+    "\",\"version\":" #version ",\"who\":\"ann\",\"reason\":\"accuracy fell\"}"
+
+/* Versions 1 to count, whose messages are passed over. */
+static void publish_some(int count)
+{
+    char text[64];
+    for (int i = 1; i <= count; i++) {
+        (void)snprintf(text, sizeof text, "{\"w\":[%d],\"version\":%d}", i, i);
+        put(text, NULL, NULL);
+    }
+    world.read = world.sent_count;
+}
+
+static void latest_is_said_after_each_publication_and_connect(void **state)
+{
+    (void)state;
+    put("{\"w\":[1],\"version\":4}", NULL, NULL);
+    expect_channel(CHANNEL("latest"), 4);
+    world.channel[0] = '\0';
+    server_connected(world.server);
+    expect_channel(CHANNEL("latest"), 4);
+    restart();
+    world.channel[0] = '\0';
+    server_connected(world.server);
+    expect_channel(CHANNEL("latest"), 4);
+}
+
+static void rollback_moves_the_pointer_and_nothing_else(void **state)
+{
+    (void)state;
+    publish_some(3);
+    control(REQUEST("rollback", "latest", 1));
+    expect_index(4);
+    expect_ok(true);
+    nothing_more();
+    expect_channel(CHANNEL("latest"), 1);
+
+    size_t said = world.channels;
+    control(REQUEST("rollback", "latest", 1)); /* a request may come twice */
+    expect_ok(false);
+    nothing_more();
+    assert_int_equal(world.channels, said);
+
+    control("{\"do\":\"history\",\"model\":\"global_model\",\"last\":2}");
+    json_t *object = answered(), *history = json_object_get(object, "history");
+    assert_int_equal(json_array_size(history), 2);
+    json_t *e = json_array_get(history, 1);
+    assert_string_equal(json_string_value(json_object_get(e, "do")), "rolled_back");
+    assert_string_equal(json_string_value(json_object_get(e, "who")), "ann");
+    assert_string_equal(json_string_value(json_object_get(e, "why")), "accuracy fell");
+    assert_int_equal(json_integer_value(json_object_get(e, "from")), 3);
+    assert_int_equal(json_integer_value(json_object_get(e, "to")), 1);
+    json_decref(object);
+
+    put("{\"w\":[9],\"version\":4}", NULL, NULL); /* a round that was open meanwhile */
+    expect_channel(CHANNEL("latest"), 4);
+}
+
+static void stable_is_pointed_by_hand_and_stays(void **state)
+{
+    (void)state;
+    publish_some(2);
+    control(REQUEST("rollback", "stable", 1));
+    expect_error("unknown_channel");
+    control(REQUEST("point", "stable", 2));
+    expect_index(3);
+    expect_ok(true);
+    expect_channel(CHANNEL("stable"), 2);
+    put("{\"w\":[9],\"version\":3}", NULL, NULL);
+    world.read = world.sent_count;
+    restart();
+    server_connected(world.server);
+    expect_channel(CHANNEL("stable"), 2);
+}
+
+static void move_that_cannot_be_is_refused_and_changes_nothing(void **state)
+{
+    (void)state;
+    publish_some(3);
+    control(REQUEST("rollback", "latest", 2));
+    world.read = world.sent_count;
+    size_t said = world.channels;
+    static const char *const cases[][2] = {
+        {REQUEST("rollback", "latest", 3), "not_older"},
+        {REQUEST("rollback", "latest", 9), "unknown_version"},
+        {REQUEST("point", "a/b", 1), "malformed"},
+        {"{\"do\":\"point\",\"model\":\"global_model\",\"channel\":\"latest\",\"version\":1}",
+         "malformed"}, /* no reason */
+        {"{\"do\":\"point\",\"model\":\"global_model\",\"channel\":\"latest\",\"version\":1,"
+         "\"reason\":\"x\",\"from\":3}",
+         "moved_meanwhile"},
+        {"{\"do\":\"point\",\"model\":\"other\",\"channel\":\"latest\",\"version\":1,"
+         "\"reason\":\"x\"}",
+         "unknown_version"},
+        {"{\"do\":\"point\",\"model\":\"global_model\",\"channel\":\"latest\",\"version\":1,"
+         "\"reason\":\"\\u001b[2J\"}",
+         "malformed"},
+        {"{\"do\":\"nothing\"}", "malformed"},
+        {"{}", "malformed"},
+        {"[", "malformed"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        control(cases[i][0]);
+        expect_error(cases[i][1]);
+    }
+    assert_int_equal(world.channels, said);
+    control("{\"do\":\"history\"}");
+    json_t *object = answered();
+    /* Four publications, one rollback. */
+    assert_int_equal(json_array_size(json_object_get(object, "history")), 5);
+    json_decref(object);
+}
+
+static void channel_is_never_moved_to_damaged_bytes(void **state)
+{
+    (void)state;
+    char path[128];
+    publish_some(2);
+    (void)snprintf(path, sizeof path, "%s/global_model_v1.json", world.folder);
+    assert_int_equal(file_write(path, view_text("{\"w\":[6],\"version\":1}")), ST_OK);
+    control(REQUEST("rollback", "latest", 1));
+    expect_error("corrupt");
+    control("{\"do\":\"fetch\",\"model\":\"global_model\",\"version\":1}");
+    expect_error("corrupt");
+    put("{\"w\":[1],\"version\":1}", NULL, NULL); /* repaired */
+    world.read = world.sent_count;
+    control(REQUEST("rollback", "latest", 1));
+    expect_index(3);
+    expect_ok(true);
+}
+
+static void retained_or_unanswerable_requests_are_bounded(void **state)
+{
+    (void)state;
+    publish_some(1);
+    size_t said = world.channels;
+    server_message(world.server,
+                   &(struct mqtt_message){.topic = FL_MODEL_CONTROL,
+                                          .payload = view_text(REQUEST("rollback", "latest", 0)),
+                                          .response_topic = "me",
+                                          .retain = true});
+    nothing_more();
+    assert_int_equal(world.channels, said);
+    /* Without a response topic it is done and nobody is told. */
+    server_message(world.server,
+                   &(struct mqtt_message){.topic = FL_MODEL_CONTROL,
+                                          .payload = view_text(REQUEST("rollback", "latest", 0))});
+    expect_index(2);
+    nothing_more();
+    expect_channel(CHANNEL("latest"), 0);
+}
+
+static void version_that_a_channel_points_at_stays_on_its_topic(void **state)
+{
+    (void)state;
+    world.settings.retain = 1;
+    restart();
+    publish_some(3); /* 0, 1 and 2 have left their topics */
+    control(REQUEST("point", "stable", 1));
+    expect_version(V(1), view_text("{\"w\":[1],\"version\":1}"));
+    expect_index(4);
+    expect_ok(true);
+    control(REQUEST("point", "stable", 3));
+    assert_int_equal(next(V(1))->size, 0);
+    expect_index(4);
+    expect_ok(true);
+    control(REQUEST("rollback", "latest", 2));
+    expect_version(V(2), view_text("{\"w\":[2],\"version\":2}"));
+    expect_index(4);
+    expect_ok(true);
+    put("{\"w\":[4],\"version\":4}", NULL, NULL); /* latest leaves 2; stable stays at 3 */
+    expect_version(V(4), view_text("{\"w\":[4],\"version\":4}"));
+    assert_int_equal(next(V(2))->size, 0);
+    expect_index(5);
+    nothing_more();
+}
+
+static void version_that_left_its_topic_can_be_fetched(void **state)
+{
+    (void)state;
+    world.settings.retain = 1;
+    restart();
+    publish_some(2);
+    control("{\"do\":\"fetch\",\"model\":\"global_model\",\"version\":1}");
+    const struct sent *s = next(V(1));
+    assert_false(s->retain);
+    assert_string_equal(s->text, "{\"w\":[1],\"version\":1}");
+    expect_ok(false);
+}
+
+/* ---- deleting ---- */
+
+#define PRUNE(keep) "{\"do\":\"prune\",\"keep\":" #keep ",\"who\":\"ann\",\"reason\":\"room\"}"
+
+/* Answers the question that must come next. open: JSON of the open rounds */
+static void coordinator_answers(const char *open)
+{
+    char text[512];
+    const struct sent *question = next(FL_ROUND_QUERY);
+    (void)snprintf(text, sizeof text, "{\"open\":%s,\"ended\":[]}", open);
+    server_message(world.server,
+                   &(struct mqtt_message){.topic = SERVER_ANSWERS,
+                                          .payload = view_text(text),
+                                          .correlation = view_of(&question->correlation, 8)});
+}
+
+static void expect_deleted(size_t count)
+{
+    json_t *object = answered();
+    assert_int_equal(json_array_size(json_object_get(object, "deleted")), count);
+    json_decref(object);
+}
+
+static bool file_is_there(int version)
+{
+    char path[128];
+    struct bytes bytes = {0};
+    (void)snprintf(path, sizeof path, "%s/global_model_v%d.json", world.folder, version);
+    enum status status = file_read(path, 1024, &bytes);
+    bytes_done(&bytes);
+    return status == ST_OK;
+}
+
+static void prune_deletes_only_what_nothing_needs(void **state)
+{
+    (void)state;
+    publish_some(5);
+    control(REQUEST("point", "stable", 1));
+    world.read = world.sent_count;
+    control(PRUNE(2));
+    /* 4 and 5 are the newest, 1 is stable, 3 is a base: 0 and 2 go. */
+    coordinator_answers("[{\"model_uri\":\"" V(3) "\"}]");
+    assert_int_equal(next(V(0))->size, 0);
+    assert_int_equal(next(V(2))->size, 0);
+    expect_index(6); /* the records stay */
+    expect_deleted(2);
+    nothing_more();
+    for (int i = 0; i <= 5; i++)
+        assert_int_equal(file_is_there(i), i != 0 && i != 2);
+
+    control(PRUNE(2)); /* again: nothing is left to delete */
+    coordinator_answers("[{\"model_uri\":\"" V(3) "\"}]");
+    expect_deleted(0);
+    control(REQUEST("point", "stable", 2));
+    expect_error("version_deleted");
+    put("{\"w\":[2],\"version\":2}", NULL, NULL);
+    expect_refused("version_deleted");
+    control("{\"do\":\"history\",\"last\":1}");
+    assert_non_null(strstr(next("me")->text, "\"do\":\"deleted\""));
+}
+
+static void prune_is_shown_before_it_is_done(void **state)
+{
+    (void)state;
+    publish_some(3);
+    control("{\"do\":\"prune\",\"keep\":1,\"dry_run\":true,\"reason\":\"room\"}");
+    coordinator_answers("[]");
+    expect_deleted(3);
+    nothing_more();
+    assert_true(file_is_there(0));
+}
+
+static void nothing_is_deleted_while_open_rounds_are_unknown(void **state)
+{
+    (void)state;
+    publish_some(3);
+    control(PRUNE(1));
+    world.read++; /* the question, which nobody answers */
+    server_tick(world.server, 1000);
+    control(PRUNE(1));
+    expect_error("busy");
+    server_tick(world.server, 5999);
+    nothing_more();
+    server_tick(world.server, 6000);
+    expect_error("rounds_unknown");
+    static const char *const answers[] = {"{}", "[{}]", "[{\"model_uri\":\"x\"}]"};
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        control(PRUNE(1));
+        coordinator_answers(answers[i]);
+        expect_error("rounds_unknown");
+    }
+    /* An answer to another question is no answer. */
+    control(PRUNE(1));
+    uint64_t other = next(FL_ROUND_QUERY)->correlation + 1;
+    server_message(world.server, &(struct mqtt_message){.topic = SERVER_ANSWERS,
+                                                        .payload = view_text("{\"open\":[]}"),
+                                                        .correlation = view_of(&other, 8)});
+    nothing_more();
+    for (int i = 0; i <= 3; i++)
+        assert_true(file_is_there(i));
+}
+
+static void keep_deletes_after_a_publication_and_is_off_by_default(void **state)
+{
+    (void)state;
+    publish_some(3);
+    for (size_t i = 0; i < world.sent_count; i++)
+        assert_string_not_equal(world.sent[i].topic, FL_ROUND_QUERY);
+    world.settings.keep = 2;
+    restart();
+    put("{\"w\":[4],\"version\":4}", NULL, NULL);
+    world.read += 2; /* the version, the index */
+    coordinator_answers("[{\"model_uri\":\"" V(0) "\"}]");
+    for (int i = 0; i <= 4; i++)
+        assert_int_equal(file_is_there(i), i != 1 && i != 2);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -532,6 +987,21 @@ int main(void)
         CASE(infinities_in_safetensors_are_refused),
         CASE(too_large_model_is_refused),
         CASE(only_the_newest_of_a_name_stay_on_their_topics),
+        CASE(lineage_of_a_version_is_in_its_record),
+        CASE(lineage_that_cannot_be_read_is_refused),
+        CASE(metadata_binds_nobody),
+        CASE(latest_is_said_after_each_publication_and_connect),
+        CASE(rollback_moves_the_pointer_and_nothing_else),
+        CASE(stable_is_pointed_by_hand_and_stays),
+        CASE(move_that_cannot_be_is_refused_and_changes_nothing),
+        CASE(channel_is_never_moved_to_damaged_bytes),
+        CASE(retained_or_unanswerable_requests_are_bounded),
+        CASE(version_that_a_channel_points_at_stays_on_its_topic),
+        CASE(version_that_left_its_topic_can_be_fetched),
+        CASE(prune_deletes_only_what_nothing_needs),
+        CASE(prune_is_shown_before_it_is_done),
+        CASE(nothing_is_deleted_while_open_rounds_are_unknown),
+        CASE(keep_deletes_after_a_publication_and_is_off_by_default),
     };
     return cmocka_run_group_tests_name("model_server/server", tests, NULL, NULL);
 }

@@ -18,6 +18,12 @@ struct store {
     char *folder;
     size_t count, capacity;
     struct version *versions; /* (count,), oldest first */
+    size_t channel_count, channel_capacity;
+    struct channel *channels;
+    size_t event_count, event_capacity;
+    struct event *events;    /* oldest first */
+    bool has_index;          /* index.json was read or written; then */
+    struct digest index_was; /* what is in it */
 };
 
 /* ---- paths ---- */
@@ -36,7 +42,7 @@ static enum status path_of(const struct store *s, const struct version *v, char 
     return size > 0 && size < PATH_MAX ? ST_OK : ST_LIMIT;
 }
 
-/* ---- the list ---- */
+/* ---- the lists ---- */
 
 size_t store_count(const struct store *s)
 {
@@ -68,136 +74,387 @@ const struct version *store_newest(const struct store *s, const struct id *name)
     return NULL;
 }
 
-static enum status make_room(struct store *s)
+size_t store_channel_count(const struct store *s)
 {
-    if (s->count == MODEL_VERSIONS_MAX)
+    assert(s != NULL && s->magic == STORE_MAGIC);
+    return s->channel_count;
+}
+
+const struct channel *store_channel_at(const struct store *s, size_t index)
+{
+    assert(index < store_channel_count(s));
+    return &s->channels[index];
+}
+
+const struct channel *store_channel(const struct store *s, const struct id *model,
+                                    const struct id *channel)
+{
+    for (size_t i = 0; i < store_channel_count(s); i++)
+        if (id_equal(&s->channels[i].model, model) && id_equal(&s->channels[i].name, channel))
+            return &s->channels[i];
+    return NULL;
+}
+
+bool store_is_pointed_at(const struct store *s, const struct version *v)
+{
+    for (size_t i = 0; i < store_channel_count(s); i++)
+        if (s->channels[i].version == v->ref.version &&
+            id_equal(&s->channels[i].model, &v->ref.name))
+            return true;
+    return false;
+}
+
+size_t store_event_count(const struct store *s)
+{
+    assert(s != NULL && s->magic == STORE_MAGIC);
+    return s->event_count;
+}
+
+const struct event *store_event_at(const struct store *s, size_t index)
+{
+    assert(index < store_event_count(s));
+    return &s->events[index];
+}
+
+/* Makes room for one more in an array. */
+static enum status grow(void **items, size_t *capacity, size_t count, size_t size, size_t max)
+{
+    if (count >= max)
         return ST_LIMIT;
-    if (s->count < s->capacity)
+    if (count < *capacity)
         return ST_OK;
-    size_t capacity = s->capacity == 0 ? GROWTH_FIRST : 2 * s->capacity;
-    struct version *grown = realloc(s->versions, capacity * sizeof *grown);
+    size_t larger = *capacity == 0 ? GROWTH_FIRST : 2 * *capacity;
+    void *grown = realloc(*items, larger * size);
     if (grown == NULL)
         return ST_NOMEM;
-    s->versions = grown;
-    s->capacity = capacity;
+    *items = grown;
+    *capacity = larger;
     return ST_OK;
 }
 
-/* There is room. */
-static void push(struct store *s, const struct version *v)
+static enum status push_version(struct store *s, const struct version *v)
 {
+    enum status status = grow((void **)&s->versions, &s->capacity, s->count, sizeof *s->versions,
+                              MODEL_VERSIONS_MAX);
+    if (status != ST_OK)
+        return status;
     const struct version *before = store_newest(s, &v->ref.name);
     uint64_t ordinal = before == NULL ? 1 : before->ordinal + 1;
     s->versions[s->count] = *v;
     s->versions[s->count++].ordinal = ordinal;
+    return ST_OK;
+}
+
+static enum status push_channel(struct store *s, const struct channel *c)
+{
+    enum status status = grow((void **)&s->channels, &s->channel_capacity, s->channel_count,
+                              sizeof *s->channels, MODEL_CHANNELS_MAX);
+    if (status == ST_OK)
+        s->channels[s->channel_count++] = *c;
+    return status;
+}
+
+/* However often channels are moved by hand, each version that can still come has
+ * its line. */
+static enum status push_event(struct store *s, const struct event *e)
+{
+    size_t reserved = e->kind == EVENT_PUBLISHED ? 0 : MODEL_VERSIONS_MAX - s->count;
+    enum status status = grow((void **)&s->events, &s->event_capacity, s->event_count,
+                              sizeof *s->events, MODEL_EVENTS_MAX - reserved);
+    if (status == ST_OK)
+        s->events[s->event_count++] = *e;
+    return status;
 }
 
 /* ---- the index, written ---- */
 
-static json_t *version_to_json(const struct version *v)
+/* takes: array, NULL fails and frees object. gives: object or NULL */
+static json_t *with(json_t *object, const char *key, json_t *array)
 {
-    char topic[FL_TOPIC_SIZE], digest[DIGEST_TEXT_SIZE];
-    fl_topic_model(&v->ref, topic);
-    digest_text(&v->digest, digest);
-    json_t *object = json_pack("{s:s, s:I, s:s, s:s, s:I, s:s, s:s}", "name", v->ref.name.text,
-                               "version", (json_int_t)v->ref.version, "topic", topic, "digest",
-                               digest, "size", (json_int_t)v->size, "form",
-                               model_form_name(v->form), "created_at", v->created_at);
-    if (object == NULL || v->round_id.text[0] == '\0' ||
-        json_object_set_new(object, "round_id", json_string(v->round_id.text)) == 0)
+    if (object != NULL && json_object_set_new(object, key, array) == 0)
         return object;
+    if (object == NULL)
+        json_decref(array);
     json_decref(object);
     return NULL;
 }
 
+/* takes: item. gives: array, or NULL */
+static json_t *appended(json_t *array, json_t *item)
+{
+    if (array != NULL && json_array_append_new(array, item) == 0)
+        return array;
+    if (array == NULL)
+        json_decref(item);
+    json_decref(array);
+    return NULL;
+}
+
+static json_t *index_to_json(const struct store *s)
+{
+    json_t *models = json_array(), *channels = json_array();
+    for (size_t i = 0; i < s->count && models != NULL; i++)
+        models = appended(models, version_to_json(&s->versions[i]));
+    for (size_t i = 0; i < s->channel_count && channels != NULL; i++)
+        channels = appended(channels, channel_to_json(&s->channels[i]));
+    return with(with(json_object(), "models", models), "channels", channels);
+}
+
 char *store_index(const struct store *s)
 {
-    json_t *array = json_array();
-    int failed = array == NULL;
-    for (size_t i = 0; i < store_count(s) && !failed; i++)
-        failed = json_array_append_new(array, version_to_json(&s->versions[i]));
-    json_t *object = failed ? NULL : json_pack("{s:O}", "models", array);
+    assert(s != NULL && s->magic == STORE_MAGIC);
+    json_t *object = index_to_json(s);
     char *text = object == NULL ? NULL : jsn_text(object);
     json_decref(object);
-    json_decref(array);
     return text;
 }
 
-static enum status write_index(const struct store *s)
+/* The digest of an object's text, as JSON. gives: a new reference; NULL: no memory */
+static json_t *check_of(const json_t *object)
+{
+    char *text = jsn_text(object), digest[DIGEST_TEXT_SIZE];
+    if (text == NULL)
+        return NULL;
+    struct digest d = digest_of(view_text(text));
+    digest_text(&d, digest);
+    free(text);
+    return json_string(digest);
+}
+
+/* What is in index.json; "check" is the digest of all the rest. */
+static char *file_text(const struct store *s)
+{
+    json_t *events = json_array();
+    for (size_t i = 0; i < s->event_count && events != NULL; i++)
+        events = appended(events, event_to_json(&s->events[i]));
+    json_t *object = with(index_to_json(s), "history", events);
+    if (object != NULL)
+        object = with(object, "check", check_of(object));
+    char *text = object == NULL ? NULL : jsn_text(object);
+    json_decref(object);
+    return text;
+}
+
+/* A write can fail after its rename: then the index is there all the same. */
+static bool index_is_as_it_was(const struct store *s, const char *path)
+{
+    struct bytes bytes = {0};
+    enum status status = file_read(path, MODEL_INDEX_SIZE_MAX, &bytes);
+    struct digest digest = digest_of(bytes_view(&bytes));
+    bytes_done(&bytes);
+    if (status != ST_OK)
+        return !s->has_index && status == ST_NOT_FOUND;
+    return s->has_index && digest_equal(&digest, &s->index_was);
+}
+
+/* Writes the lists as they are. ret_unchanged is set on failure. */
+static enum status save(struct store *s, bool *ret_unchanged)
 {
     char path[PATH_MAX];
+    *ret_unchanged = true;
     enum status status = path_of_index(s, path);
     if (status != ST_OK)
         return status;
-    char *text = store_index(s);
+    char *text = file_text(s);
     if (text == NULL)
         return ST_NOMEM;
-    status = file_write(path, view_text(text));
+    if (strlen(text) > MODEL_INDEX_SIZE_MAX) /* it could not be read again */
+        status = ST_LIMIT;
+    if (status == ST_OK) {
+        status = file_write(path, view_text(text));
+        if (status != ST_OK)
+            *ret_unchanged = index_is_as_it_was(s, path);
+    }
+    if (status == ST_OK) {
+        s->has_index = true;
+        s->index_was = digest_of(view_text(text));
+    }
     free(text);
     return status;
 }
 
-/* ---- the index, read: we wrote it, but the disk may have changed it ---- */
+/* ---- a change that may not come to be ---- */
 
-static enum status read_form(const json_t *object, struct version *v, struct why *why)
+struct undo {
+    size_t count, channel_count, event_count;
+    size_t moved; /* the channel that was moved, if it was there before */
+    struct channel channel;
+};
+
+static struct undo undo_of(const struct store *s)
 {
-    const char *form = "";
-    enum status status = jsn_str(object, "form", JSN_REQUIRED, 16, &form, why);
+    return (struct undo){.count = s->count,
+                         .channel_count = s->channel_count,
+                         .event_count = s->event_count,
+                         .moved = SIZE_MAX};
+}
+
+static void undo(struct store *s, const struct undo *u)
+{
+    s->count = u->count;
+    s->channel_count = u->channel_count;
+    s->event_count = u->event_count;
+    if (u->moved != SIZE_MAX)
+        s->channels[u->moved] = u->channel;
+}
+
+/* Moves or makes a channel and writes the history's line. */
+static enum status move(struct store *s, const struct event *what, struct undo *u)
+{
+    struct event e = *what;
+    struct channel c = {.model = e.model, .name = e.channel, .version = e.to};
+    memcpy(c.moved_at, e.at, sizeof c.moved_at);
+    memcpy(c.why, e.why, sizeof c.why);
+    const struct channel *there = store_channel(s, &e.model, &e.channel);
+    e.has_from = there != NULL;
+    e.from = there == NULL ? 0 : there->version;
+    enum status status = push_event(s, &e);
     if (status != ST_OK)
         return status;
-    v->form = strcmp(form, model_form_name(MODEL_JSON)) == 0 ? MODEL_JSON : MODEL_SAFETENSORS;
-    if (strcmp(form, model_form_name(v->form)) != 0) {
-        why_set(why, "form is neither json nor safetensors");
-        return ST_INVALID;
-    }
+    if (there == NULL)
+        return push_channel(s, &c);
+    u->moved = (size_t)(there - s->channels);
+    u->channel = *there;
+    s->channels[u->moved] = c;
     return ST_OK;
 }
 
-static enum status read_texts(const json_t *object, struct version *v, struct why *why)
+static struct event publication_of(const struct version *v)
 {
-    const char *created_at = "";
-    enum status status = jsn_digest(object, "digest", JSN_REQUIRED, &v->digest, why);
+    struct event e = {
+        .kind = EVENT_PUBLISHED, .model = v->ref.name, .to = v->ref.version, .who = "publisher"};
+    (void)snprintf(e.channel.text, sizeof e.channel.text, CHANNEL_LATEST);
+    memcpy(e.at, v->created_at, sizeof e.at);
+    (void)snprintf(e.why, sizeof e.why, v->round_id.text[0] == '\0' ? "published%s" : "round %s",
+                   v->round_id.text);
+    return e;
+}
+
+enum status store_move(struct store *s, const struct event *what)
+{
+    assert(s != NULL && s->magic == STORE_MAGIC && what != NULL);
+    assert(what->kind == EVENT_POINTED || what->kind == EVENT_ROLLED_BACK);
+    const struct model_ref ref = {what->model, what->to};
+    const struct version *v = store_find(s, &ref);
+    if (v == NULL || version_is_deleted(v))
+        return ST_NOT_FOUND;
+    const struct channel *there = store_channel(s, &what->model, &what->channel);
+    if (there != NULL && there->version == what->to)
+        return ST_OK;
+    struct undo u = undo_of(s);
+    bool unchanged;
+    enum status status = move(s, what, &u);
     if (status == ST_OK)
-        status = jsn_id(object, "round_id", JSN_OPTIONAL, &v->round_id, why);
-    if (status == ST_OK)
-        status =
-            jsn_str(object, "created_at", JSN_OPTIONAL, sizeof v->created_at - 1, &created_at, why);
-    if (status == ST_OK)
-        memcpy(v->created_at, created_at, strlen(created_at) + 1);
+        status = save(s, &unchanged);
+    if (status != ST_OK)
+        undo(s, &u);
     return status;
 }
 
-static enum status read_version(const json_t *object, struct version *v, struct why *why)
-{
-    enum status status = jsn_id(object, "name", JSN_REQUIRED, &v->ref.name, why);
-    if (status == ST_OK)
-        status = jsn_uint(object, "version", JSN_REQUIRED, 0, FL_VERSION_MAX, &v->ref.version, why);
-    if (status == ST_OK)
-        status = jsn_uint(object, "size", JSN_REQUIRED, 1, MESSAGE_SIZE_MAX, &v->size, why);
-    if (status == ST_OK)
-        status = read_form(object, v, why);
-    if (status == ST_OK)
-        status = read_texts(object, v, why);
-    return status;
-}
+/* ---- the index, read: we wrote it, but the disk may have changed it ---- */
 
 static enum status read_versions(struct store *s, const json_t *object, struct why *why)
 {
     json_t *array;
     enum status status = jsn_array(object, "models", JSN_REQUIRED, MODEL_VERSIONS_MAX, &array, why);
     for (size_t i = 0; status == ST_OK && i < json_array_size(array); i++) {
-        struct version v = {0};
-        status = read_version(json_array_get(array, i), &v, why);
+        struct version v;
+        status = version_from_json(json_array_get(array, i), &v, why);
         if (status == ST_OK && store_find(s, &v.ref) != NULL) {
             why_set(why, "version %llu of %s is there twice", (unsigned long long)v.ref.version,
                     v.ref.name.text);
             status = ST_INVALID;
         }
         if (status == ST_OK)
-            status = make_room(s);
-        if (status == ST_OK)
-            push(s, &v);
+            status = push_version(s, &v);
     }
+    return status;
+}
+
+static enum status read_channel(struct store *s, const json_t *object, struct why *why)
+{
+    struct channel c;
+    enum status status = channel_from_json(object, &c, why);
+    if (status != ST_OK)
+        return status;
+    const struct model_ref ref = {c.model, c.version};
+    const struct version *v = store_find(s, &ref);
+    if (v == NULL || version_is_deleted(v) || store_channel(s, &c.model, &c.name) != NULL) {
+        why_set(why, "channel %s of %s points at nothing, or is there twice", c.name.text,
+                c.model.text);
+        return ST_INVALID;
+    }
+    return push_channel(s, &c);
+}
+
+static enum status read_channels(struct store *s, const json_t *object, struct why *why)
+{
+    json_t *array = NULL;
+    enum status status =
+        jsn_array(object, "channels", JSN_OPTIONAL, MODEL_CHANNELS_MAX, &array, why);
+    for (size_t i = 0; status == ST_OK && i < json_array_size(array); i++)
+        status = read_channel(s, json_array_get(array, i), why);
+    return status;
+}
+
+/* An index from before there were channels. */
+static enum status add_missing_latest(struct store *s)
+{
+    struct id latest = {CHANNEL_LATEST};
+    enum status status = ST_OK;
+    for (size_t i = s->count; i > 0 && status == ST_OK; i--) {
+        const struct version *v = &s->versions[i - 1];
+        if (store_channel(s, &v->ref.name, &latest) != NULL)
+            continue;
+        struct channel c = {.model = v->ref.name, .name = latest, .version = v->ref.version};
+        struct event e = publication_of(v);
+        memcpy(c.moved_at, e.at, sizeof c.moved_at);
+        memcpy(c.why, e.why, sizeof c.why);
+        status = push_channel(s, &c);
+    }
+    return status;
+}
+
+static enum status read_events(struct store *s, const json_t *object, struct why *why)
+{
+    json_t *array = NULL;
+    enum status status = jsn_array(object, "history", JSN_OPTIONAL, MODEL_EVENTS_MAX, &array, why);
+    for (size_t i = 0; status == ST_OK && i < json_array_size(array); i++) {
+        struct event e;
+        status = event_from_json(json_array_get(array, i), &e, why);
+        if (status == ST_OK)
+            status = push_event(s, &e);
+    }
+    return status;
+}
+
+static enum status verify(json_t *object, struct why *why)
+{
+    json_t *said = json_incref(json_object_get(object, "check"));
+    if (said == NULL && json_object_get(object, "channels") == NULL)
+        return ST_OK; /* from before there was either */
+    (void)json_object_del(object, "check");
+    json_t *found = check_of(object);
+    bool same = json_equal(said, found) == 1;
+    enum status status = found == NULL ? ST_NOMEM : same ? ST_OK : ST_INVALID;
+    if (status == ST_INVALID)
+        why_set(why, "its digest is not the one that was written with it");
+    json_decref(said);
+    json_decref(found);
+    return status;
+}
+
+static enum status read_lists(struct store *s, json_t *object, struct why *why)
+{
+    enum status status = verify(object, why);
+    if (status == ST_OK)
+        status = read_versions(s, object, why);
+    if (status == ST_OK)
+        status = read_channels(s, object, why);
+    if (status == ST_OK)
+        status = read_events(s, object, why);
+    if (status == ST_OK)
+        status = add_missing_latest(s);
     return status;
 }
 
@@ -216,8 +473,13 @@ static enum status read_index(struct store *s, struct why *why)
     if (status == ST_OK)
         status = jsn_parse(bytes_view(&bytes), MODEL_INDEX_SIZE_MAX, &object, &inner);
     if (status == ST_OK)
-        status = read_versions(s, object, &inner);
-    if (status == ST_MALFORMED || status == ST_INVALID || status == ST_LIMIT) {
+        status = read_lists(s, object, &inner);
+    if (status == ST_OK) {
+        s->has_index = true;
+        s->index_was = digest_of(bytes_view(&bytes));
+    }
+    if (status == ST_MALFORMED || status == ST_INVALID || status == ST_LIMIT ||
+        status == ST_NOT_FINITE) {
         why_set(why, "%s is damaged (%.150s); put back a copy, or move the folder away", path,
                 inner.text);
         status = ST_CORRUPT;
@@ -225,6 +487,15 @@ static enum status read_index(struct store *s, struct why *why)
     json_decref(object);
     bytes_done(&bytes);
     return status;
+}
+
+/* A crash after the index and before the removal leaves bytes that are deleted. */
+static void remove_deleted(const struct store *s)
+{
+    char path[PATH_MAX];
+    for (size_t i = 0; i < s->count; i++)
+        if (version_is_deleted(&s->versions[i]) && path_of(s, &s->versions[i], path) == ST_OK)
+            (void)remove(path);
 }
 
 enum status store_open(const char *folder, struct store **ret, struct why *why)
@@ -239,6 +510,7 @@ enum status store_open(const char *folder, struct store **ret, struct why *why)
     if (status == ST_OK)
         status = read_index(s, why);
     if (status == ST_OK) {
+        remove_deleted(s);
         *ret = s;
         return ST_OK;
     }
@@ -271,6 +543,8 @@ static enum status read_checked(const char *path, const struct version *v, struc
 enum status store_read(const struct store *s, const struct version *v, struct bytes *ret)
 {
     assert(s != NULL && s->magic == STORE_MAGIC && v != NULL && ret != NULL);
+    if (version_is_deleted(v))
+        return ST_NOT_FOUND;
     char path[PATH_MAX];
     enum status status = path_of(s, v, path);
     return status == ST_OK ? read_checked(path, v, ret) : status;
@@ -290,24 +564,37 @@ static enum status write_new(const char *path, const struct version *v, struct v
     return status == ST_CORRUPT ? ST_EXISTS : status;
 }
 
+/* The record, `latest` and the line of history, in one write. */
+static enum status record(struct store *s, const struct version *v, bool *ret_unchanged)
+{
+    struct undo u = undo_of(s);
+    struct event published = publication_of(v);
+    *ret_unchanged = true;
+    enum status status = push_version(s, v);
+    if (status == ST_OK)
+        status = move(s, &published, &u);
+    if (status == ST_OK)
+        status = save(s, ret_unchanged);
+    if (status != ST_OK)
+        undo(s, &u);
+    return status;
+}
+
 static enum status add_new(struct store *s, const struct version *v, struct view bytes)
 {
     char path[PATH_MAX];
-    bool made;
+    bool made = false, unchanged = true;
     enum status status = path_of(s, v, path);
-    if (status == ST_OK)
-        status = make_room(s);
+    if (status == ST_OK && s->count == MODEL_VERSIONS_MAX)
+        status = ST_LIMIT;
     if (status == ST_OK)
         status = write_new(path, v, bytes, &made);
     if (status != ST_OK)
         return status;
-    push(s, v);
-    status = write_index(s);
-    if (status != ST_OK) {
-        s->count--;
-        if (made)
-            (void)remove(path);
-    }
+    status = record(s, v, &unchanged);
+    /* Never from under an index that may speak of it after a crash. */
+    if (status != ST_OK && made && unchanged)
+        (void)remove(path);
     return status;
 }
 
@@ -335,9 +622,57 @@ enum status store_add(struct store *s, const struct version *facts, struct view 
     const struct version *known = store_find(s, &v.ref);
     if (known != NULL && !digest_equal(&known->digest, &v.digest))
         return ST_EXISTS;
+    if (known != NULL && version_is_deleted(known))
+        return ST_NOT_FOUND;
     enum status status = known != NULL ? repair(s, known, bytes) : add_new(s, &v, bytes);
     if (status == ST_OK)
         *ret = known != NULL ? known : &s->versions[s->count - 1];
+    return status;
+}
+
+/* ---- deleting ---- */
+
+static enum status record_deletions(struct store *s, const bool *chosen, const struct event *what)
+{
+    enum status status = ST_OK;
+    for (size_t i = 0; i < s->count && status == ST_OK; i++) {
+        struct version *v = &s->versions[i];
+        if (!chosen[i])
+            continue;
+        assert(!version_is_deleted(v) && !store_is_pointed_at(s, v));
+        struct event e = *what;
+        e.kind = EVENT_DELETED;
+        e.model = v->ref.name;
+        e.channel = (struct id){""};
+        e.has_from = false;
+        e.to = v->ref.version;
+        status = push_event(s, &e);
+        if (status == ST_OK)
+            memcpy(v->deleted_at, what->at, sizeof v->deleted_at);
+    }
+    return status;
+}
+
+enum status store_delete(struct store *s, const bool *chosen, const struct event *what)
+{
+    assert(s != NULL && s->magic == STORE_MAGIC && chosen != NULL && what != NULL);
+    assert(what->at[0] != '\0');
+    struct undo u = undo_of(s);
+    bool unchanged;
+    enum status status = record_deletions(s, chosen, what);
+    if (status == ST_OK)
+        status = save(s, &unchanged);
+    if (status != ST_OK)
+        undo(s, &u);
+    char path[PATH_MAX];
+    for (size_t i = 0; i < s->count; i++) {
+        if (!chosen[i])
+            continue;
+        if (status != ST_OK)
+            s->versions[i].deleted_at[0] = '\0';
+        else if (path_of(s, &s->versions[i], path) == ST_OK)
+            (void)remove(path); /* what stays is removed at the next start */
+    }
     return status;
 }
 
@@ -347,6 +682,8 @@ struct store *store_close(struct store *s)
         return NULL;
     free(s->folder);
     free(s->versions);
+    free(s->channels);
+    free(s->events);
     *(volatile uint32_t *)&s->magic = 0;
     free(s);
     return NULL;

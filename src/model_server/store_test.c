@@ -254,27 +254,6 @@ static void full_index_takes_no_more(void **state)
     json_decref(array);
 }
 
-static void index_that_cannot_be_written_leaves_all_as_it_was(void **state)
-{
-    struct fixture *f = *state;
-    char path[128], text[64];
-    assert_int_equal(add(f, "m", 1, "one"), ST_OK);
-    (void)snprintf(path, sizeof path, "%s/index.json", f->folder);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(mkdir(path, 0700), 0); /* in the way of the rename */
-
-    assert_int_not_equal(add(f, "m", 2, "two"), ST_OK);
-    assert_int_equal(store_count(f->store), 1);
-    assert_null(find(f, "m", 2));
-    assert_false(is_there(f, "m_v2.json"));
-    assert_int_equal(read_text(f, "m", 1, text), ST_OK);
-
-    assert_int_equal(rmdir(path), 0);
-    assert_int_equal(add(f, "m", 2, "two, but other"), ST_OK); /* the number is still free */
-    reopen(f);
-    assert_int_equal(store_count(f->store), 2);
-}
-
 static void file_that_is_not_ours_is_not_overwritten(void **state)
 {
     struct fixture *f = *state;
@@ -314,6 +293,189 @@ static void index_text_is_what_the_protocol_says(void **state)
     free(text);
 }
 
+/* ---- channels and history ---- */
+
+static enum status point(struct fixture *f, const char *channel, uint64_t version)
+{
+    struct event e = {.kind = EVENT_POINTED,
+                      .model = {"m"},
+                      .to = version,
+                      .at = "then",
+                      .who = "ann",
+                      .why = "it is better"};
+    (void)snprintf(e.channel.text, sizeof e.channel.text, "%s", channel);
+    return store_move(f->store, &e);
+}
+
+/* UINT64_MAX: there is no such channel. */
+static uint64_t pointed(struct fixture *f, const char *channel)
+{
+    struct id model = {"m"}, name;
+    assert_int_equal(id_from(channel, &name), ST_OK);
+    const struct channel *c = store_channel(f->store, &model, &name);
+    return c == NULL ? UINT64_MAX : c->version;
+}
+
+static void latest_moves_with_each_publication_and_others_by_hand(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(add(f, "m", 1, "one"), ST_OK);
+    assert_int_equal(add(f, "m", 5, "five"), ST_OK);
+    assert_int_equal(add(f, "n", 9, "nine"), ST_OK);
+    assert_int_equal(pointed(f, "latest"), 5);
+    assert_int_equal(pointed(f, "stable"), UINT64_MAX);
+    assert_int_equal(point(f, "stable", 1), ST_OK);
+    assert_int_equal(point(f, "latest", 1), ST_OK);
+    assert_int_equal(add(f, "m", 5, "five"), ST_OK); /* the same again moves nothing */
+    assert_int_equal(pointed(f, "latest"), 1);
+    assert_int_equal(add(f, "m", 2, "two"), ST_OK);
+    for (int restart = 0; restart < 2; restart++) {
+        assert_int_equal(pointed(f, "latest"), 2);
+        assert_int_equal(pointed(f, "stable"), 1);
+        assert_int_equal(store_channel_count(f->store), 3);
+        assert_string_equal(store_channel_at(f->store, 2)->why, "it is better");
+        assert_true(store_is_pointed_at(f->store, find(f, "m", 1)));
+        assert_false(store_is_pointed_at(f->store, find(f, "m", 5)));
+        reopen(f);
+    }
+}
+
+static void history_has_a_line_for_each_move_and_loses_none(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(add(f, "m", 1, "one"), ST_OK);
+    assert_int_equal(add(f, "m", 2, "two"), ST_OK);
+    assert_int_equal(point(f, "latest", 1), ST_OK);
+    assert_int_equal(point(f, "latest", 1), ST_OK); /* is there already */
+    assert_int_equal(point(f, "latest", 7), ST_NOT_FOUND);
+    assert_int_equal(point(f, "stable", 2), ST_OK);
+    reopen(f);
+    assert_int_equal(store_event_count(f->store), 4);
+    const struct event *e = store_event_at(f->store, 0);
+    assert_int_equal(e->kind, EVENT_PUBLISHED);
+    assert_false(e->has_from);
+    e = store_event_at(f->store, 2);
+    assert_int_equal(e->kind, EVENT_POINTED);
+    assert_true(e->has_from && e->from == 2 && e->to == 1);
+    assert_string_equal(e->who, "ann");
+    assert_string_equal(e->why, "it is better");
+    assert_string_equal(e->at, "then");
+    assert_string_equal(store_event_at(f->store, 3)->channel.text, "stable");
+}
+
+static void deleted_version_leaves_its_record_and_its_number(void **state)
+{
+    struct fixture *f = *state;
+    const struct event what = {.at = "then", .who = "ann", .why = "room"};
+    const bool first[2] = {true, false};
+    char text[64];
+    assert_int_equal(add(f, "m", 1, "one"), ST_OK);
+    assert_int_equal(add(f, "m", 2, "two"), ST_OK);
+    assert_int_equal(store_delete(f->store, first, &what), ST_OK);
+    for (int restart = 0; restart < 2; restart++) {
+        assert_false(is_there(f, "m_v1.json"));
+        assert_true(version_is_deleted(find(f, "m", 1)));
+        assert_int_equal(read_text(f, "m", 1, text), ST_NOT_FOUND);
+        assert_int_equal(add(f, "m", 1, "one"), ST_NOT_FOUND);
+        assert_int_equal(add(f, "m", 1, "other"), ST_EXISTS);
+        assert_int_equal(point(f, "stable", 1), ST_NOT_FOUND);
+        assert_int_equal(store_event_at(f->store, 2)->kind, EVENT_DELETED);
+        assert_int_equal(store_event_at(f->store, 2)->to, 1);
+        assert_int_equal(read_text(f, "m", 2, text), ST_OK);
+        reopen(f);
+    }
+    /* As after a crash between the index and the removal. */
+    write_file(f, "m_v1.json", "one");
+    reopen(f);
+    assert_false(is_there(f, "m_v1.json"));
+}
+
+static void index_of_an_older_release_is_read(void **state)
+{
+    struct fixture *f = *state;
+    write_file(f, "index.json",
+               "{\"models\":[{\"name\":\"m\",\"version\":0," ENTRY
+               ",{\"name\":\"m\",\"version\":3," ENTRY ",{\"name\":\"n\",\"version\":1," ENTRY
+               "]}");
+    reopen(f);
+    assert_int_equal(store_channel_count(f->store), 2);
+    assert_int_equal(pointed(f, "latest"), 3);
+    assert_int_equal(store_event_count(f->store), 0);
+    assert_int_equal(add(f, "m", 4, "four"), ST_OK);
+    reopen(f);
+    assert_int_equal(pointed(f, "latest"), 4);
+    assert_int_equal(store_event_at(f->store, 0)->from, 3);
+}
+
+/* A byte that is flipped may leave perfect JSON; it is found all the same. */
+static void any_changed_byte_of_the_index_is_found(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    struct bytes bytes = {0};
+    assert_int_equal(add(f, "m", 1, "one"), ST_OK);
+    assert_int_equal(add(f, "m", 2, "two"), ST_OK);
+    (void)snprintf(path, sizeof path, "%s/index.json", f->folder);
+    assert_int_equal(file_read(path, 1 << 20, &bytes), ST_OK);
+    for (size_t i = 0; i < bytes.size; i++) {
+        struct store *store = NULL;
+        bytes.data[i] ^= 1;
+        FILE *file = fopen(path, "wb"); /* many, so without fsync */
+        assert_int_equal(fwrite(bytes.data, 1, bytes.size, file), bytes.size);
+        assert_int_equal(fclose(file), 0);
+        bytes.data[i] ^= 1;
+        enum status status = store_open(f->folder, &store, NULL);
+        if (status != ST_CORRUPT)
+            fail_msg("byte %zu: %s", i, status_name(status));
+        store_close(store);
+    }
+    bytes_done(&bytes);
+}
+
+static void lineage_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct version v = facts("m", 2);
+    const struct version *stored;
+    json_t *metrics = json_pack("{s:f, s:f}", "accuracy", 0.125, "loss", 2.5);
+    v.has_parent = true;
+    v.parent = (struct model_ref){{"m"}, 1};
+    v.contributors = 8;
+    v.samples = 4000;
+    version_set_metrics(&v, metrics);
+    json_decref(metrics);
+    assert_int_equal(store_add(f->store, &v, view_text("two"), &stored), ST_OK);
+    reopen(f);
+    const struct version *kept = find(f, "m", 2);
+    assert_true(kept->has_parent && kept->parent.version == 1);
+    assert_int_equal(kept->contributors, 8);
+    assert_int_equal(kept->samples, 4000);
+    assert_string_equal(kept->metrics, "{\"accuracy\":0.125,\"loss\":2.5}");
+    char *text = store_index(f->store);
+    assert_non_null(strstr(text, "\"parent\":\"fl/models/m_v1\""));
+    assert_non_null(strstr(text, "\"contributors\":8"));
+    free(text);
+}
+
+static void metrics_that_do_not_fit_a_record_are_left_out(void **state)
+{
+    (void)state;
+    struct version v = {0};
+    json_t *metrics = json_object();
+    char name[METRIC_NAME_MAX + 1];
+    memset(name, 'x', METRIC_NAME_MAX);
+    name[METRIC_NAME_MAX] = '\0';
+    for (int i = 0; i < METRICS_MAX; i++) {
+        name[0] = (char)('A' + i);
+        assert_int_equal(json_object_set_new(metrics, name, json_real(i)), 0);
+    }
+    version_set_metrics(&v, metrics);
+    json_decref(metrics);
+    json_t *kept = json_loads(v.metrics, 0, NULL);
+    assert_int_equal(json_object_size(kept), 7); /* 7 * 71 + 1 <= 512: "x{64}":0.0, */
+    json_decref(kept);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -326,9 +488,15 @@ int main(void)
         CASE(damaged_index_is_a_named_error),
         CASE(folder_that_cannot_be_one_is_refused),
         CASE(full_index_takes_no_more),
-        CASE(index_that_cannot_be_written_leaves_all_as_it_was),
         CASE(file_that_is_not_ours_is_not_overwritten),
         CASE(index_text_is_what_the_protocol_says),
+        CASE(latest_moves_with_each_publication_and_others_by_hand),
+        CASE(history_has_a_line_for_each_move_and_loses_none),
+        CASE(deleted_version_leaves_its_record_and_its_number),
+        CASE(index_of_an_older_release_is_read),
+        CASE(any_changed_byte_of_the_index_is_found),
+        CASE(lineage_is_kept),
+        CASE(metrics_that_do_not_fit_a_record_are_left_out),
     };
     return cmocka_run_group_tests_name("model_server/store", tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 
 #include "base/jsn.h"
 #include "cli/index.h"
+#include "cli/models.h"
 #include "cli/text.h"
 #include "io/file.h"
 #include "model/model_file.h"
@@ -16,6 +17,8 @@
 
 #define INIT    "fml models init"
 #define PUBLISH "fml models publish"
+
+#define DIGEST_SHOWN 19 /* "sha256:" and 12 digits */
 
 enum options_result init_args_read(int argc, char **argv, struct init_args *ret)
 {
@@ -97,6 +100,7 @@ static enum options_result list_args_read(int argc, char **argv, struct list_arg
         .program = "fml models list",
         .summary = "lists the stored models, oldest first",
         .usage = "[options]",
+        .notes = "FROM is how many participants a version was made of. --json has all of it.",
         .specs = specs,
         .count = sizeof specs / sizeof specs[0],
     };
@@ -104,36 +108,75 @@ static enum options_result list_args_read(int argc, char **argv, struct list_arg
     return arguments_read(&options, argc, argv, 0, 0, &words);
 }
 
+static json_t *model_to_json(const struct model_index *index, const struct index_model *m)
+{
+    char digest[DIGEST_TEXT_SIZE], channels[TABLE_CELL_MAX];
+    digest_text(&m->digest, digest);
+    index_channels_of(index, m, channels, sizeof channels);
+    json_t *metrics = m->metrics[0] == '\0' ? json_object() : json_loads(m->metrics, 0, NULL);
+    return json_pack("{s:s, s:I, s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:s, s:b}",
+                     "name", m->ref.name.text, "version", (json_int_t)m->ref.version, "topic",
+                     m->topic, "digest", digest, "size", (json_int_t)m->size, "form", m->form,
+                     "round_id", m->round_id, "created_at", m->created_at, "parent", m->parent,
+                     "contributors", (json_int_t)m->contributors, "samples", (json_int_t)m->samples,
+                     "metrics", metrics, "channels", channels, "deleted", m->deleted);
+}
+
 static json_t *index_to_json(const struct model_index *index)
 {
     json_t *models = json_array();
-    for (size_t i = 0; i < index->count; i++) {
-        const struct index_model *m = &index->models[i];
-        char digest[DIGEST_TEXT_SIZE];
-        digest_text(&m->digest, digest);
-        (void)json_array_append_new(
-            models, json_pack("{s:s, s:I, s:s, s:s, s:I, s:s, s:s, s:s}", "name", m->ref.name.text,
-                              "version", (json_int_t)m->ref.version, "topic", m->topic, "digest",
-                              digest, "size", (json_int_t)m->size, "form", m->form, "round_id",
-                              m->round_id, "created_at", m->created_at));
-    }
+    for (size_t i = 0; i < index->count; i++)
+        (void)json_array_append_new(models, model_to_json(index, &index->models[i]));
     return models;
+}
+
+/* "accuracy 0.91, loss 0.3" */
+static void metrics_to_text(const char *metrics, char *ret, size_t size)
+{
+    json_t *object = metrics[0] == '\0' ? NULL : json_loads(metrics, 0, NULL);
+    const char *name;
+    json_t *value;
+    size_t used = 0;
+    (void)snprintf(ret, size, "-");
+    json_object_foreach(object, name, value)
+    {
+        if (used < size)
+            used += (size_t)snprintf(ret + used, size - used, "%s%s %.4g", used == 0 ? "" : ", ",
+                                     name, json_number_value(value));
+    }
+    json_decref(object);
+}
+
+/* The version of a parent of the same name, its whole name otherwise. */
+static const char *short_parent(const struct index_model *m)
+{
+    struct model_ref parent;
+    const char *slash = strrchr(m->parent, '/');
+    if (fl_model_ref_parse(m->parent, &parent) != ST_OK)
+        return "-";
+    return id_equal(&parent.name, &m->ref.name) ? strrchr(m->parent, 'v') : slash + 1;
 }
 
 static void print_index(const struct model_index *index)
 {
-    static const char *const columns[] = {"MODEL",   "SIZE",   "FORM", "ROUND",
-                                          "CREATED", "DIGEST", NULL};
+    static const char *const columns[] = {"MODEL",   "CHANNELS", "PARENT", "ROUND", "FROM",
+                                          "METRICS", "CREATED",  "DIGEST", NULL};
     struct table *table = table_new(columns);
     if (table == NULL)
         return;
     for (size_t i = 0; i < index->count; i++) {
         const struct index_model *m = &index->models[i];
-        char size[TEXT_SIZE], digest[DIGEST_TEXT_SIZE];
+        char from[TEXT_SIZE], digest[DIGEST_TEXT_SIZE], channels[TABLE_CELL_MAX];
+        char metrics[TABLE_CELL_MAX];
         digest_text(&m->digest, digest);
-        table_row(table, (const char *const[]){m->topic, text_bytes(m->size, size), m->form,
-                                               m->round_id[0] == '\0' ? "-" : m->round_id,
-                                               m->created_at, digest});
+        digest[DIGEST_SHOWN] = '\0';
+        index_channels_of(index, m, channels, sizeof channels);
+        metrics_to_text(m->metrics, metrics, sizeof metrics);
+        (void)snprintf(from, sizeof from, "%llu", (unsigned long long)m->contributors);
+        table_row(table, (const char *const[]){
+                             m->topic, m->deleted ? "(deleted)" : channels, short_parent(m),
+                             m->round_id[0] == '\0' ? "-" : m->round_id,
+                             m->contributors == 0 ? "-" : from, metrics, m->created_at, digest});
     }
     table_print(table, stdout);
     (void)table_free(table);
@@ -173,22 +216,32 @@ struct get_args {
     const char *out; /* get: NULL is NAME_vN.FORM in this folder; "-" standard output */
 };
 
-static enum options_result get_args_read(int argc, char **argv, bool show, struct get_args *a)
+enum get_kind { GET, EXPORT, SHOW };
+
+static enum options_result get_args_read(int argc, char **argv, enum get_kind kind,
+                                         struct get_args *a)
 {
+    static const char *const programs[] = {"fml models get", "fml models export",
+                                           "fml models show"};
+    static const char *const usages[] = {"[options] MODEL [-o FILE]", "[options] MODEL -o FILE",
+                                         "[options] FILE|MODEL"};
+    bool show = kind == SHOW;
     const struct option_spec specs[] = {
         SESSION_OPTION_SPECS(&a->session),
         {.flag = "output",
          .value = "FILE",
          .kind = OPTION_TEXT,
          .target = &a->out,
+         .required = kind == EXPORT,
          .help = "the file to write (also -o FILE; '-': standard output)"},
     };
     const struct options options = {
-        .program = show ? "fml models show" : "fml models get",
+        .program = programs[kind],
         .summary = show ? "shows what is in a model" : "fetches a model and checks its digest",
-        .usage = show ? "[options] FILE|MODEL" : "[options] MODEL [-o FILE]",
-        .notes = "MODEL is a topic (fl/models/global_model_v3), a name (global_model_v3) or a\n"
-                 "version (3); default FILE: the name and its form, in this folder.",
+        .usage = usages[kind],
+        .notes = "MODEL is a topic (fl/models/global_model_v3), a name (global_model_v3), a\n"
+                 "version (3), NAME@CHANNEL or a digest; default FILE: the name and its form, in\n"
+                 "this folder.",
         .specs = specs,
         .count = show ? SESSION_OPTION_COUNT : sizeof specs / sizeof specs[0],
     };
@@ -238,10 +291,10 @@ static int write_out(const struct index_model *model, struct view bytes, const c
     return 0;
 }
 
-static int get(int argc, char **argv)
+static int get_or_export(enum get_kind kind, int argc, char **argv)
 {
     struct get_args args = {0};
-    enum options_result result = get_args_read(argc, argv, false, &args);
+    enum options_result result = get_args_read(argc, argv, kind, &args);
     if (result != OPTIONS_RUN)
         return result == OPTIONS_DONE ? 0 : 2;
     struct tool t;
@@ -256,6 +309,16 @@ static int get(int argc, char **argv)
         status == ST_OK ? write_out(&model, bytes_view(&bytes), args.out) : failed("%s", why.text);
     bytes_done(&bytes);
     return exit_status;
+}
+
+static int get(int argc, char **argv)
+{
+    return get_or_export(GET, argc, argv);
+}
+
+static int export(int argc, char **argv)
+{
+    return get_or_export(EXPORT, argc, argv);
 }
 
 static void print_tensor(struct table *table, const struct tensor *t)
@@ -311,25 +374,65 @@ static int print_model(struct view bytes)
     return 0;
 }
 
+enum status models_read(const struct session_settings *settings, const char *text,
+                        struct bytes *ret, struct index_model *ret_model, struct why *why)
+{
+    struct index_model model = {0};
+    enum status status = file_read(text, MESSAGE_SIZE_MAX, ret);
+    if (status == ST_NOT_FOUND) { /* not a file: then a stored model */
+        struct tool t;
+        why_set(why, "the model server cannot be asked");
+        if (!tool_open(settings, &t))
+            return ST_IO;
+        status = fetch(t.session, text, &model, ret, why);
+        tool_close(&t);
+    } else if (status != ST_OK) {
+        why_set(why, "cannot read %.200s: %s", text, status_name(status));
+    }
+    if (status == ST_OK && ret_model != NULL)
+        *ret_model = model;
+    return status;
+}
+
+static void print_line(const char *key, const char *value)
+{
+    char line[700];
+    if (value[0] == '\0')
+        return;
+    (void)snprintf(line, sizeof line, "%-12s%s", key, value);
+    text_make_safe(line);
+    (void)puts(line);
+}
+
+/* What the model server knows of it, also of a JSON model, which says nothing. */
+static void print_lineage(const struct index_model *m)
+{
+    char count[TEXT_SIZE];
+    print_line("topic", m->topic);
+    print_line("stored", m->created_at);
+    print_line("round", m->round_id);
+    print_line("parent", m->parent);
+    if (m->contributors > 0) {
+        (void)snprintf(count, sizeof count, "%llu", (unsigned long long)m->contributors);
+        print_line("made of", count);
+        (void)snprintf(count, sizeof count, "%llu", (unsigned long long)m->samples);
+        print_line("samples", count);
+    }
+    print_line("measured", m->metrics);
+}
+
 static int show(int argc, char **argv)
 {
     struct get_args args = {0};
-    enum options_result result = get_args_read(argc, argv, true, &args);
+    enum options_result result = get_args_read(argc, argv, SHOW, &args);
     if (result != OPTIONS_RUN)
         return result == OPTIONS_DONE ? 0 : 2;
     struct bytes bytes = {0};
-    enum status status = file_read(args.model, MESSAGE_SIZE_MAX, &bytes);
     struct why why = {0};
-    if (status == ST_NOT_FOUND) { /* not a file: then a stored model */
-        struct tool t;
-        struct index_model model;
-        if (!tool_open(&args.session, &t))
-            return 1;
-        status = fetch(t.session, args.model, &model, &bytes, &why);
-        tool_close(&t);
-    } else if (status != ST_OK) {
-        why_set(&why, "cannot read %.200s: %s", args.model, status_name(status));
-    }
+    struct index_model model = {0};
+    enum status status = models_read(&args.session, args.model, &bytes, &model, &why);
+    if (status == ST_OK)
+        print_lineage(&model);
     int exit_status = status == ST_OK ? print_model(bytes_view(&bytes)) : failed("%s", why.text);
     bytes_done(&bytes);
     return exit_status;
@@ -408,7 +511,13 @@ int cmd_models(int argc, char **argv)
     static const struct command commands[] = {
         {"list", "[options]", "lists the stored models", list},
         {"get", "MODEL [-o FILE]", "fetches one and checks its digest", get},
+        {"export", "MODEL -o FILE", "the same, to a file", export},
         {"show", "FILE|MODEL", "shows what is in one", show},
+        {"diff", "MODEL MODEL", "shows how two differ", models_diff},
+        {"history", "[NAME]", "shows how channels were moved", models_history},
+        {"point", "MODEL --reason TEXT", "points a channel at a version", models_point},
+        {"rollback", "MODEL --reason TEXT", "points one at an older version", models_rollback},
+        {"prune", "--keep N --reason TEXT", "deletes what nothing needs", models_prune},
         {"init", "--layers ... -o FILE", "makes one before any training", init},
         {"publish", "[options] FILE", "hands one to the model server", publish},
         {NULL, NULL, NULL, NULL},

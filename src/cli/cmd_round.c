@@ -30,7 +30,7 @@ enum options_result round_args_read(int argc, char **argv, struct round_args *re
         {.flag = "id", .value = "ID", .kind = OPTION_TEXT, .target = &a.id,
          .help = "the round's id, never used before; default: the file's, or a new one"},
         {.flag = "model", .value = "MODEL", .kind = OPTION_TEXT, .target = &a.model,
-         .help = "base model: topic, name or version; default: the file's, or the newest"},
+         .help = "base model: topic, name, version or NAME@CHANNEL; default: the file's, or @latest"},
         {.flag = "image", .value = "NAME[:TAG]", .kind = OPTION_TEXT, .target = &a.image,
          .help = "the image that trains (fml images list)"},
         {.flag = "participants", .value = "A,B,C|alive", .kind = OPTION_TEXT,
@@ -229,8 +229,7 @@ static enum status pin_model(struct session *s, const char *wanted, json_t *obje
     enum status status = index_fetch(s, &index, why);
     if (status != ST_OK)
         return status;
-    const struct index_model *model =
-        text == NULL ? index_newest(&index) : index_choose(&index, text);
+    const struct index_model *model = index_choose(&index, text);
     if (model == NULL) {
         why_set(why, "there is no model %.150s; fml models list shows all",
                 text == NULL ? "at all" : text);

@@ -56,7 +56,7 @@ enum options_result train_args_read(int argc, char **argv, struct train_args *re
         {.flag = "image", .value = "NAME[:TAG]", .kind = OPTION_TEXT, .target = &a.image,
          .required = true, .help = "the image that trains (fml images list)"},
         {.flag = "model", .value = "MODEL", .kind = OPTION_TEXT, .target = &a.model,
-         .help = "base model: topic, name or version; default: the newest"},
+         .help = "base model: topic, name, version or NAME@CHANNEL; default: @latest"},
         {.flag = "participants", .value = "alive|A,B,C", .kind = OPTION_TEXT,
          .fallback = "alive", .target = &participants,
          .help = "who trains; alive: whoever is, asked before each round"},

@@ -25,6 +25,9 @@ struct command {
 int commands_run(const struct command *table, const char *program, const char *notes, int argc,
                  char **argv);
 
+/* Of fml models. */
+command_fn models_rollback, models_point, models_history, models_prune, models_diff;
+
 command_fn cmd_round, cmd_train, cmd_status, cmd_models, cmd_images, cmd_data, cmd_demo;
 
 /* ---- what commands share ---- */
@@ -98,6 +101,37 @@ struct init_args {
     const char *out;
 };
 enum options_result init_args_read(int argc, char **argv, struct init_args *ret);
+
+struct move_args {
+    struct session_settings session;
+    const char *model, *channel, *reason;
+};
+/* rollback: or else point */
+enum options_result move_args_read(bool rollback, int argc, char **argv, struct move_args *ret);
+
+struct history_args {
+    struct session_settings session;
+    const char *name, *channel; /* NULL: all */
+    uint64_t last;
+    bool json;
+};
+enum options_result history_args_read(int argc, char **argv, struct history_args *ret);
+
+struct prune_args {
+    struct session_settings session;
+    const char *name; /* NULL: all */
+    const char *reason;
+    uint64_t keep;
+    bool dry_run;
+};
+enum options_result prune_args_read(int argc, char **argv, struct prune_args *ret);
+
+struct diff_args {
+    struct session_settings session;
+    const char *models[2];
+    bool json;
+};
+enum options_result diff_args_read(int argc, char **argv, struct diff_args *ret);
 
 struct push_args {
     struct session_settings session;

@@ -313,6 +313,67 @@ static void init_is_read_and_refused(void **state)
     assert_int_equal(init_args_read(l->argc, l->argv, &a), OPTIONS_WRONG);
 }
 
+static void rollback_and_point_are_read_and_refused(void **state)
+{
+    (void)state;
+    struct move_args a;
+    struct line *l = line("rollback 3 --reason worse");
+    assert_int_equal(move_args_read(true, l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_string_equal(a.model, "3");
+    assert_string_equal(a.channel, "latest");
+    assert_string_equal(a.reason, "worse");
+    l = line("point --channel canary global_model_v3 --reason try");
+    assert_int_equal(move_args_read(false, l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_string_equal(a.channel, "canary");
+    l = line("point 3 --reason try");
+    assert_int_equal(move_args_read(false, l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_string_equal(a.channel, "stable");
+    static const char *const wrong[] = {
+        "rollback 3", "rollback --reason x", "rollback 3 4 --reason x",
+        "rollback 3 --reason x --channel a/b", "rollback 3 --reason="};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        l = line(wrong[i]);
+        assert_int_equal(move_args_read(true, l->argc, l->argv, &a), OPTIONS_WRONG);
+    }
+}
+
+static void history_prune_and_diff_are_read_and_refused(void **state)
+{
+    (void)state;
+    struct history_args h;
+    struct prune_args p;
+    struct diff_args d;
+    struct line *l = line("history global_model --channel stable --last 5");
+    assert_int_equal(history_args_read(l->argc, l->argv, &h), OPTIONS_RUN);
+    assert_string_equal(h.name, "global_model");
+    assert_string_equal(h.channel, "stable");
+    assert_int_equal(h.last, 5);
+    l = line("history a/b");
+    assert_int_equal(history_args_read(l->argc, l->argv, &h), OPTIONS_WRONG);
+    l = line("history --last 0");
+    assert_int_equal(history_args_read(l->argc, l->argv, &h), OPTIONS_WRONG);
+
+    l = line("prune --keep 3 --reason room --dry-run");
+    assert_int_equal(prune_args_read(l->argc, l->argv, &p), OPTIONS_RUN);
+    assert_int_equal(p.keep, 3);
+    assert_true(p.dry_run);
+    assert_null(p.name);
+    static const char *const wrong[] = {"prune --keep 3", "prune --reason x",
+                                        "prune --keep 0 --reason x",
+                                        "prune --keep 1 --reason x a/b"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        l = line(wrong[i]);
+        assert_int_equal(prune_args_read(l->argc, l->argv, &p), OPTIONS_WRONG);
+    }
+
+    l = line("diff 1 m@stable");
+    assert_int_equal(diff_args_read(l->argc, l->argv, &d), OPTIONS_RUN);
+    assert_string_equal(d.models[0], "1");
+    assert_string_equal(d.models[1], "m@stable");
+    l = line("diff 1");
+    assert_int_equal(diff_args_read(l->argc, l->argv, &d), OPTIONS_WRONG);
+}
+
 static void push_is_read_and_refused(void **state)
 {
     (void)state;
@@ -381,6 +442,8 @@ int main(void)
         cmocka_unit_test(wrong_train_lines_are_refused),
         cmocka_unit_test(split_is_read_and_refused),
         cmocka_unit_test(init_is_read_and_refused),
+        cmocka_unit_test(rollback_and_point_are_read_and_refused),
+        cmocka_unit_test(history_prune_and_diff_are_read_and_refused),
         cmocka_unit_test(push_is_read_and_refused),
         cmocka_unit_test(demo_is_read_and_refused),
         cmocka_unit_test(help_is_there_for_each_and_is_no_mistake),

@@ -8,6 +8,42 @@
 #include "base/jsn.h"
 
 #define MODEL_TOPIC_PREFIX "fl/models/"
+#define DIGEST_PREFIX      "sha256:"
+#define DIGEST_DIGITS_MIN  8u
+
+/* ---- the index ---- */
+
+static enum status read_metrics(const json_t *object, struct index_model *ret, struct why *why)
+{
+    json_t *metrics = NULL;
+    enum status status = jsn_object(object, "metrics", JSN_OPTIONAL, &metrics, why);
+    char *text = metrics == NULL ? NULL : jsn_text(metrics);
+    if (text != NULL && strlen(text) < sizeof ret->metrics)
+        (void)strcpy(ret->metrics, text);
+    free(text);
+    return status;
+}
+
+static enum status read_lineage(const json_t *object, struct index_model *ret, struct why *why)
+{
+    const char *parent = "", *deleted_at = "";
+    enum status status =
+        jsn_str(object, "parent", JSN_OPTIONAL, sizeof ret->parent - 1, &parent, why);
+    if (status == ST_OK)
+        status = jsn_str(object, "deleted_at", JSN_OPTIONAL, 64, &deleted_at, why);
+    if (status == ST_OK)
+        status =
+            jsn_uint(object, "contributors", JSN_OPTIONAL, 0, INT64_MAX, &ret->contributors, why);
+    if (status == ST_OK)
+        status = jsn_uint(object, "samples", JSN_OPTIONAL, 0, INT64_MAX, &ret->samples, why);
+    if (status == ST_OK)
+        status = read_metrics(object, ret, why);
+    if (status != ST_OK)
+        return status;
+    (void)strcpy(ret->parent, parent);
+    ret->deleted = deleted_at[0] != '\0';
+    return ST_OK;
+}
 
 static enum status read_model(const json_t *object, struct index_model *ret, struct why *why)
 {
@@ -39,8 +75,37 @@ static enum status read_model(const json_t *object, struct index_model *ret, str
     (void)snprintf(model.form, sizeof model.form, "%s", form);
     (void)snprintf(model.round_id, sizeof model.round_id, "%s", round_id);
     (void)snprintf(model.created_at, sizeof model.created_at, "%s", created_at);
-    *ret = model;
-    return ST_OK;
+    status = read_lineage(object, &model, why);
+    if (status == ST_OK)
+        *ret = model;
+    return status;
+}
+
+static enum status read_channel(const json_t *object, struct index_channel *ret, struct why *why)
+{
+    enum status status = jsn_id(object, "model", JSN_REQUIRED, &ret->model, why);
+    if (status == ST_OK)
+        status = jsn_id(object, "channel", JSN_REQUIRED, &ret->name, why);
+    if (status == ST_OK)
+        status = jsn_uint(object, "version", JSN_REQUIRED, 0, FL_VERSION_MAX, &ret->version, why);
+    return status;
+}
+
+static enum status read_channels(const json_t *object, struct model_index *index, struct why *why)
+{
+    json_t *channels = NULL;
+    enum status status =
+        jsn_array(object, "channels", JSN_OPTIONAL, INDEX_MODELS_MAX, &channels, why);
+    size_t count = json_array_size(channels);
+    if (status != ST_OK || count == 0)
+        return status;
+    index->channels = calloc(count, sizeof *index->channels);
+    if (index->channels == NULL)
+        return ST_NOMEM;
+    for (size_t i = 0; i < count && status == ST_OK; i++)
+        status = read_channel(json_array_get(channels, i), &index->channels[i], why);
+    index->channel_count = count;
+    return status;
 }
 
 static enum status read_models(const json_t *object, struct model_index *index, struct why *why)
@@ -74,6 +139,8 @@ enum status index_decode(struct view payload, struct model_index *ret, struct wh
         return status;
     struct model_index index = {0};
     status = read_models(object, &index, why);
+    if (status == ST_OK)
+        status = read_channels(object, &index, why);
     json_decref(object);
     if (status != ST_OK) {
         index_done(&index);
@@ -96,27 +163,111 @@ const struct index_model *index_newest(const struct model_index *index)
     return index->count == 0 ? NULL : &index->models[index->count - 1];
 }
 
-static bool all_digits(const char *text)
+static const struct index_model *find_version(const struct model_index *index,
+                                              const struct id *name, uint64_t version)
 {
-    return *text != '\0' && text[strspn(text, "0123456789")] == '\0';
+    const struct model_ref ref = {*name, version};
+    char topic[FL_TOPIC_SIZE];
+    fl_topic_model(&ref, topic);
+    return index_find(index, topic);
 }
 
-const struct index_model *index_choose(const struct model_index *index, const char *text)
+static const struct index_model *find_pointed(const struct model_index *index,
+                                              const struct id *model, const char *channel)
+{
+    for (size_t i = 0; i < index->channel_count; i++) {
+        const struct index_channel *c = &index->channels[i];
+        if (id_equal(&c->model, model) && strcmp(c->name.text, channel) == 0)
+            return find_version(index, model, c->version);
+    }
+    return NULL;
+}
+
+const struct index_model *index_default(const struct model_index *index)
+{
+    const struct index_model *newest = index_newest(index);
+    if (newest == NULL)
+        return NULL;
+    const struct index_model *latest = find_pointed(index, &newest->ref.name, "latest");
+    return latest == NULL ? newest : latest;
+}
+
+/* text: NAME@CHANNEL, or @CHANNEL of the newest model's name */
+static const struct index_model *by_channel(const struct model_index *index, const char *text,
+                                            const char *at)
+{
+    const struct index_model *newest = index_newest(index);
+    struct id name;
+    if (newest == NULL)
+        return NULL;
+    if (at == text)
+        name = newest->ref.name;
+    else if (id_of(view_of(text, (size_t)(at - text)), &name) != ST_OK)
+        return NULL;
+    return find_pointed(index, &name, at + 1);
+}
+
+/* text: DIGEST_PREFIX and digits */
+static const struct index_model *by_digest(const struct model_index *index, const char *text)
+{
+    const struct index_model *found = NULL;
+    size_t size = strlen(text);
+    if (size < sizeof DIGEST_PREFIX - 1 + DIGEST_DIGITS_MIN)
+        return NULL;
+    for (size_t i = 0; i < index->count; i++) {
+        char digest[DIGEST_TEXT_SIZE];
+        digest_text(&index->models[i].digest, digest);
+        if (strncmp(digest, text, size) != 0)
+            continue;
+        if (found != NULL && !digest_equal(&found->digest, &index->models[i].digest))
+            return NULL; /* it could mean either */
+        found = &index->models[i];
+    }
+    return found;
+}
+
+static const struct index_model *by_name(const struct model_index *index, const char *text)
 {
     const struct index_model *found = index_find(index, text);
+    const struct index_model *newest = index_newest(index);
+    const char *number = *text == 'v' ? text + 1 : text;
+    uint64_t version;
     char topic[FL_TOPIC_SIZE];
     if (found == NULL) {
         (void)snprintf(topic, sizeof topic, MODEL_TOPIC_PREFIX "%s", text);
         found = index_find(index, topic);
     }
-    const struct index_model *newest = index_newest(index);
-    const char *version = *text == 'v' ? text + 1 : text;
-    if (found == NULL && newest != NULL && all_digits(version)) {
-        (void)snprintf(topic, sizeof topic, MODEL_TOPIC_PREFIX "%s_v%s", newest->ref.name.text,
-                       version);
-        found = index_find(index, topic);
-    }
+    if (found == NULL && newest != NULL && fl_version_parse(number, &version) == ST_OK)
+        found = find_version(index, &newest->ref.name, version);
     return found;
+}
+
+const struct index_model *index_choose(const struct model_index *index, const char *text)
+{
+    if (text == NULL)
+        return index_default(index);
+    const char *at = strchr(text, '@');
+    const struct index_model *found;
+    if (at != NULL)
+        found = by_channel(index, text, at);
+    else if (strncmp(text, DIGEST_PREFIX, sizeof DIGEST_PREFIX - 1) == 0)
+        found = by_digest(index, text);
+    else
+        found = by_name(index, text);
+    return found == NULL || found->deleted ? NULL : found;
+}
+
+void index_channels_of(const struct model_index *index, const struct index_model *model,
+                       char *ret_text, size_t size)
+{
+    size_t used = 0;
+    ret_text[0] = '\0';
+    for (size_t i = 0; i < index->channel_count && used < size; i++) {
+        const struct index_channel *c = &index->channels[i];
+        if (c->version == model->ref.version && id_equal(&c->model, &model->ref.name))
+            used += (size_t)snprintf(ret_text + used, size - used, "%s%s", used == 0 ? "" : ", ",
+                                     c->name.text);
+    }
 }
 
 void index_done(struct model_index *index)
@@ -124,6 +275,7 @@ void index_done(struct model_index *index)
     if (index == NULL)
         return;
     free(index->models);
+    free(index->channels);
     *index = (struct model_index){0};
 }
 
@@ -148,11 +300,57 @@ enum status index_fetch(struct session *s, struct model_index *ret, struct why *
     return status;
 }
 
+/* ---- models ---- */
+
+struct arrival {
+    struct bytes payload;
+    bool arrived;
+};
+
+static void on_model(void *owner, const struct mqtt_message *m)
+{
+    struct arrival *a = owner;
+    if (!a->arrived && m->payload.size > 0)
+        a->arrived = bytes_copy(&a->payload, m->payload) == ST_OK;
+}
+
+/* The model server has versions that are not retained any more. */
+static enum status ask_for_model(struct session *s, const struct index_model *model,
+                                 struct bytes *ret)
+{
+    struct arrival a = {0};
+    json_t *answer = NULL;
+    json_t *request = json_pack("{s:s, s:s, s:I}", "do", "fetch", "model", model->ref.name.text,
+                                "version", (json_int_t)model->ref.version);
+    char *text = request == NULL ? NULL : jsn_text(request);
+    json_decref(request);
+    if (text == NULL)
+        return ST_NOMEM;
+    enum status status = session_listen(s, model->topic, on_model, &a);
+    if (status == ST_OK)
+        status = session_ask(s, FL_MODEL_CONTROL, text, "fml-model-server", INDEX_WAIT_MS, &answer,
+                             NULL);
+    if (status == ST_OK && json_object_get(answer, "error") != NULL)
+        status = ST_TIMEOUT; /* nothing will come */
+    if (status == ST_OK)
+        status = session_wait(s, &a.arrived, INDEX_WAIT_MS);
+    session_ignore(s, model->topic, &a);
+    json_decref(answer);
+    free(text);
+    if (status == ST_OK)
+        *ret = a.payload;
+    else
+        bytes_done(&a.payload);
+    return status;
+}
+
 enum status index_fetch_model(struct session *s, const struct index_model *model, struct bytes *ret,
                               struct why *why)
 {
     struct bytes payload = {0};
     enum status status = session_fetch(s, model->topic, INDEX_WAIT_MS, &payload);
+    if (status == ST_TIMEOUT)
+        status = ask_for_model(s, model, &payload);
     if (status == ST_OK) {
         struct digest digest = digest_of(bytes_view(&payload));
         if (!digest_equal(&digest, &model->digest))
@@ -164,7 +362,8 @@ enum status index_fetch_model(struct session *s, const struct index_model *model
         return ST_OK;
     }
     if (status == ST_TIMEOUT) {
-        why_set(why, "the model is not retained on %s any more", model->topic);
+        why_set(why, "the model is not on %s, and the model server does not have its right bytes",
+                model->topic);
         status = ST_NOT_FOUND;
     } else if (status == ST_CORRUPT) {
         why_set(why, "the bytes on %s are not those of the index: their digest differs",

@@ -289,8 +289,7 @@ static enum status find_base(struct series *s, struct why *why)
     enum status status = index_fetch(s->session, &index, why);
     if (status != ST_OK)
         return status;
-    const struct index_model *base =
-        s->plan->model == NULL ? index_newest(&index) : index_choose(&index, s->plan->model);
+    const struct index_model *base = index_choose(&index, s->plan->model);
     if (base == NULL) {
         why_set(why, s->plan->model == NULL
                          ? "the model server has no model yet; make one with fml models init"

@@ -14,7 +14,7 @@ struct series_plan {
     char prefix[SERIES_PREFIX_MAX + 1]; /* of the rounds' ids; an id */
     uint32_t rounds;                    /* 1..SERIES_ROUNDS_MAX */
     const char *image;
-    const char *model;              /* topic, name or version; NULL: the newest */
+    const char *model;              /* as index_choose(), before the first round */
     const struct ids *participants; /* NULL: whoever is alive before each round */
     const struct ids *evaluators;   /* never train; may be empty */
     const json_t *hyperparams;      /* object; "round" is added */

@@ -48,6 +48,7 @@ struct sent {
     char *text; /* with a zero at the end */
     size_t size;
     char name[80], version[32], round[80], correlation[32];
+    char parent[FL_TOPIC_SIZE], contributors[32], samples[32], metrics[128];
 };
 
 struct world {
@@ -87,6 +88,10 @@ static enum status publish(void *owner, const struct mqtt_message *m)
     copy_property(m, "name", s->name, sizeof s->name);
     copy_property(m, "version", s->version, sizeof s->version);
     copy_property(m, "round", s->round, sizeof s->round);
+    copy_property(m, "parent", s->parent, sizeof s->parent);
+    copy_property(m, "contributors", s->contributors, sizeof s->contributors);
+    copy_property(m, "samples", s->samples, sizeof s->samples);
+    copy_property(m, "metrics", s->metrics, sizeof s->metrics);
     (void)snprintf(s->correlation, sizeof s->correlation, "%.*s", (int)m->correlation.size,
                    (const char *)m->correlation.data);
     return ST_OK;
@@ -329,6 +334,11 @@ static void missions_round_from_start_to_complete(void **state)
     const struct sent *version = three_receipts_and_a_version();
     /* w0 = (1+3+2*0.5)/4, w1 = (2+2-2*1)/4, w2 = (3+1+2*4)/4, b = (4+0+2*2)/4 */
     assert_json(version->text, "{\"w\":[1.25,0.5,3.0],\"b\":2.0,\"version\":1}");
+    /* Where it comes from is beside it: the mission's JSON has no place for it. */
+    assert_string_equal(version->parent, V0);
+    assert_string_equal(version->contributors, "3");
+    assert_string_equal(version->samples, "4");
+    assert_string_equal(version->metrics, "{\"loss\":1.0}");
     nothing_more(); /* complete waits for the version to be on its topic */
 
     char digest[DIGEST_TEXT_SIZE];
@@ -396,6 +406,9 @@ static void safetensors_base_makes_a_safetensors_version(void **state)
     assert_string_equal(model_meta(m, "round_id"), "r-0001");
     assert_string_equal(model_meta(m, "parent"), V0);
     assert_string_equal(model_meta(m, "labels"), "ten digits");
+    assert_string_equal(model_meta(m, "contributors"), "3");
+    assert_string_equal(model_meta(m, "num_samples"), "4");
+    assert_string_equal(model_meta(m, "metrics"), "{\"loss\":1.0}");
     assert_true(model_find(m, "w")->data[0] == 1.25f && model_find(m, "b")->data[0] == 2.0f);
     model_free(m);
 }

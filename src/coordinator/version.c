@@ -7,7 +7,9 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/jsn.h"
 #include "io/file.h"
 #include "service/log.h"
 
@@ -26,6 +28,30 @@ static uint64_t next_number(struct coordinator *c, const struct entry *e)
     }
     return highest + 1;
 }
+
+/* ---- where it comes from ---- */
+
+struct lineage {
+    char contributors[24], samples[24];
+    char *metrics; /* JSON; from malloc */
+};
+
+/* fails: ST_NOMEM. gives: *ret, whose metrics are to be freed */
+static enum status read_lineage(const struct entry *e, struct lineage *ret)
+{
+    struct complete facts;
+    round_facts(e->round, UINT64_MAX, &facts); /* nothing here depends on the time */
+    (void)snprintf(ret->contributors, sizeof ret->contributors, "%llu",
+                   (unsigned long long)facts.num_updates);
+    (void)snprintf(ret->samples, sizeof ret->samples, "%llu",
+                   (unsigned long long)facts.total_samples);
+    json_t *metrics = metrics_encode(&facts.metrics);
+    ret->metrics = metrics == NULL ? NULL : jsn_text(metrics);
+    json_decref(metrics);
+    return ret->metrics == NULL ? ST_NOMEM : ST_OK;
+}
+
+/* ---- what it says about itself ---- */
 
 /* JSON models stay as the FML demo has them: tensors and "version". Whatever else
  * the base says about itself is said anew, or it would be about the base. */
@@ -48,6 +74,19 @@ static enum status describe(struct entry *e, const struct model_ref *ref)
         status = say(e, "round_id", start->round_id.text);
     if (status == ST_OK)
         status = say(e, "parent", start->model_uri);
+    struct lineage lineage;
+    if (status == ST_OK)
+        status = read_lineage(e, &lineage);
+    if (status != ST_OK)
+        return status;
+    status = say(e, "contributors", lineage.contributors);
+    if (status == ST_OK)
+        status = say(e, "num_samples", lineage.samples);
+    if (status == ST_OK)
+        status = say(e, "metrics", lineage.metrics);
+    if (status == ST_LIMIT) /* a base that says a lot; it is in the properties as well */
+        status = ST_OK;
+    free(lineage.metrics);
     return status;
 }
 
@@ -77,19 +116,30 @@ static enum status make_version(struct coordinator *c, struct entry *e)
 
 static void send_version(struct coordinator *c, const struct entry *e)
 {
-    const char *round_id = round_start_of(e->round)->round_id.text;
+    const struct round_start *start = round_start_of(e->round);
+    struct lineage lineage;
     char number[24];
     (void)snprintf(number, sizeof number, "%llu", (unsigned long long)e->version.version);
+    if (read_lineage(e, &lineage) != ST_OK) { /* the round asks again */
+        log_line(LOG_ERROR, "model.unpublished", "round=%s reason=%s", start->round_id.text,
+                 status_name(ST_NOMEM));
+        return;
+    }
     send_message(c, &(struct mqtt_message){
                         .topic = FL_MODEL_PUBLISH,
                         .payload = bytes_view(&e->bytes),
                         .properties = {{"name", e->version.name.text},
                                        {"version", number},
-                                       {"round", round_id}},
-                        .property_count = 3,
+                                       {"round", start->round_id.text},
+                                       {"parent", start->model_uri},
+                                       {"contributors", lineage.contributors},
+                                       {"samples", lineage.samples},
+                                       {"metrics", lineage.metrics}},
+                        .property_count = 7,
                     });
-    log_line(LOG_INFO, "model.published", "round=%s model=%s version=%s bytes=%zu", round_id,
-             e->version.name.text, number, e->bytes.size);
+    free(lineage.metrics);
+    log_line(LOG_INFO, "model.published", "round=%s model=%s version=%s bytes=%zu",
+             start->round_id.text, e->version.name.text, number, e->bytes.size);
 }
 
 void send_versions(struct coordinator *c)

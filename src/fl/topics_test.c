@@ -39,6 +39,9 @@ static void the_longest_names_fit(void **state)
     fl_topic_receipt(&longest, &longest, topic);
     assert_int_equal(strlen(topic), 10 + 64 + 10 + 64); /* fl/rounds/ and /receipts/ */
 
+    fl_topic_channel(&longest, &longest, topic);
+    assert_int_equal(strlen(topic), 10 + 64 + 10 + 64); /* fl/models/ and /channels/ */
+
     struct model_ref ref = {longest, UINT64_C(1) << 53}, again;
     fl_topic_model(&ref, topic);
     assert_int_equal(fl_model_ref_parse(topic, &again), ST_OK);

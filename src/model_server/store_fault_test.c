@@ -291,6 +291,34 @@ static void full_disk_changes_nothing_until_space_returns(void **state)
         run_with_failures(f, FAULT_FROM_HERE_ON, at, ENOSPC);
 }
 
+/* The process ends after a failure that it has answered for. */
+static void run_with_a_failure_and_an_end(struct fixture *f, unsigned at)
+{
+    make_folder(f);
+    struct store *s = opened(f->folder);
+    set_fault(FAULT_ONCE, at, EIO);
+    int n = 0;
+    while (n < STEPS && step(s, n) == ST_OK)
+        n++;
+    set_fault(FAULT_NONE, 0, 0);
+    s = store_close(s);
+    s = opened(f->folder);
+    char *found = state_of(s);
+    if (n == STEPS || strcmp(found, f->states[n]) != 0)
+        assert_string_equal(found, f->states[n < STEPS ? n + 1 : n]);
+    free(found);
+    all_bytes_are_right(s);
+    s = store_close(s);
+    remove_folder(f);
+}
+
+static void end_after_a_failure_leaves_a_whole_store(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned at = 1; at <= f->calls; at++)
+        run_with_a_failure_and_an_end(f, at);
+}
+
 /* A number whose publication failed before the index changed is still free. */
 static void number_of_a_failed_version_is_free(void **state)
 {
@@ -388,6 +416,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(step_that_fails_changes_nothing_and_can_be_done_again),
         CASE(full_disk_changes_nothing_until_space_returns),
+        CASE(end_after_a_failure_leaves_a_whole_store),
         CASE(number_of_a_failed_version_is_free),
         CASE(process_that_ends_at_any_call_leaves_a_whole_store),
     };

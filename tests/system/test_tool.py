@@ -12,7 +12,9 @@ from fleet import BIN, MISSION_START, WASM, write
 from test_trajectory import VECTORS, read_idx
 
 COMMANDS = [[], ["round", "start"], ["train"], ["status"], ["models"], ["models", "list"],
-            ["models", "get"], ["images", "push"], ["demo"]]
+            ["models", "get"], ["models", "export"], ["models", "diff"], ["models", "history"],
+            ["models", "point"], ["models", "rollback"], ["models", "prune"],
+            ["images", "push"], ["demo"]]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -25,6 +27,7 @@ def test_help_says_how(command):
 
 def test_mistakes_are_answered_with_what_to_do():
     for args in (["nonsense"], ["round"], ["round", "start", "--none"], ["models", "get"],
+                 ["models", "rollback", "1"], ["models", "diff", "1"], ["models", "export", "1"],
                  ["images", "push"], ["train", "--rounds", "0"]):
         done = subprocess.run([BIN / "fml", *args], capture_output=True, text=True)
         assert done.returncode == 2, args

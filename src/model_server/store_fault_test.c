@@ -235,7 +235,8 @@ static int teardown(void **state)
     struct fixture *f = *state;
     for (int n = 0; n <= STEPS; n++)
         free(f->states[n]);
-    return 0;
+    set_fault(FAULT_NONE, 0, 0);
+    return file_remove_tree(f->folder) == ST_OK ? 0 : -1; /* of a test that failed */
 }
 
 static void assert_state(const struct store *s, const char *expected)

@@ -508,6 +508,8 @@ enum status store_open(const char *folder, struct store **ret, struct why *why)
     s->folder = strdup(folder);
     enum status status = s->folder == NULL ? ST_NOMEM : file_make_folder(folder);
     if (status == ST_OK)
+        status = file_sweep(folder);
+    if (status == ST_OK)
         status = read_index(s, why);
     if (status == ST_OK) {
         remove_deleted(s);

@@ -17,8 +17,8 @@
 
 struct store;
 
-/* Opens a folder and makes it if need be. No index.json is an empty store. One of
- * a release that knew no channels is read: `latest` is then the last one stored.
+/* Opens a folder, makes it if need be, and sweeps what a crash left. No index.json is an empty
+ * store. One of a release that knew no channels is read: `latest` is then the last one stored.
  * gives: *ret, to be ended with store_close()
  * fails: ST_CORRUPT (index.json is not what we write), ST_NOMEM, ST_FULL, ST_IO,
  *        with a sentence */

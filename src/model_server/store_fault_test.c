@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,6 +172,21 @@ static char *state_of(const struct store *s)
     json_decref(object);
     assert_non_null(text);
     return text;
+}
+
+/* After a start nothing lies there that nobody speaks of, but one file at most that
+ * a step left that was under way. */
+static void folder_is_clean(const char *folder, const struct store *s)
+{
+    size_t files = 0, live = 0;
+    DIR *entries = opendir(folder);
+    assert_non_null(entries);
+    for (struct dirent *e; (e = readdir(entries)) != NULL;)
+        files += e->d_name[0] != '.';
+    (void)closedir(entries);
+    for (size_t i = 0; i < store_count(s); i++)
+        live += !version_is_deleted(store_at(s, i));
+    assert_in_range(files, live, live + 2); /* the index; what the step left */
 }
 
 static void all_bytes_are_right(const struct store *s)
@@ -392,6 +408,7 @@ static void run_with_an_end(struct fixture *f, enum fault kind, unsigned at)
         assert_string_equal(found, f->states[done + 1]);
     free(found);
     all_bytes_are_right(s);
+    folder_is_clean(f->folder, s);
     for (int n = done; n < STEPS; n++) {
         assert_int_equal(step(s, n), ST_OK);
         assert_state(s, f->states[n + 1]);

@@ -1,0 +1,101 @@
+"""Durable updates a second, from the wire to the receipt, and the time to come back.
+
+One round takes an update from each of 9,999 participants (of 10,000, so that it stays
+open). Each update is counted when its receipt is seen, which leaves after the commit.
+The peer is the same broker, delivering the same bytes from the same publisher to the
+same observer in the same run. Then the coordinator is killed, and it is measured how
+long a new one takes from its start to its first answer with all of them counted.
+"""
+
+import json
+import pathlib
+import shutil
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "system"))
+sys.dont_write_bytecode = True
+
+import paho.mqtt.client as mqtt  # noqa: E402
+
+from fleet import MISSION_START, Fleet  # noqa: E402
+
+COUNT = 9999
+NAMES = [f"p{i}" for i in range(COUNT + 1)]
+UPDATES = [
+    json.dumps({"round_id": "r-0001", "base_model_uri": "fl/models/global_model_v0",
+                "num_samples": 1, "update": {"w": [i, 1, 2], "b": 3}})
+    for i in range(COUNT)
+]
+
+
+class Counter:
+    """Counts different messages on a filter."""
+
+    def __init__(self, port, filter, key):
+        self.seen, self.key = set(), key
+        self.ready, self.all = threading.Event(), threading.Event()
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+        self.client.on_connect = lambda c, *_: c.subscribe(filter, qos=1)
+        self.client.on_subscribe = lambda *_: self.ready.set()
+        self.client.on_message = self._on_message
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+        assert self.ready.wait(30)
+
+    def _on_message(self, _client, _userdata, message):
+        self.seen.add(self.key(message))
+        if len(self.seen) == COUNT:
+            self.all.set()
+
+    def rate(self, publish):
+        began = time.monotonic()
+        for i in range(COUNT):
+            publish(i)
+        assert self.all.wait(600), f"{len(self.seen)} of {COUNT}"
+        self.client.loop_stop()
+        return COUNT / (time.monotonic() - began)
+
+
+def accepted(message):
+    assert b'"code":"accepted"' in message.payload, message.payload
+    return message.topic
+
+
+def main():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="fml-bench-"))
+    fleet = Fleet(folder)
+    try:
+        coordinator = fleet.coordinator("--log-level", "warn")
+        fleet.model_server()
+        bus = fleet.bus(filters=("fl/models/index", "test/answer/#"))
+        bus.wait("fl/models/index")
+        fleet.await_coordinator(bus)
+        bus.publish("fl/rounds/start", MISSION_START | {
+            "participants": NAMES, "k_of_n": COUNT + 1, "timeout_s": 3600})
+        assert bus.request("fl/rounds/query", {"what": "status"})["open"]
+
+        bare = Counter(fleet.port, "bench/bare", lambda m: m.payload).rate(
+            lambda i: bus.publish("bench/bare", UPDATES[i]))
+        durable = Counter(fleet.port, "fl/rounds/+/receipts/+", accepted).rate(
+            lambda i: bus.publish("fml/updates", UPDATES[i], sender=NAMES[i], round="r-0001"))
+        print(f"durable/updates: updates={COUNT} per_second={durable:.0f} "
+              f"broker_alone_per_second={bare:.0f} ratio={durable / bare:.2f}", flush=True)
+
+        coordinator.kill()
+        began = time.monotonic()
+        coordinator.start()
+        [round_] = bus.request("fl/rounds/query", {"what": "status"})["open"]
+        seconds = time.monotonic() - began
+        assert round_["num_updates"] == COUNT, round_
+        print(f"durable/recovery: open_updates={COUNT} seconds={seconds:.2f}", flush=True)
+    finally:
+        fleet.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

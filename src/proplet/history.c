@@ -63,6 +63,8 @@ static enum status save(const struct history *h, struct entry *e)
         header == NULL ? ST_NOMEM : record_write(path, header, view_of(e->results, e->size));
     json_decref(header);
     e->on_disk = status == ST_OK;
+    if (e->on_disk && e->state == SENT)
+        remove_file(h, &e->task, WAITS); /* a damaged one in whose place this is */
     return status;
 }
 

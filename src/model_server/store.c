@@ -21,7 +21,10 @@ struct store {
     size_t channel_count, channel_capacity;
     struct channel *channels;
     size_t event_count, event_capacity;
-    struct event *events;    /* oldest first */
+    struct event *events; /* oldest first */
+    /* The records and the lines as they stand in the index, with commas between: what
+     * was written once is not made again for each version that comes. */
+    struct bytes versions_text, events_text;
     bool has_index;          /* index.json was read or written; then */
     struct digest index_was; /* what is in it */
 };
@@ -132,6 +135,24 @@ static enum status grow(void **items, size_t *capacity, size_t count, size_t siz
     return ST_OK;
 }
 
+/* takes: item; NULL: no memory */
+static enum status append_text(struct bytes *list, json_t *item)
+{
+    char *text = item == NULL ? NULL : jsn_text(item);
+    json_decref(item);
+    if (text == NULL)
+        return ST_NOMEM;
+    size_t before = list->size;
+    enum status status =
+        before == 0 ? ST_OK : bytes_append(list, view_text(","), MODEL_INDEX_SIZE_MAX);
+    if (status == ST_OK)
+        status = bytes_append(list, view_text(text), MODEL_INDEX_SIZE_MAX);
+    if (status != ST_OK)
+        list->size = before;
+    free(text);
+    return status;
+}
+
 static enum status push_version(struct store *s, const struct version *v)
 {
     enum status status = grow((void **)&s->versions, &s->capacity, s->count, sizeof *s->versions,
@@ -140,6 +161,9 @@ static enum status push_version(struct store *s, const struct version *v)
         return status;
     const struct version *before = store_newest(s, &v->ref.name);
     uint64_t ordinal = before == NULL ? 1 : before->ordinal + 1;
+    status = append_text(&s->versions_text, version_to_json(v));
+    if (status != ST_OK)
+        return status;
     s->versions[s->count] = *v;
     s->versions[s->count++].ordinal = ordinal;
     return ST_OK;
@@ -162,77 +186,87 @@ static enum status push_event(struct store *s, const struct event *e)
     enum status status = grow((void **)&s->events, &s->event_capacity, s->event_count,
                               sizeof *s->events, MODEL_EVENTS_MAX - reserved);
     if (status == ST_OK)
+        status = append_text(&s->events_text, event_to_json(e));
+    if (status == ST_OK)
         s->events[s->event_count++] = *e;
     return status;
 }
 
 /* ---- the index, written ---- */
 
-/* takes: array, NULL fails and frees object. gives: object or NULL */
-static json_t *with(json_t *object, const char *key, json_t *array)
+static enum status put(struct bytes *out, const char *text)
 {
-    if (object != NULL && json_object_set_new(object, key, array) == 0)
-        return object;
-    if (object == NULL)
-        json_decref(array);
-    json_decref(object);
-    return NULL;
+    return bytes_append(out, view_text(text), MODEL_INDEX_SIZE_MAX);
 }
 
-/* takes: item. gives: array, or NULL */
-static json_t *appended(json_t *array, json_t *item)
+/* Appends ,"key":[list] */
+static enum status put_list(struct bytes *out, const char *key, const struct bytes *list)
 {
-    if (array != NULL && json_array_append_new(array, item) == 0)
-        return array;
-    if (array == NULL)
-        json_decref(item);
-    json_decref(array);
-    return NULL;
+    enum status status = put(out, key);
+    if (status == ST_OK)
+        status = bytes_append(out, bytes_view(list), MODEL_INDEX_SIZE_MAX);
+    return status == ST_OK ? put(out, "]") : status;
 }
 
-static json_t *index_to_json(const struct store *s)
+/* How the index begins, both of them; keys are sorted, as jsn_text() has them. */
+static enum status put_channels(const struct store *s, struct bytes *out)
 {
-    json_t *models = json_array(), *channels = json_array();
-    for (size_t i = 0; i < s->count && models != NULL; i++)
-        models = appended(models, version_to_json(&s->versions[i]));
-    for (size_t i = 0; i < s->channel_count && channels != NULL; i++)
-        channels = appended(channels, channel_to_json(&s->channels[i]));
-    return with(with(json_object(), "models", models), "channels", channels);
+    struct bytes list = {0};
+    enum status status = ST_OK;
+    for (size_t i = 0; i < s->channel_count && status == ST_OK; i++)
+        status = append_text(&list, channel_to_json(&s->channels[i]));
+    if (status == ST_OK)
+        status = put_list(out, "{\"channels\":[", &list);
+    bytes_done(&list);
+    return status;
 }
 
 char *store_index(const struct store *s)
 {
     assert(s != NULL && s->magic == STORE_MAGIC);
-    json_t *object = index_to_json(s);
-    char *text = object == NULL ? NULL : jsn_text(object);
-    json_decref(object);
+    struct bytes out = {0};
+    enum status status = put_channels(s, &out);
+    if (status == ST_OK)
+        status = put_list(&out, ",\"models\":[", &s->versions_text);
+    if (status == ST_OK)
+        status = put(&out, "}");
+    char *text = status == ST_OK ? text_of(bytes_view(&out)) : NULL;
+    bytes_done(&out);
     return text;
 }
 
-/* The digest of an object's text, as JSON. gives: a new reference; NULL: no memory */
-static json_t *check_of(const json_t *object)
+/* All but the check, which stands at *ret_place. */
+static enum status put_unchecked(const struct store *s, struct bytes *out, size_t *ret_place)
 {
-    char *text = jsn_text(object), digest[DIGEST_TEXT_SIZE];
-    if (text == NULL)
-        return NULL;
-    struct digest d = digest_of(view_text(text));
-    digest_text(&d, digest);
-    free(text);
-    return json_string(digest);
+    enum status status = put_channels(s, out);
+    *ret_place = out->size;
+    if (status == ST_OK)
+        status = put_list(out, ",\"history\":[", &s->events_text);
+    if (status == ST_OK)
+        status = put_list(out, ",\"models\":[", &s->versions_text);
+    return status == ST_OK ? put(out, "}") : status;
 }
 
 /* What is in index.json; "check" is the digest of all the rest. */
-static char *file_text(const struct store *s)
+static enum status file_text(const struct store *s, struct bytes *ret)
 {
-    json_t *events = json_array();
-    for (size_t i = 0; i < s->event_count && events != NULL; i++)
-        events = appended(events, event_to_json(&s->events[i]));
-    json_t *object = with(index_to_json(s), "history", events);
-    if (object != NULL)
-        object = with(object, "check", check_of(object));
-    char *text = object == NULL ? NULL : jsn_text(object);
-    json_decref(object);
-    return text;
+    struct bytes rest = {0};
+    size_t place;
+    char digest[DIGEST_TEXT_SIZE], check[DIGEST_TEXT_SIZE + 16];
+    enum status status = put_unchecked(s, &rest, &place);
+    if (status == ST_OK) {
+        struct digest d = digest_of(bytes_view(&rest));
+        digest_text(&d, digest);
+        (void)snprintf(check, sizeof check, ",\"check\":\"%s\"", digest);
+        status = bytes_append(ret, view_of(rest.data, place), MODEL_INDEX_SIZE_MAX);
+    }
+    if (status == ST_OK)
+        status = put(ret, check);
+    if (status == ST_OK)
+        status =
+            bytes_append(ret, view_of(rest.data + place, rest.size - place), MODEL_INDEX_SIZE_MAX);
+    bytes_done(&rest);
+    return status;
 }
 
 /* A write can fail after its rename: then the index is there all the same. */
@@ -255,21 +289,18 @@ static enum status save(struct store *s, bool *ret_unchanged)
     enum status status = path_of_index(s, path);
     if (status != ST_OK)
         return status;
-    char *text = file_text(s);
-    if (text == NULL)
-        return ST_NOMEM;
-    if (strlen(text) > MODEL_INDEX_SIZE_MAX) /* it could not be read again */
-        status = ST_LIMIT;
+    struct bytes text = {0};
+    status = file_text(s, &text); /* ST_LIMIT: it could not be read again */
     if (status == ST_OK) {
-        status = file_write(path, view_text(text));
+        status = file_write(path, bytes_view(&text));
         if (status != ST_OK)
             *ret_unchanged = index_is_as_it_was(s, path);
     }
     if (status == ST_OK) {
         s->has_index = true;
-        s->index_was = digest_of(view_text(text));
+        s->index_was = digest_of(bytes_view(&text));
     }
-    free(text);
+    bytes_done(&text);
     return status;
 }
 
@@ -277,7 +308,8 @@ static enum status save(struct store *s, bool *ret_unchanged)
 
 struct undo {
     size_t count, channel_count, event_count;
-    size_t moved; /* the channel that was moved, if it was there before */
+    size_t versions_text, events_text; /* sizes */
+    size_t moved;                      /* the channel that was moved, if it was there before */
     struct channel channel;
 };
 
@@ -286,6 +318,8 @@ static struct undo undo_of(const struct store *s)
     return (struct undo){.count = s->count,
                          .channel_count = s->channel_count,
                          .event_count = s->event_count,
+                         .versions_text = s->versions_text.size,
+                         .events_text = s->events_text.size,
                          .moved = SIZE_MAX};
 }
 
@@ -294,6 +328,8 @@ static void undo(struct store *s, const struct undo *u)
     s->count = u->count;
     s->channel_count = u->channel_count;
     s->event_count = u->event_count;
+    s->versions_text.size = u->versions_text;
+    s->events_text.size = u->events_text;
     if (u->moved != SIZE_MAX)
         s->channels[u->moved] = u->channel;
 }
@@ -426,6 +462,18 @@ static enum status read_events(struct store *s, const json_t *object, struct why
             status = push_event(s, &e);
     }
     return status;
+}
+
+/* The digest of an object's text, as JSON. gives: a new reference; NULL: no memory */
+static json_t *check_of(const json_t *object)
+{
+    char *text = jsn_text(object), digest[DIGEST_TEXT_SIZE];
+    if (text == NULL)
+        return NULL;
+    struct digest d = digest_of(view_text(text));
+    digest_text(&d, digest);
+    free(text);
+    return json_string(digest);
 }
 
 static enum status verify(json_t *object, struct why *why)
@@ -655,26 +703,47 @@ static enum status record_deletions(struct store *s, const bool *chosen, const s
     return status;
 }
 
+static enum status versions_again(const struct store *s, struct bytes *ret)
+{
+    enum status status = ST_OK;
+    for (size_t i = 0; i < s->count && status == ST_OK; i++)
+        status = append_text(ret, version_to_json(&s->versions[i]));
+    return status;
+}
+
+/* What stays is removed at the next start. */
+static void remove_chosen(const struct store *s, const bool *chosen)
+{
+    char path[PATH_MAX];
+    for (size_t i = 0; i < s->count; i++)
+        if (chosen[i] && path_of(s, &s->versions[i], path) == ST_OK)
+            (void)remove(path);
+}
+
 enum status store_delete(struct store *s, const bool *chosen, const struct event *what)
 {
     assert(s != NULL && s->magic == STORE_MAGIC && chosen != NULL && what != NULL);
     assert(what->at[0] != '\0');
     struct undo u = undo_of(s);
+    struct bytes before = s->versions_text;
     bool unchanged;
+    s->versions_text = (struct bytes){0};
     enum status status = record_deletions(s, chosen, what);
     if (status == ST_OK)
+        status = versions_again(s, &s->versions_text);
+    if (status == ST_OK)
         status = save(s, &unchanged);
-    if (status != ST_OK)
-        undo(s, &u);
-    char path[PATH_MAX];
-    for (size_t i = 0; i < s->count; i++) {
-        if (!chosen[i])
-            continue;
-        if (status != ST_OK)
-            s->versions[i].deleted_at[0] = '\0';
-        else if (path_of(s, &s->versions[i], path) == ST_OK)
-            (void)remove(path); /* what stays is removed at the next start */
+    if (status == ST_OK) {
+        bytes_done(&before);
+        remove_chosen(s, chosen);
+        return ST_OK;
     }
+    bytes_done(&s->versions_text);
+    s->versions_text = before;
+    undo(s, &u);
+    for (size_t i = 0; i < s->count; i++)
+        if (chosen[i])
+            s->versions[i].deleted_at[0] = '\0';
     return status;
 }
 
@@ -686,6 +755,8 @@ struct store *store_close(struct store *s)
     free(s->versions);
     free(s->channels);
     free(s->events);
+    bytes_done(&s->versions_text);
+    bytes_done(&s->events_text);
     *(volatile uint32_t *)&s->magic = 0;
     free(s);
     return NULL;

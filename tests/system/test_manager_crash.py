@@ -59,6 +59,8 @@ def test_a_round_goes_on_over_a_killed_manager(fleet, bus):
 def test_updates_and_results_wait_for_a_manager_that_is_down(fleet, bus):
     fleet.core(bus)
     slow_round(fleet, bus)
+    for name in PROPLETS:  # the image has left the manager: the rest needs no manager
+        bus.wait(f"{P}/registry/part/{name}/#")
     manager = fleet.programs["manager"]
     manager.kill()
     for name in PROPLETS:

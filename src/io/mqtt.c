@@ -1,12 +1,15 @@
 #include "io/mqtt.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
@@ -23,6 +26,7 @@
 #define EARLY_PUBLISHES_MAX 1024
 #define CLOSE_S_MAX         3   /* that mqtt_close() waits for the network thread */
 #define LOOP_WAIT_MS        100 /* also how long an end may take to be noticed */
+#define LAST_WRITE_MS       20
 #define KEEPALIVE_S_DEFAULT 30
 
 struct subscription {
@@ -50,6 +54,8 @@ struct mqtt {
     uint16_t keepalive_s;
     uint32_t session_expiry_s;
     size_t message_size_max;
+    bool hold;   /* acknowledgements wait for mqtt_settled() */
+    int writing; /* an eventfd: something was queued; -1 unless holding */
     void (*on_message)(void *owner, const struct mqtt_message *m);
     void (*on_state)(void *owner, bool connected, const char *reason);
     void (*on_closed)(void *owner);
@@ -58,7 +64,8 @@ struct mqtt {
     uv_async_t wake;
     pthread_t network;
     bool has_network;
-    bool connected; /* as the loop knows it */
+    uint64_t delivered; /* messages, to on_message */
+    bool connected;     /* as the loop knows it */
     bool was_connected;
     struct early_publish *early;
     struct early_publish **early_last; /* where the next one is linked */
@@ -66,8 +73,11 @@ struct mqtt {
     uint64_t received, received_bytes, sent, sent_bytes, reconnects;
 
     struct inbox *inbox;        /* shared: has its own lock */
-    pthread_mutex_t lock;       /* guards `subscriptions` and `stop_signal` */
+    pthread_mutex_t lock;       /* guards `subscriptions`, `settled` and the signals */
     pthread_cond_t stop_signal; /* ends the network thread's pauses */
+    pthread_cond_t settle_signal;
+    uint64_t settled; /* messages that may be acknowledged */
+    uint64_t arrived; /* messages in the inbox so far; of the network thread */
     struct subscription *subscriptions;
     size_t subscription_count;
     atomic_int holders;                                         /* shared: threads that use this */
@@ -86,10 +96,14 @@ const char *mqtt_message_property(const struct mqtt_message *m, const char *key)
 
 /* ---- The network thread ---- */
 
-static void put_or_free(struct mqtt *m, struct mqtt_item *item)
+static bool put_or_free(struct mqtt *m, struct mqtt_item *item)
 {
-    if (item != NULL && !inbox_put(m->inbox, &item->head))
+    if (item == NULL)
+        return false;
+    bool put = inbox_put(m->inbox, &item->head);
+    if (!put)
         free(item);
+    return put;
 }
 
 static void put_event(struct mqtt *m, enum mqtt_event event, const char *reason)
@@ -100,7 +114,7 @@ static void put_event(struct mqtt *m, enum mqtt_event event, const char *reason)
     item->event = event;
     item->head.size = sizeof *item;
     (void)snprintf(item->reason, sizeof item->reason, "%s", reason);
-    put_or_free(m, item);
+    (void)put_or_free(m, item);
 }
 
 static void on_connect(struct mosquitto *client, void *object, int reason_code, int flags,
@@ -155,7 +169,7 @@ static void on_incoming(struct mosquitto *client, void *object,
         atomic_fetch_add(&m->dropped_too_large, 1);
         return;
     }
-    put_or_free(m, mqtt_item_of(message, properties));
+    m->arrived += put_or_free(m, mqtt_item_of(message, properties));
 }
 
 /* Waits up to s seconds, or until the end. */
@@ -183,6 +197,61 @@ static int first_connect(struct mqtt *m)
     return rc;
 }
 
+/* Until all that arrived is settled. False: it never will be, this is the end. */
+static bool await_settled(struct mqtt *m)
+{
+    if (!m->hold)
+        return true;
+    (void)pthread_mutex_lock(&m->lock);
+    while (m->settled < m->arrived && !atomic_load(&m->stopping))
+        (void)pthread_cond_wait(&m->settle_signal, &m->lock);
+    bool settled = m->settled >= m->arrived;
+    (void)pthread_mutex_unlock(&m->lock);
+    return settled;
+}
+
+static bool is_readable(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
+/* One turn as mosquitto_loop() makes it, but what is read is acknowledged only
+ * after it is settled: libmosquitto 2.0 queues an acknowledgement while it reads
+ * (it is told that threads are used), and nothing but loop_write sends it. */
+static int turn_held(struct mqtt *m)
+{
+    int fd = mosquitto_socket(m->client);
+    if (fd < 0)
+        return MOSQ_ERR_NO_CONN;
+    short write = mosquitto_want_write(m->client) ? POLLOUT : 0;
+    struct pollfd fds[] = {{.fd = fd, .events = (short)(POLLIN | write)},
+                           {.fd = m->writing, .events = POLLIN}};
+    eventfd_t count;
+    int rc = MOSQ_ERR_SUCCESS;
+    (void)poll(fds, 2, LOOP_WAIT_MS);
+    (void)eventfd_read(m->writing, &count);
+    /* Each call reads one packet. All that are there share one settling. */
+    for (int i = 0; i < IN_FLIGHT_MAX && rc == MOSQ_ERR_SUCCESS && is_readable(fd); i++)
+        rc = mosquitto_loop_read(m->client, 1);
+    if (rc != MOSQ_ERR_SUCCESS || !await_settled(m))
+        return rc;
+    if (mosquitto_want_write(m->client))
+        rc = mosquitto_loop_write(m->client, 1);
+    return rc == MOSQ_ERR_SUCCESS ? mosquitto_loop_misc(m->client) : rc;
+}
+
+/* A bit of what is queued, at the end. Nothing is read any more if that would
+ * acknowledge it. */
+static int write_last(struct mqtt *m)
+{
+    if (!m->hold)
+        return mosquitto_loop(m->client, LAST_WRITE_MS, 1);
+    struct pollfd p = {.fd = mosquitto_socket(m->client), .events = POLLOUT};
+    (void)poll(&p, 1, LAST_WRITE_MS);
+    return mosquitto_loop_write(m->client, 1);
+}
+
 static void release(struct mqtt *m);
 
 /* One connection after the other until the end. libmosquitto's own endless loop
@@ -197,7 +266,7 @@ static void *network_main(void *arg)
         if (rc == MOSQ_ERR_SUCCESS) {
             wait_s = RECONNECT_S_MIN;
             do
-                rc = mosquitto_loop(m->client, LOOP_WAIT_MS, 1);
+                rc = m->hold ? turn_held(m) : mosquitto_loop(m->client, LOOP_WAIT_MS, 1);
             while (rc == MOSQ_ERR_SUCCESS && !atomic_load(&m->stopping));
         }
         if (atomic_load(&m->stopping))
@@ -208,16 +277,24 @@ static void *network_main(void *arg)
             rc = mosquitto_reconnect(m->client);
     }
     /* What is queued goes out before the DISCONNECT behind it, if the broker
-     * takes it at once; what it has not taken within this turn is lost. */
-    if (mosquitto_disconnect_v5(m->client, 0, NULL) == MOSQ_ERR_SUCCESS)
+     * takes it at once; what it has not taken within this turn is lost. What was
+     * not settled must not be acknowledged by that. */
+    if (await_settled(m) && mosquitto_disconnect_v5(m->client, 0, NULL) == MOSQ_ERR_SUCCESS)
         for (int turn = 0; turn < 50 && mosquitto_want_write(m->client); turn++)
-            if (mosquitto_loop(m->client, 20, 1) != MOSQ_ERR_SUCCESS)
+            if (write_last(m) != MOSQ_ERR_SUCCESS)
                 break;
     release(m);
     return NULL;
 }
 
 /* ---- The loop's thread ---- */
+
+/* Something was queued: the network thread may be waiting. */
+static void wake_network(struct mqtt *m)
+{
+    if (m->hold)
+        (void)eventfd_write(m->writing, 1);
+}
 
 static void early_free(struct early_publish *e)
 {
@@ -248,6 +325,7 @@ static void early_send(struct mqtt *m)
     }
     m->early_last = &m->early;
     m->early_count = 0;
+    wake_network(m);
 }
 
 /* takes: properties, on success. */
@@ -285,6 +363,7 @@ static void deliver(struct mqtt *m, const struct mqtt_item *item)
     switch (item->event) {
     case MQTT_MESSAGE:
         m->received++;
+        m->delivered++;
         m->received_bytes += item->message.payload.size;
         m->on_message(m->owner, &item->message);
         break;
@@ -336,6 +415,9 @@ static void free_all(struct mqtt *m)
         mosquitto_destroy(m->client);
         mosquitto_lib_cleanup();
     }
+    if (m->writing >= 0)
+        (void)close(m->writing);
+    (void)pthread_cond_destroy(&m->settle_signal);
     (void)pthread_cond_destroy(&m->stop_signal);
     (void)pthread_mutex_destroy(&m->lock);
     *(volatile uint32_t *)&m->magic = 0;
@@ -382,8 +464,11 @@ enum status mqtt_open(uv_loop_t *loop, const struct mqtt_options *o, struct mqtt
     struct mqtt *m = calloc(1, sizeof *m);
     if (m == NULL)
         return ST_NOMEM;
-    int failed = pthread_mutex_init(&m->lock, NULL) | pthread_cond_init(&m->stop_signal, NULL);
+    int failed = pthread_mutex_init(&m->lock, NULL) | pthread_cond_init(&m->stop_signal, NULL) |
+                 pthread_cond_init(&m->settle_signal, NULL);
     assert(failed == 0);
+    m->hold = o->hold_acknowledgements;
+    m->writing = m->hold ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
     m->magic = MQTT_MAGIC;
     m->early_last = &m->early;
     m->keepalive_s = o->keepalive_s == 0 ? KEEPALIVE_S_DEFAULT : o->keepalive_s;
@@ -394,6 +479,8 @@ enum status mqtt_open(uv_loop_t *loop, const struct mqtt_options *o, struct mqtt
     m->owner = o->owner;
 
     enum status status = mqtt_address_parse(o->address, &m->address);
+    if (status == ST_OK && m->hold && m->writing < 0)
+        status = ST_IO;
     if (status == ST_OK)
         status = inbox_new(INBOX_MESSAGES_MAX, INBOX_BYTES_MAX, wake_loop, m, &m->inbox);
     if (status == ST_OK)
@@ -438,6 +525,7 @@ enum status mqtt_subscribe(struct mqtt *m, const char *filter)
     m->subscription_count++;
     /* Without a connection this fails, and the next connect subscribes. */
     (void)mosquitto_subscribe(m->client, NULL, filter, 1);
+    wake_network(m);
     return ST_OK;
 }
 
@@ -457,6 +545,7 @@ void mqtt_unsubscribe(struct mqtt *m, const char *filter)
         return;
     m->subscription_count--;
     (void)mosquitto_unsubscribe(m->client, NULL, filter);
+    wake_network(m);
     free(gone->filter);
     free(gone);
 }
@@ -501,6 +590,7 @@ enum status mqtt_publish(struct mqtt *m, const struct mqtt_message *message)
         atomic_fetch_sub(&m->unacknowledged, 1);
         return status;
     }
+    wake_network(m);
     m->sent++;
     m->sent_bytes += message->payload.size;
     return ST_OK;
@@ -510,6 +600,17 @@ enum status mqtt_publish_text(struct mqtt *m, const char *topic, const char *tex
 {
     struct mqtt_message message = {.topic = topic, .payload = view_text(text)};
     return mqtt_publish(m, &message);
+}
+
+void mqtt_settled(struct mqtt *m)
+{
+    assert(m != NULL && m->magic == MQTT_MAGIC);
+    if (!m->hold)
+        return;
+    (void)pthread_mutex_lock(&m->lock);
+    m->settled = m->delivered;
+    (void)pthread_cond_signal(&m->settle_signal);
+    (void)pthread_mutex_unlock(&m->lock);
 }
 
 bool mqtt_connected(const struct mqtt *m)
@@ -564,6 +665,7 @@ void mqtt_close(struct mqtt *m, void (*on_closed)(void *owner))
     (void)pthread_mutex_lock(&m->lock);
     atomic_store(&m->stopping, true);
     (void)pthread_cond_broadcast(&m->stop_signal);
+    (void)pthread_cond_broadcast(&m->settle_signal);
     (void)pthread_mutex_unlock(&m->lock);
     inbox_close(m->inbox);
     if (m->has_network)

@@ -53,6 +53,9 @@ struct mqtt_options {
     size_t message_size_max;   /* larger ones are dropped and counted; 0: MESSAGE_SIZE_MAX */
     uint32_t session_expiry_s; /* 0: a new session at each start; else the broker keeps
                                 * subscriptions and messages that long while we are away */
+    /* Acknowledge what came only after mqtt_settled(): what a process that dies had
+     * not settled is then handed over again by the broker's session. */
+    bool hold_acknowledgements;
     /* The last will; topic NULL: none. */
     const char *will_topic;
     struct view will_payload;
@@ -85,6 +88,11 @@ MUST_CHECK enum status mqtt_publish(struct mqtt *m, const struct mqtt_message *m
 
 /* The common case: no properties, not retained. */
 MUST_CHECK enum status mqtt_publish_text(struct mqtt *m, const char *topic, const char *text);
+
+/* Everything that on_message got so far is done with, and durable if it has to be:
+ * it may be acknowledged. To be called after each turn of the loop in which
+ * messages came, or no more come. Does nothing unless acknowledgements are held. */
+void mqtt_settled(struct mqtt *m);
 
 bool mqtt_connected(const struct mqtt *m);
 /* Publishes that the broker has not acknowledged yet. */

@@ -148,6 +148,20 @@ static void client_open(struct client *c, const char *id, const char *will_topic
     assert_int_equal(mqtt_open(&loop, &o, &c->mqtt), ST_OK);
 }
 
+/* Acknowledgements wait for mqtt_settled(), and the session outlives the client. */
+static void client_open_holding(struct client *c, const char *id)
+{
+    *c = (struct client){0};
+    struct mqtt_options o = {.address = broker.address,
+                             .client_id = id,
+                             .session_expiry_s = 60,
+                             .hold_acknowledgements = true,
+                             .on_message = on_message,
+                             .on_state = on_state,
+                             .owner = c};
+    assert_int_equal(mqtt_open(&loop, &o, &c->mqtt), ST_OK);
+}
+
 static void on_limit(uv_timer_t *timer)
 {
     *(bool *)timer->data = true;
@@ -417,6 +431,64 @@ static void it_opens_without_a_broker_and_closes(void **state)
     client_close(&c);
 }
 
+static void what_was_not_settled_comes_again(void **state)
+{
+    (void)state;
+    struct client c, sender;
+    client_open_holding(&c, "holds");
+    client_open(&sender, "holds-sender", NULL);
+    assert_int_equal(mqtt_subscribe(c.mqtt, "held/#"), ST_OK);
+    publish(&c, "held/0", "subscribed"); /* its own: then the broker knows its wish */
+    await(&c.messages, 1);
+    mqtt_settled(c.mqtt);
+    for (int i = 1; i <= 3; i++)
+        publish(&sender, "held/x", i == 3 ? "the last" : "one");
+    await(&c.messages, 2);
+    client_close(&c); /* without a word to the broker about them */
+
+    client_open_holding(&c, "holds");
+    await(&c.messages, 3);
+    assert_string_equal(c.last_text, "the last");
+    mqtt_settled(c.mqtt);
+    client_close(&c); /* now with it */
+
+    client_open_holding(&c, "holds");
+    publish(&sender, "held/x", "after");
+    await(&c.messages, 1);
+    assert_string_equal(c.last_text, "after");
+    mqtt_settled(c.mqtt);
+    client_close(&c);
+    client_close(&sender);
+}
+
+/* More than may be under way at once, in both directions, without a pause. */
+static void one_that_holds_receives_and_sends_like_any_other(void **state)
+{
+    (void)state;
+    struct client c, sender;
+    client_open_holding(&c, "holds-many");
+    client_open(&sender, "holds-many-sender", NULL);
+    assert_int_equal(mqtt_subscribe(c.mqtt, "many/in"), ST_OK);
+    assert_int_equal(mqtt_subscribe(sender.mqtt, "many/out"), ST_OK);
+    publish(&c, "many/in", "subscribed");
+    publish(&sender, "many/out", "subscribed");
+    await(&c.messages, 1);
+    mqtt_settled(c.mqtt);
+    await(&sender.messages, 1);
+    for (int i = 0; i < 500; i++) {
+        publish(&sender, "many/in", "x");
+        publish(&c, "many/out", "x");
+    }
+    for (int i = 2; i <= 501; i++) {
+        await(&c.messages, i);
+        mqtt_settled(c.mqtt);
+    }
+    await(&sender.messages, 501);
+    assert_int_equal(c.messages, 501);
+    client_close(&c);
+    client_close(&sender);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +508,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_host_that_does_not_answer_does_not_hold_up_the_end, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(it_opens_without_a_broker_and_closes, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_not_settled_comes_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_holds_receives_and_sends_like_any_other, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests_name("io/mqtt", tests, group_setup, group_teardown);
 }

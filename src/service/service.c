@@ -94,6 +94,7 @@ enum status service_new(const struct service_settings *settings, const struct se
         .username = settings->username,
         .password = settings->password,
         .session_expiry_s = hooks->session_expiry_s,
+        .hold_acknowledgements = hooks->hold_acknowledgements,
         .message_size_max = (size_t)2 * MESSAGE_SIZE_MAX, /* a refusal needs to see it */
         .will_topic = hooks->will_topic,
         .will_payload = hooks->will_payload,

@@ -50,7 +50,8 @@ struct service_hooks {
     const char *client_id;
     const char *will_topic; /* NULL: none */
     struct view will_payload;
-    uint32_t session_expiry_s; /* see io/mqtt.h */
+    uint32_t session_expiry_s;  /* see io/mqtt.h */
+    bool hold_acknowledgements; /* the same; the program calls mqtt_settled() */
     void (*on_message)(void *owner, const struct mqtt_message *m);
     void (*on_connected)(void *owner); /* at each connect; may be NULL */
     /* Every tick_ms while the loop runs; may be NULL. now_ms: clock_now_ms() */

@@ -93,11 +93,16 @@ static void on_message(void *owner, const struct mqtt_message *message)
     manager_message(a->manager, message, clock_now_ms());
 }
 
-/* All messages that had come were delivered: one transaction for them together. */
+/* All messages that had come were delivered: one transaction for them together,
+ * and then the broker hears that they need not come again. While nothing can be
+ * recorded they are held in memory, and acknowledged all the same: a connection
+ * that acknowledges nothing can send nothing either. */
 static void on_turn(uv_check_t *turn)
 {
     struct app *a = turn->data;
     manager_settle(a->manager, clock_now_ms());
+    if (service_mqtt(a->service) != NULL)
+        mqtt_settled(service_mqtt(a->service));
 }
 
 static void on_connected(void *owner)
@@ -118,7 +123,6 @@ static void on_stop(void *owner)
 {
     struct app *a = owner;
     manager_settle(a->manager, clock_now_ms());
-    end_turns(a);
     service_end(a->service, 0);
 }
 
@@ -178,6 +182,7 @@ static enum status start(struct app *a, struct why *why)
         return status;
     const struct service_hooks hooks = {.client_id = a->id,
                                         .session_expiry_s = SESSION_EXPIRY_S,
+                                        .hold_acknowledgements = true,
                                         .on_message = on_message,
                                         .on_connected = on_connected,
                                         .on_tick = on_tick,
@@ -192,6 +197,7 @@ static enum status start(struct app *a, struct why *why)
                   uv_check_start(&a->turn, on_turn) == 0;
     assert(a->has_turn); /* neither can fail */
     a->turn.data = a;
+    uv_unref((uv_handle_t *)&a->turn); /* it goes on until all else has ended */
     return subscribe(a);
 }
 

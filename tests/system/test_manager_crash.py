@@ -94,6 +94,36 @@ def test_a_start_that_came_while_it_was_down_is_launched_once(fleet, bus):
     check_tasks(fleet, bus, 3)
 
 
+def test_what_it_was_reading_when_it_died_comes_again(fleet, bus):
+    """Killed in the burst that a message belongs to: at once after the start, at the
+    first start of a task, its event, an update, a result."""
+    fleet.core(bus)
+    fleet.push(WASM / "mission-client-c.wasm", "client")
+    manager = fleet.programs["manager"]
+    moments = [None, f"{P}/control/manager/tasks", f"{P}/control/manager/start/+",
+               "fl/rounds/+/updates/+", f"{P}/control/proplet/results"]
+    for n, moment in enumerate(moments * 2):
+        mark = bus.mark()
+        bus.publish("fl/rounds/start", MISSION_START | {
+            "round_id": f"r-{n}", "task_wasm_image": "client"})
+        if moment is not None:
+            bus.wait(moment, after=mark)
+        manager.kill()
+        manager.start()
+        complete = bus.wait(f"fl/rounds/r-{n}/complete", limit_s=90).json
+        assert (complete["status"], complete["num_updates"]) == ("completed", 3), complete
+    tasks = {(m.json["spec"]["round"]["id"], m.json["proplet_id"], m.json["id"])
+             for m in bus.find(f"{P}/control/manager/start/+")}
+    assert len(tasks) == 3 * 2 * len(moments)
+    for _, _, task in tasks:
+        bus.wait(f"{P}/control/manager/tasks",
+                 lambda m: m.json["task_id"] == task and m.json["state"] != "running")
+    told = ends(bus)
+    assert {len(e) for e in told.values()} == {1}, told
+    # A round that had all its updates may stop a guest that was just ending.
+    assert set.union(*told.values()) <= {("completed", "completed"), ("failed", "stopped")}, told
+
+
 def test_a_device_that_went_with_it_ends_its_task(fleet, bus):
     fleet.manager("--lost-after", "1")
     fleet.coordinator()

@@ -136,11 +136,11 @@ class Fleet:
             argv += ["--data-dir", data]
         return self.add(name, argv)
 
-    def core(self, bus, proplets=("proplet-1", "proplet-2", "proplet-3")):
+    def core(self, bus, proplets=("proplet-1", "proplet-2", "proplet-3"), retain=64):
         """Manager, coordinator, model server and proplets, all known to each other."""
         self.manager()
         self.coordinator()
-        self.model_server()
+        self.model_server("--retain", retain)
         for name in proplets:
             self.proplet(name)
         self.await_alive(bus, *proplets)

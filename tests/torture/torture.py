@@ -121,7 +121,8 @@ class Torture:
             ["manager", "coordinator", "model-server", "mosquitto"] * 3 + PROPLETS)
 
     def begin(self):
-        self.fleet.core(self.bus, PROPLETS)
+        # Every round starts from version 0, however many there are.
+        self.fleet.core(self.bus, PROPLETS, retain=10000)
         self.fleet.push(WASM / "sum_client.wasm", "sum")
         self.next_round()
 

@@ -13,14 +13,14 @@ enum round_mode { ROUND_TRAIN, ROUND_EVALUATE };
 struct round_start {
     struct id round_id;
     char model_uri[FL_TOPIC_SIZE];
-    struct model_ref model;      /* model_uri, read */
-    char image[256];             /* not interpreted here */
-    struct id *participants;     /* (participant_count,), all different, owned */
-    size_t participant_count;    /* 1..ROUND_PARTICIPANTS_MAX */
-    json_t *hyperparams;         /* object, owned, never NULL */
-    uint32_t k_of_n;             /* 1..participant_count */
-    uint32_t timeout_s;          /* 1..ROUND_TIMEOUT_S_MAX */
-    uint32_t grace_s;            /* 0..3600 */
+    struct model_ref model;   /* model_uri, read */
+    char image[256];          /* not interpreted here */
+    struct id *participants;  /* (participant_count,), all different, owned */
+    size_t participant_count; /* 1..ROUND_PARTICIPANTS_MAX */
+    json_t *hyperparams;      /* object, owned, never NULL */
+    uint32_t k_of_n;          /* 1..participant_count */
+    uint32_t timeout_s;       /* 1..ROUND_TIMEOUT_S_MAX */
+    uint32_t grace_s;         /* 0..3600 */
     enum round_mode mode;
     bool has_model_digest;
     struct digest model_digest;
@@ -42,7 +42,6 @@ const char *round_mode_name(enum round_mode mode); /* "train", "evaluate" */
 
 /* Reads the field "mode" of a message; ROUND_TRAIN if it is absent.
  * fails: ST_INVALID */
-MUST_CHECK enum status round_mode_read(const json_t *object, enum round_mode *ret,
-                                       struct why *why);
+MUST_CHECK enum status round_mode_read(const json_t *object, enum round_mode *ret, struct why *why);
 
 #endif

@@ -10,11 +10,11 @@
 
 struct update {
     struct id round_id;
-    struct id proplet_id;               /* empty if the body does not say */
+    struct id proplet_id; /* empty if the body does not say */
     char base_model_uri[FL_TOPIC_SIZE];
-    uint64_t num_samples;               /* 1..UPDATE_SAMPLES_MAX */
+    uint64_t num_samples; /* 1..UPDATE_SAMPLES_MAX */
     struct metrics metrics;
-    struct model *params;               /* owned; without tensors in mode evaluate */
+    struct model *params; /* owned; without tensors in mode evaluate */
 };
 
 /* Why bytes are not an update; the codes of receipts (PROTOCOL 2.3). */
@@ -30,8 +30,7 @@ enum update_fault {
 };
 
 /* gives: *ret on UPDATE_FINE, to be ended with update_done(); all values finite */
-MUST_CHECK enum update_fault update_decode(struct view bytes, struct update *ret,
-                                           struct why *why);
+MUST_CHECK enum update_fault update_decode(struct view bytes, struct update *ret, struct why *why);
 
 /* Appends the update in this form; texts about params are not part of it. The
  * guests write their own updates: this is for tests and tools.

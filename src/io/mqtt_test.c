@@ -446,10 +446,15 @@ static void what_was_not_settled_comes_again(void **state)
     await(&c.messages, 2);
     client_close(&c); /* without a word to the broker about them */
 
+    /* The network brings them together or one by one: what is read next may wait
+     * for what was read before to be settled. */
     client_open_holding(&c, "holds");
-    await(&c.messages, 3);
+    for (int i = 1; i <= 3; i++) {
+        await(&c.messages, i);
+        mqtt_settled(c.mqtt);
+    }
+    assert_int_equal(c.messages, 3);
     assert_string_equal(c.last_text, "the last");
-    mqtt_settled(c.mqtt);
     client_close(&c); /* now with it */
 
     client_open_holding(&c, "holds");

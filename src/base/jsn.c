@@ -85,6 +85,13 @@ char *jsn_text(const json_t *value)
                       JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
 }
 
+char *jsn_text_and_release(json_t *value)
+{
+    char *text = value == NULL ? NULL : jsn_text(value);
+    json_decref(value);
+    return text;
+}
+
 /* Bytes of the UTF-8 character at v's start (RFC 3629 section 4), 0 if it is none. */
 static size_t utf8_size(struct view v)
 {

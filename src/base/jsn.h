@@ -28,6 +28,9 @@ MUST_CHECK enum status jsn_parse(struct view text, size_t size_max, json_t **ret
  * gives: the text, to be freed with free(); NULL: no memory */
 char *jsn_text(const json_t *value);
 
+/* The same of a value that is then done with. takes: value; NULL gives NULL. */
+char *jsn_text_and_release(json_t *value);
+
 /* A JSON text of any bytes: a guest's output, a sentence that quotes a peer.
  * Zero bytes and what is not UTF-8 become '?', one for each byte.
  * gives: a new reference; NULL: no memory */

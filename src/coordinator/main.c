@@ -121,13 +121,7 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
         .specs = specs,
         .count = sizeof specs / sizeof specs[0],
     };
-    int rest;
-    enum options_result result = options_read(&o, argc, argv, &rest);
-    if (result == OPTIONS_RUN && rest > 0) {
-        (void)fprintf(stderr, "fml-coordinator: %s: it takes no arguments; see --help\n", argv[1]);
-        return OPTIONS_WRONG;
-    }
-    return result;
+    return options_read_only(&o, argc, argv);
 }
 
 /* gives: p->service and p->coordinator */

@@ -62,13 +62,7 @@ static enum options_result read_options(struct app *a, int argc, char **argv)
         .specs = specs,
         .count = sizeof specs / sizeof specs[0],
     };
-    int rest = 0;
-    enum options_result result = options_read(&options, argc, argv, &rest);
-    if (result == OPTIONS_RUN && rest > 0) {
-        (void)fprintf(stderr, PROGRAM ": %s is not expected; see --help\n", argv[1]);
-        return OPTIONS_WRONG;
-    }
-    return result;
+    return options_read_only(&options, argc, argv);
 }
 
 static enum status read_rules(struct app *a, struct why *why)

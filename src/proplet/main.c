@@ -134,14 +134,7 @@ static enum options_result read_options(struct app *a, int argc, char **argv)
         .specs = specs,
         .count = sizeof specs / sizeof specs[0],
     };
-    int rest = 0;
-    enum options_result result = options_read(&options, argc, argv, &rest);
-    if (result == OPTIONS_RUN && rest > 0) {
-        (void)fprintf(stderr, "fml-proplet: %s is not an option; see fml-proplet --help\n",
-                      argv[1]);
-        return OPTIONS_WRONG;
-    }
-    return result;
+    return options_read_only(&options, argc, argv);
 }
 
 static bool read_id(const char *flag, const char *text, struct id *ret)

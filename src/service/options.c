@@ -167,3 +167,12 @@ enum options_result options_read(const struct options *o, int argc, char **argv,
     *ret_rest = rest;
     return OPTIONS_RUN;
 }
+
+enum options_result options_read_only(const struct options *o, int argc, char **argv)
+{
+    int rest = 0;
+    enum options_result result = options_read(o, argc, argv, &rest);
+    if (result == OPTIONS_RUN && rest > 0)
+        return wrong(o, "it takes only options, not ", argv[1]);
+    return result;
+}

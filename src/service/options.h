@@ -46,6 +46,9 @@ enum options_result { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_WRONG };
  * Texts are borrowed from argv and the environment. */
 enum options_result options_read(const struct options *o, int argc, char **argv, int *ret_rest);
 
+/* The same for a program that takes nothing but options: a word is a mistake. */
+enum options_result options_read_only(const struct options *o, int argc, char **argv);
+
 #define OPTIONS_VERSION "fml 0.1.0"
 
 #endif

@@ -40,6 +40,7 @@ static const struct options table = {
     .program = "test", .summary = "a test", .usage = "[options]", .specs = specs, .count = 4};
 
 static int rest;
+static bool only; /* options_read_only() is asked */
 
 /* Runs the reader with what it says thrown away. */
 static enum options_result read_args(char **argv)
@@ -51,7 +52,8 @@ static enum options_result read_args(char **argv)
     int out = dup(1), err = dup(2), null = open("/dev/null", O_WRONLY);
     (void)dup2(null, 1);
     (void)dup2(null, 2);
-    enum options_result result = options_read(&table, argc, argv, &rest);
+    enum options_result result =
+        only ? options_read_only(&table, argc, argv) : options_read(&table, argc, argv, &rest);
     (void)fflush(stdout);
     (void)dup2(out, 1);
     (void)dup2(err, 2);
@@ -70,6 +72,7 @@ static int setup(void **state)
     rate = -1;
     loud = false;
     rest = -1;
+    only = false;
     return 0;
 }
 
@@ -128,6 +131,17 @@ static void mistakes_are_refused(void **state)
     }
 }
 
+static void a_program_without_arguments_refuses_words(void **state)
+{
+    (void)state;
+    char *word[] = {"test", "--count", "9", "word", NULL};
+    char *none[] = {"test", "--count", "8", NULL};
+    only = true;
+    assert_int_equal(read_args(word), OPTIONS_WRONG);
+    assert_int_equal(read_args(none), OPTIONS_RUN);
+    assert_int_equal(count, 8);
+}
+
 static void a_required_option_must_be_given(void **state)
 {
     (void)state;
@@ -155,6 +169,7 @@ int main(void)
         cmocka_unit_test_setup(environment_beats_default_and_command_line_beats_both, setup),
         cmocka_unit_test_setup(both_spellings_and_the_rest_in_order, setup),
         cmocka_unit_test_setup(mistakes_are_refused, setup),
+        cmocka_unit_test_setup(a_program_without_arguments_refuses_words, setup),
         cmocka_unit_test_setup(a_required_option_must_be_given, setup),
         cmocka_unit_test_setup(help_and_version_end_it_before_anything_is_judged, setup),
     };

@@ -77,13 +77,6 @@ enum status image_ref_parse(const char *text, struct image_ref *ret_ref, struct 
     return status;
 }
 
-static char *text_and_release(json_t *object)
-{
-    char *text = object == NULL ? NULL : jsn_text(object);
-    json_decref(object);
-    return text;
-}
-
 /* ---- get ---- */
 
 static enum status read_get(const json_t *object, struct get_msg *msg, struct why *why)
@@ -126,8 +119,8 @@ char *get_msg_encode(const struct get_msg *msg)
     json_t *part = msg->wants_part ? json_integer(msg->part) : NULL;
     if (msg->wants_part && part == NULL)
         return NULL;
-    return text_and_release(json_pack("{s:s, s:s, s:o*}", "client_id", msg->client_id.text,
-                                      "digest", digest, "part", part));
+    return jsn_text_and_release(json_pack("{s:s, s:s, s:o*}", "client_id", msg->client_id.text,
+                                          "digest", digest, "part", part));
 }
 
 /* ---- pushed ---- */
@@ -190,10 +183,10 @@ char *pushed_msg_encode(const struct pushed_msg *msg)
     if (msg->stored) {
         char digest[DIGEST_TEXT_SIZE];
         digest_text(&msg->digest, digest);
-        return text_and_release(
+        return jsn_text_and_release(
             json_pack("{s:o, s:s, s:s}", "name", name, "status", "stored", "digest", digest));
     }
-    return text_and_release(json_pack("{s:o, s:s, s:o, s:o}", "name", name, "status", "refused",
-                                      "code", jsn_string(view_text(msg->code)), "reason",
-                                      jsn_string(view_text(msg->reason))));
+    return jsn_text_and_release(json_pack("{s:o, s:s, s:o, s:o}", "name", name, "status", "refused",
+                                          "code", jsn_string(view_text(msg->code)), "reason",
+                                          jsn_string(view_text(msg->reason))));
 }

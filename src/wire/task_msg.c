@@ -28,14 +28,6 @@ static enum status text_field(const json_t *object, const char *key, char *ret, 
     return status;
 }
 
-/* A finished object as text; takes the reference, which may be NULL. */
-static char *text_and_release(json_t *object)
-{
-    char *text = object == NULL ? NULL : jsn_text(object);
-    json_decref(object);
-    return text;
-}
-
 /* ---- start ---- */
 
 static enum status read_env(const json_t *object, json_t **ret_env, struct why *why)
@@ -180,7 +172,7 @@ char *start_msg_encode(const struct start_msg *msg, struct view file)
         json_decref(object);
         return NULL;
     }
-    return text_and_release(object);
+    return jsn_text_and_release(object);
 }
 
 void start_msg_done(struct start_msg *msg)
@@ -215,7 +207,7 @@ char *stop_msg_encode(const struct stop_msg *msg)
 {
     assert(msg != NULL);
     const char *proplet = msg->proplet_id.text[0] == '\0' ? NULL : msg->proplet_id.text;
-    return text_and_release(
+    return jsn_text_and_release(
         json_pack("{s:s, s:s*}", "id", msg->task_id.text, "proplet_id", proplet));
 }
 
@@ -340,7 +332,7 @@ char *results_msg_encode(const struct results_msg *msg)
     assert(msg != NULL);
     const char *proplet = msg->proplet_id.text[0] == '\0' ? NULL : msg->proplet_id.text;
     json_t *results = msg->results == NULL ? json_string("") : json_incref(msg->results);
-    return text_and_release(
+    return jsn_text_and_release(
         json_pack("{s:s, s:s*, s:o, s:o, s:s, s:{s:I, s:I, s:I}}", "task_id", msg->task_id.text,
                   "proplet_id", proplet, "results", results, "error", error_of(msg), "reason",
                   reason_of(msg), "usage", "wall_ms", (json_int_t)msg->wall_ms, "cpu_ms",

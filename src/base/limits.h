@@ -52,6 +52,14 @@
 #define UPDATE_WITH_ROW_MAX          ((size_t)64 << 10)  /* kept in the database, not in a file */
 #define EARLY_UPDATES_BYTES_MAX      ((size_t)128 << 20) /* before their base model is here */
 
+/* Experiments. */
+#define EXPERIMENT_ID_MAX     ((size_t)48) /* "-r1000000" behind it is still an id */
+#define EXPERIMENT_ROUNDS_MAX 1000000
+#define EXPERIMENT_WAIT_S_MAX ((uint32_t)7 * 24 * 3600)
+#define EXPERIMENTS_OPEN_MAX  64
+#define EXPERIMENTS_KEPT_MAX  256 /* ended ones that are still shown */
+#define EXPERIMENT_ROWS_SHOWN 100 /* in one answer */
+
 /* Tasks. */
 #define TASK_ENV_MAX       64
 #define TASK_ENV_VALUE_MAX ((size_t)128 << 10)

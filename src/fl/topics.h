@@ -6,19 +6,27 @@
 
 #define FL_TOPIC_SIZE 256
 
-#define FL_ROUND_START   "fl/rounds/start"
-#define FL_ROUND_REFUSED "fl/rounds/refused"
-#define FL_ROUND_QUERY   "fl/rounds/query"
-#define FL_UPDATES       "fml/updates"
-#define FL_MODEL_PUBLISH "fl/models/publish"
-#define FL_MODEL_INDEX   "fl/models/index"
-#define FL_MODEL_REFUSED "fl/models/refused"
-#define FL_MODEL_CONTROL "fl/models/control"
-#define FL_MODEL_ALL     "fl/models/+"
+#define FL_ROUND_START        "fl/rounds/start"
+#define FL_ROUND_REFUSED      "fl/rounds/refused"
+#define FL_ROUND_QUERY        "fl/rounds/query"
+#define FL_EXPERIMENT_START   "fl/experiments/start"
+#define FL_EXPERIMENT_CANCEL  "fl/experiments/cancel"
+#define FL_EXPERIMENT_QUERY   "fl/experiments/query"
+#define FL_EXPERIMENT_REFUSED "fl/experiments/refused"
+#define FL_UPDATES            "fml/updates"
+#define FL_MODEL_PUBLISH      "fl/models/publish"
+#define FL_MODEL_INDEX        "fl/models/index"
+#define FL_MODEL_REFUSED      "fl/models/refused"
+#define FL_MODEL_CONTROL      "fl/models/control"
+#define FL_MODEL_ALL          "fl/models/+"
 
 void fl_topic_update(const struct id *round, const struct id *proplet, char ret[FL_TOPIC_SIZE]);
 void fl_topic_receipt(const struct id *round, const struct id *proplet, char ret[FL_TOPIC_SIZE]);
 void fl_topic_complete(const struct id *round, char ret[FL_TOPIC_SIZE]);
+
+/* fl/experiments/{experiment}/state (retained), .../rows */
+void fl_topic_experiment_state(const struct id *experiment, char ret[FL_TOPIC_SIZE]);
+void fl_topic_experiment_rows(const struct id *experiment, char ret[FL_TOPIC_SIZE]);
 
 #define FL_VERSION_MAX (UINT64_C(1) << 53) /* exact in every reader of JSON */
 

@@ -31,8 +31,7 @@ static enum status run_once(struct fleet *f, const struct central_plan *plan, co
                             uint32_t epoch, const char *model_path, const char *data_folder,
                             const char *update_path, struct why *why)
 {
-    json_t *hyperparams = series_hyperparams(plan->hyperparams, epoch);
-    char *json = hyperparams == NULL ? NULL : jsn_text(hyperparams);
+    char *json = jsn_text_and_release(series_hyperparams(plan->hyperparams, epoch));
     char *variables[VARIABLES + 1] = {
         text_made("ROUND_ID=" NAME "-%u", epoch),
         text_made("MODEL_URI=fl/models/" NAME "_v%u", epoch - 1),
@@ -57,7 +56,6 @@ static enum status run_once(struct fleet *f, const struct central_plan *plan, co
     for (size_t i = 0; i < VARIABLES; i++)
         free(variables[i]);
     free(json);
-    json_decref(hyperparams);
     return status;
 }
 

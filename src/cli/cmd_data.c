@@ -44,8 +44,7 @@ enum options_result split_args_read(int argc, char **argv, struct split_args *re
         .usage = "--images FILE --labels FILE --out FOLDER [options]",
         .notes = "For each label, the devices' shares are drawn from a Dirichlet distribution.\n"
                  "Every device gets at least one image, every image goes to one device.",
-        .specs = specs,
-        .count = sizeof specs / sizeof specs[0],
+        OPTIONS_OF(specs),
     };
     int words = 0;
     enum options_result result = arguments_read(&options, argc, argv, 0, 0, &words);
@@ -118,7 +117,7 @@ static int split(int argc, char **argv)
     struct split_args args;
     enum options_result result = split_args_read(argc, argv, &args);
     if (result != OPTIONS_RUN)
-        return result == OPTIONS_DONE ? 0 : 2;
+        return arguments_exit(result);
     struct why why = {0};
     uint32_t classes = 0;
     enum status status = split_train(&args, &classes, &why);

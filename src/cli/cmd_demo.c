@@ -42,8 +42,7 @@ enum options_result demo_args_read(int argc, char **argv, struct demo_args *ret)
         .notes = "Starts a broker on a free port, manager, coordinator, model server and one\n"
                  "proplet per device with its own part of the data, then trains. Everything\n"
                  "that was started ends with it.",
-        .specs = specs,
-        .count = sizeof specs / sizeof specs[0],
+        OPTIONS_OF(specs),
     };
     int words = 0;
     enum options_result result = arguments_read(&options, argc, argv, 0, 0, &words);
@@ -62,6 +61,6 @@ int cmd_demo(int argc, char **argv)
     struct demo_args args;
     enum options_result result = demo_args_read(argc, argv, &args);
     if (result != OPTIONS_RUN)
-        return result == OPTIONS_DONE ? 0 : 2;
+        return arguments_exit(result);
     return demo_run(&args);
 }

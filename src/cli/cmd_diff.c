@@ -13,15 +13,14 @@ enum options_result diff_args_read(int argc, char **argv, struct diff_args *ret)
     struct diff_args a = {0};
     const struct option_spec specs[] = {
         SESSION_OPTION_SPECS(&a.session),
-        {.flag = "json", .kind = OPTION_SWITCH, .target = &a.json, .help = "print JSON"},
+        JSON_OPTION_SPEC(&a.json),
     };
     const struct options options = {
         .program = "fml models diff",
         .summary = "shows how two models differ, tensor by tensor",
         .usage = "[options] FILE|MODEL FILE|MODEL",
         .notes = "LARGEST and MEAN are of the absolute differences; NORM is Euclidean.",
-        .specs = specs,
-        .count = sizeof specs / sizeof specs[0],
+        OPTIONS_OF(specs),
     };
     int words = 0;
     enum options_result result = arguments_read(&options, argc, argv, 2, 2, &words);
@@ -99,7 +98,7 @@ int models_diff(int argc, char **argv)
     struct diff_args args;
     enum options_result result = diff_args_read(argc, argv, &args);
     if (result != OPTIONS_RUN)
-        return result == OPTIONS_DONE ? 0 : 2;
+        return arguments_exit(result);
     struct model *a = NULL, *b = NULL;
     struct why why = {0};
     enum status status = read_one(&args.session, args.models[0], &a, &why);

@@ -31,8 +31,7 @@ enum options_result push_args_read(int argc, char **argv, struct push_args *ret)
         .usage = "[options] FILE.wasm",
         .notes = "It travels in parts that are checked by digest; parts that are lost are asked\n"
                  "for again. A name that exists stands for the new image afterwards.",
-        .specs = specs,
-        .count = sizeof specs / sizeof specs[0],
+        OPTIONS_OF(specs),
     };
     int words = 0;
     enum options_result result = arguments_read(&options, argc, argv, 1, 1, &words);
@@ -72,7 +71,7 @@ static int push(int argc, char **argv)
     struct push_args args;
     enum options_result result = push_args_read(argc, argv, &args);
     if (result != OPTIONS_RUN)
-        return result == OPTIONS_DONE ? 0 : 2;
+        return arguments_exit(result);
     struct bytes image = {0};
     enum status status = file_read(args.file, IMAGE_SIZE_MAX, &image);
     if (status != ST_OK)
@@ -101,14 +100,13 @@ static enum options_result list_args_read(int argc, char **argv, struct session_
 {
     const struct option_spec specs[] = {
         SESSION_OPTION_SPECS(settings),
-        {.flag = "json", .kind = OPTION_SWITCH, .target = json, .help = "print JSON"},
+        JSON_OPTION_SPEC(json),
     };
     const struct options options = {
         .program = "fml images list",
         .summary = "lists the images that the manager has",
         .usage = "[options]",
-        .specs = specs,
-        .count = sizeof specs / sizeof specs[0],
+        OPTIONS_OF(specs),
     };
     int words = 0;
     return arguments_read(&options, argc, argv, 0, 0, &words);
@@ -143,7 +141,7 @@ static int list(int argc, char **argv)
     bool json = false;
     enum options_result result = list_args_read(argc, argv, &settings, &json);
     if (result != OPTIONS_RUN)
-        return result == OPTIONS_DONE ? 0 : 2;
+        return arguments_exit(result);
     struct tool t;
     if (!tool_open(&settings, &t))
         return 1;

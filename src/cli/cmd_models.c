@@ -41,8 +41,7 @@ enum options_result init_args_read(int argc, char **argv, struct init_args *ret)
         .notes = "Two sizes are softmax regression (all zeros), more have hidden layers: weights\n"
                  "are uniform in +-sqrt(6 / (in + out)), biases zero. Tensors: dense1.weight,\n"
                  "dense1.bias, dense2.weight, ...",
-        .specs = specs,
-        .count = sizeof specs / sizeof specs[0],
+        OPTIONS_OF(specs),
     };
     int words = 0;
     enum options_result result = arguments_read(&options, argc, argv, 0, 0, &words);
@@ -62,7 +61,7 @@ static int init(int argc, char **argv)
     struct init_args args;
     enum options_result result = init_args_read(argc, argv, &args);
     if (result != OPTIONS_RUN)
-        return result == OPTIONS_DONE ? 0 : 2;
+        return arguments_exit(result);
     struct model *m = NULL;
     struct bytes bytes = {0};
     enum status status = initial_model(&args.layers, args.seed, &m);
@@ -94,15 +93,14 @@ static enum options_result list_args_read(int argc, char **argv, struct list_arg
 {
     const struct option_spec specs[] = {
         SESSION_OPTION_SPECS(&a->session),
-        {.flag = "json", .kind = OPTION_SWITCH, .target = &a->json, .help = "print JSON"},
+        JSON_OPTION_SPEC(&a->json),
     };
     const struct options options = {
         .program = "fml models list",
         .summary = "lists the stored models, oldest first",
         .usage = "[options]",
         .notes = "FROM is how many participants a version was made of. --json has all of it.",
-        .specs = specs,
-        .count = sizeof specs / sizeof specs[0],
+        OPTIONS_OF(specs),
     };
     int words = 0;
     return arguments_read(&options, argc, argv, 0, 0, &words);
@@ -187,7 +185,7 @@ static int list(int argc, char **argv)
     struct list_args args = {0};
     enum options_result result = list_args_read(argc, argv, &args);
     if (result != OPTIONS_RUN)
-        return result == OPTIONS_DONE ? 0 : 2;
+        return arguments_exit(result);
     struct tool t;
     if (!tool_open(&args.session, &t))
         return 1;
@@ -296,7 +294,7 @@ static int get_or_export(enum get_kind kind, int argc, char **argv)
     struct get_args args = {0};
     enum options_result result = get_args_read(argc, argv, kind, &args);
     if (result != OPTIONS_RUN)
-        return result == OPTIONS_DONE ? 0 : 2;
+        return arguments_exit(result);
     struct tool t;
     if (!tool_open(&args.session, &t))
         return 1;
@@ -426,7 +424,7 @@ static int show(int argc, char **argv)
     struct get_args args = {0};
     enum options_result result = get_args_read(argc, argv, SHOW, &args);
     if (result != OPTIONS_RUN)
-        return result == OPTIONS_DONE ? 0 : 2;
+        return arguments_exit(result);
     struct bytes bytes = {0};
     struct why why = {0};
     struct index_model model = {0};
@@ -461,8 +459,7 @@ static enum options_result publish_args_read(int argc, char **argv, struct publi
         .summary = "hands a model to the model server",
         .usage = "[options] FILE",
         .notes = "A version never changes: other bytes for one that exists are refused.",
-        .specs = specs,
-        .count = sizeof specs / sizeof specs[0],
+        OPTIONS_OF(specs),
     };
     int words = 0;
     enum options_result result = arguments_read(&options, argc, argv, 1, 1, &words);
@@ -482,7 +479,7 @@ static int publish(int argc, char **argv)
     struct publish_args args = {0};
     enum options_result result = publish_args_read(argc, argv, &args);
     if (result != OPTIONS_RUN)
-        return result == OPTIONS_DONE ? 0 : 2;
+        return arguments_exit(result);
     struct bytes bytes = {0};
     enum status status = file_read(args.file, MESSAGE_SIZE_MAX, &bytes);
     if (status != ST_OK)

@@ -61,8 +61,7 @@ enum options_result round_args_read(int argc, char **argv, struct round_args *re
         .notes = "FILE holds a round start as in docs/PROTOCOL.md 2.1 ('-': standard input);\n"
                  "options win over its fields. The base model's digest is added, so that a round\n"
                  "trains from exactly that model or not at all.",
-        .specs = specs,
-        .count = sizeof specs / sizeof specs[0],
+        OPTIONS_OF(specs),
     };
     int words = 0;
     enum options_result result = arguments_read(&options, argc, argv, 0, 1, &words);
@@ -375,7 +374,7 @@ static int round_start(int argc, char **argv)
     struct round_args args;
     enum options_result result = round_args_read(argc, argv, &args);
     if (result != OPTIONS_RUN)
-        return result == OPTIONS_DONE ? 0 : 2;
+        return arguments_exit(result);
     struct why why = {0};
     json_t *object = NULL;
     if (read_object(args.file, &object, &why) != ST_OK)

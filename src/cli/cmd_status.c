@@ -33,8 +33,7 @@ static enum options_result status_args_read(int argc, char **argv, struct status
         .summary = "shows proplets, tasks, images, rounds and the newest model",
         .usage = "[options]",
         .notes = "Exit status 1 if one of manager, coordinator and model server does not answer.",
-        .specs = specs,
-        .count = sizeof specs / sizeof specs[0],
+        OPTIONS_OF(specs),
     };
     int words = 0;
     return arguments_read(&options, argc, argv, 0, 0, &words);
@@ -213,7 +212,7 @@ int cmd_status(int argc, char **argv)
     struct status_args args = {0};
     enum options_result result = status_args_read(argc, argv, &args);
     if (result != OPTIONS_RUN)
-        return result == OPTIONS_DONE ? 0 : 2;
+        return arguments_exit(result);
     struct tool t;
     if (!tool_open(&args.session, &t))
         return 1;

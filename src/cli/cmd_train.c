@@ -87,8 +87,7 @@ enum options_result train_args_read(int argc, char **argv, struct train_args *re
         .usage = "--rounds N --image NAME[:TAG] [options]",
         .notes = "A round that expires is shown and the series goes on. Ctrl-C ends the series;\n"
                  "the round that runs ends by itself.",
-        .specs = specs,
-        .count = sizeof specs / sizeof specs[0],
+        OPTIONS_OF(specs),
     };
     int words = 0;
     enum options_result result = arguments_read(&options, argc, argv, 0, 0, &words);
@@ -175,7 +174,7 @@ int cmd_train(int argc, char **argv)
     struct train_args args;
     enum options_result result = train_args_read(argc, argv, &args);
     if (result != OPTIONS_RUN)
-        return result == OPTIONS_DONE ? 0 : 2;
+        return arguments_exit(result);
     struct tool t;
     int exit_status = 1;
     if (tool_open(&args.session, &t)) {

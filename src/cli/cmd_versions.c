@@ -12,22 +12,11 @@
 
 #define SERVER "fml-model-server"
 
-/* Here --channel is a channel of a model; the core topics play no part. */
-/* clang-format off */
-#define BROKER_OPTION_SPECS(s)                                                                     \
-    {.flag = "broker", .env = "MQTT_BROKER", .fallback = "tcp://localhost:1883",                   \
-     .help = "the MQTT broker", .value = "URL", .kind = OPTION_TEXT, .target = &(s)->broker},      \
-    {.flag = "username", .env = "MQTT_USERNAME", .help = "user name at the broker",                \
-     .value = "NAME", .kind = OPTION_TEXT, .target = &(s)->username},                              \
-    {.env = "MQTT_PASSWORD", .help = "password at the broker (environment only)",                  \
-     .kind = OPTION_TEXT, .target = &(s)->password}
-/* clang-format on */
-
-static void set_core(struct session_settings *s)
-{
-    s->domain = "demo";
-    s->channel = "fl";
-}
+#define REASON_OPTION_SPEC(text)                                                                   \
+    {                                                                                              \
+        .flag = "reason", .value = "TEXT", .kind = OPTION_TEXT, .target = (text),                  \
+        .required = true, .help = "why; it stays in the history"                                   \
+    }
 
 static const char *who(void)
 {
@@ -40,8 +29,7 @@ static json_t *ask(struct session *s, json_t *request)
 {
     json_t *answer = NULL;
     struct why why = {0};
-    char *text = request == NULL ? NULL : jsn_text(request);
-    json_decref(request);
+    char *text = jsn_text_and_release(request);
     if (text == NULL) {
         (void)failed("no memory");
         return NULL;
@@ -80,8 +68,7 @@ enum options_result move_args_read(bool rollback, int argc, char **argv, struct 
         {.flag = "channel", .value = "NAME", .kind = OPTION_TEXT,
          .fallback = rollback ? "latest" : "stable", .target = &a.channel,
          .help = "the model's channel to move, such as latest or stable"},
-        {.flag = "reason", .value = "TEXT", .kind = OPTION_TEXT, .target = &a.reason,
-         .required = true, .help = "why; it stays in the history"},
+        REASON_OPTION_SPEC(&a.reason),
     };
     /* clang-format on */
     const struct options options = {
@@ -92,8 +79,7 @@ enum options_result move_args_read(bool rollback, int argc, char **argv, struct 
         .notes = "MODEL is a version (3), a name (global_model_v3), a topic or a digest.\n"
                  "No version is changed or removed; the move is a line of the history.\n"
                  "Each publication moves latest; other channels move only by hand.",
-        .specs = specs,
-        .count = sizeof specs / sizeof specs[0],
+        OPTIONS_OF(specs),
     };
     int words = 0;
     enum options_result result = arguments_read(&options, argc, argv, 1, 1, &words);
@@ -106,7 +92,6 @@ enum options_result move_args_read(bool rollback, int argc, char **argv, struct 
                           MODEL_REASON_MAX);
         return OPTIONS_WRONG;
     }
-    set_core(&a.session);
     *ret = a;
     return OPTIONS_RUN;
 }
@@ -156,7 +141,7 @@ static int move(bool rollback, int argc, char **argv)
     struct move_args args;
     enum options_result result = move_args_read(rollback, argc, argv, &args);
     if (result != OPTIONS_RUN)
-        return result == OPTIONS_DONE ? 0 : 2;
+        return arguments_exit(result);
     struct tool t;
     if (!tool_open(&args.session, &t))
         return 1;
@@ -201,7 +186,7 @@ enum options_result history_args_read(int argc, char **argv, struct history_args
          .help = "only of this channel"},
         {.flag = "last", .value = "N", .kind = OPTION_NUMBER, .fallback = "100",
          .target = &a.last, .min = 1, .max = MODEL_EVENTS_SHOWN_MAX, .help = "how many at most"},
-        {.flag = "json", .kind = OPTION_SWITCH, .target = &a.json, .help = "print JSON"},
+        JSON_OPTION_SPEC(&a.json),
     };
     /* clang-format on */
     const struct options options = {
@@ -209,8 +194,7 @@ enum options_result history_args_read(int argc, char **argv, struct history_args
         .summary = "shows when channels were moved, by whom and why, newest last",
         .usage = "[options] [NAME]",
         .notes = "NAME is a model's name without its version, such as global_model.",
-        .specs = specs,
-        .count = sizeof specs / sizeof specs[0],
+        OPTIONS_OF(specs),
     };
     int words = 0;
     enum options_result result = arguments_read(&options, argc, argv, 0, 1, &words);
@@ -222,7 +206,6 @@ enum options_result history_args_read(int argc, char **argv, struct history_args
         (void)usage_wrong(options.program, "a model and a channel are names");
         return OPTIONS_WRONG;
     }
-    set_core(&a.session);
     *ret = a;
     return OPTIONS_RUN;
 }
@@ -264,7 +247,7 @@ int models_history(int argc, char **argv)
     struct history_args args;
     enum options_result result = history_args_read(argc, argv, &args);
     if (result != OPTIONS_RUN)
-        return result == OPTIONS_DONE ? 0 : 2;
+        return arguments_exit(result);
     struct tool t;
     if (!tool_open(&args.session, &t))
         return 1;
@@ -298,8 +281,7 @@ enum options_result prune_args_read(int argc, char **argv, struct prune_args *re
         {.flag = "keep", .value = "N", .kind = OPTION_NUMBER, .target = &a.keep, .min = 1,
          .max = MODEL_VERSIONS_MAX, .required = true,
          .help = "how many of the newest versions stay in any case"},
-        {.flag = "reason", .value = "TEXT", .kind = OPTION_TEXT, .target = &a.reason,
-         .required = true, .help = "why; it stays in the history"},
+        REASON_OPTION_SPEC(&a.reason),
         {.flag = "dry-run", .kind = OPTION_SWITCH, .target = &a.dry_run,
          .help = "only show what would be deleted"},
     };
@@ -310,8 +292,7 @@ enum options_result prune_args_read(int argc, char **argv, struct prune_args *re
         .usage = "--keep N --reason TEXT [--dry-run] [NAME]",
         .notes = "What a channel points at, what an open round started from and the newest N\n"
                  "are never deleted. The records of deleted versions stay.",
-        .specs = specs,
-        .count = sizeof specs / sizeof specs[0],
+        OPTIONS_OF(specs),
     };
     int words = 0;
     enum options_result result = arguments_read(&options, argc, argv, 0, 1, &words);
@@ -324,7 +305,6 @@ enum options_result prune_args_read(int argc, char **argv, struct prune_args *re
                           MODEL_REASON_MAX);
         return OPTIONS_WRONG;
     }
-    set_core(&a.session);
     *ret = a;
     return OPTIONS_RUN;
 }
@@ -334,7 +314,7 @@ int models_prune(int argc, char **argv)
     struct prune_args args;
     enum options_result result = prune_args_read(argc, argv, &args);
     if (result != OPTIONS_RUN)
-        return result == OPTIONS_DONE ? 0 : 2;
+        return arguments_exit(result);
     struct tool t;
     if (!tool_open(&args.session, &t))
         return 1;

@@ -85,6 +85,11 @@ enum options_result arguments_read(const struct options *o, int argc, char **arg
     return OPTIONS_RUN;
 }
 
+int arguments_exit(enum options_result result)
+{
+    return result == OPTIONS_DONE ? 0 : 2;
+}
+
 enum status arguments_object(const char *text, json_t **ret, struct why *why)
 {
     struct why detail = {0};

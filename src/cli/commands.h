@@ -32,6 +32,14 @@ command_fn cmd_round, cmd_train, cmd_status, cmd_models, cmd_images, cmd_data, c
 
 /* ---- what commands share ---- */
 
+/* In a struct options: its table of options. */
+#define OPTIONS_OF(table) .specs = (table), .count = sizeof(table) / sizeof((table)[0])
+
+#define JSON_OPTION_SPEC(flag_)                                                                    \
+    {                                                                                              \
+        .flag = "json", .kind = OPTION_SWITCH, .target = (flag_), .help = "print JSON"             \
+    }
+
 /* A loop and a connection. */
 struct tool {
     struct run *run;
@@ -47,6 +55,9 @@ void tool_close(struct tool *t);
  * other words, which are argv[1..] afterwards. */
 enum options_result arguments_read(const struct options *o, int argc, char **argv, int words_min,
                                    int words_max, int *ret_words);
+
+/* The exit status when a command's arguments were not OPTIONS_RUN. */
+int arguments_exit(enum options_result result);
 
 /* Reads a JSON object from the command line. gives: *ret: json_decref() */
 MUST_CHECK enum status arguments_object(const char *text, json_t **ret, struct why *why);

@@ -322,8 +322,7 @@ static enum status ask_for_model(struct session *s, const struct index_model *mo
     json_t *answer = NULL;
     json_t *request = json_pack("{s:s, s:s, s:I}", "do", "fetch", "model", model->ref.name.text,
                                 "version", (json_int_t)model->ref.version);
-    char *text = request == NULL ? NULL : jsn_text(request);
-    json_decref(request);
+    char *text = jsn_text_and_release(request);
     if (text == NULL)
         return ST_NOMEM;
     enum status status = session_listen(s, model->topic, on_model, &a);

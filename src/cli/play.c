@@ -171,8 +171,7 @@ static enum status image_is_there(struct session *s, const char *image, struct w
 {
     struct topic topic;
     topic_make(session_space(s), &topic, "control", "manager", "query", NULL);
-    json_t *question = json_pack("{s:s, s:s}", "what", "image", "image", image);
-    char *text = question == NULL ? NULL : jsn_text(question);
+    char *text = jsn_text_and_release(json_pack("{s:s, s:s}", "what", "image", "image", image));
     json_t *answer = NULL;
     enum status status = ST_NOMEM;
     if (text != NULL)
@@ -182,7 +181,6 @@ static enum status image_is_there(struct session *s, const char *image, struct w
         status = ST_NOT_FOUND;
     }
     json_decref(answer);
-    json_decref(question);
     free(text);
     return status;
 }

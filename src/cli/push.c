@@ -56,9 +56,7 @@ static void send_manifest(struct push *p, const struct id *receiver)
 {
     struct topic topic;
     topic_make(session_space(p->session), &topic, "registry", "manifest", receiver->text, NULL);
-    json_t *manifest = manifest_encode(&p->manifest);
-    char *text = manifest == NULL ? NULL : jsn_text(manifest);
-    json_decref(manifest);
+    char *text = jsn_text_and_release(manifest_encode(&p->manifest));
     if (text != NULL)
         send_or_not(p, topic.text, view_text(text));
     free(text);
@@ -113,11 +111,9 @@ static enum status announce(struct push *p, const char *name, struct why *why)
 {
     struct topic topic;
     topic_make(session_space(p->session), &topic, "registry", "push", NULL);
-    json_t *object =
-        json_pack("{s:s, s:s, s:o}", "name", name, "client_id", session_client_id(p->session)->text,
-                  "manifest", manifest_encode(&p->manifest));
-    char *text = object == NULL ? NULL : jsn_text(object);
-    json_decref(object);
+    char *text = jsn_text_and_release(json_pack("{s:s, s:s, s:o}", "name", name, "client_id",
+                                                session_client_id(p->session)->text, "manifest",
+                                                manifest_encode(&p->manifest)));
     enum status status =
         text == NULL ? ST_NOMEM : session_publish_text(p->session, topic.text, text);
     free(text);

@@ -70,11 +70,13 @@ static enum status make_client_id(struct id *ret)
 static enum status read_settings(struct session *s, const struct session_settings *settings,
                                  struct why *why)
 {
-    if (id_from(settings->domain, &s->space.domain) != ST_OK) {
+    if (id_from(settings->domain == NULL ? SESSION_DOMAIN : settings->domain, &s->space.domain) !=
+        ST_OK) {
         why_set(why, "--domain is not an id: letters, digits, '.', '_', '-' or ':'");
         return ST_INVALID;
     }
-    if (id_from(settings->channel, &s->space.channel) != ST_OK) {
+    if (id_from(settings->channel == NULL ? SESSION_CHANNEL : settings->channel,
+                &s->space.channel) != ST_OK) {
         why_set(why, "--channel is not an id: letters, digits, '.', '_', '-' or ':'");
         return ST_INVALID;
     }

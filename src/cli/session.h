@@ -15,7 +15,11 @@
 #define SESSION_CONNECT_MS 5000u
 #define SESSION_ANSWER_MS  5000u
 
-/* The settings that every command has. */
+/* The core topics, if nothing else is said. */
+#define SESSION_DOMAIN  "demo"
+#define SESSION_CHANNEL "fl"
+
+/* The settings that every command has. domain, channel: NULL is the default */
 struct session_settings {
     const char *broker;
     const char *username;
@@ -24,9 +28,8 @@ struct session_settings {
     const char *channel;
 };
 
-/* Put this into a command's table of options. */
-#define SESSION_OPTION_COUNT 5
-#define SESSION_OPTION_SPECS(s)                                                                    \
+/* Put this into a command's table of options: one that only needs the broker, ... */
+#define BROKER_OPTION_SPECS(s)                                                                     \
     {.flag = "broker",                                                                             \
      .env = "MQTT_BROKER",                                                                         \
      .fallback = "tcp://localhost:1883",                                                           \
@@ -40,19 +43,24 @@ struct session_settings {
          .value = "NAME",                                                                          \
          .kind = OPTION_TEXT,                                                                      \
          .target = &(s)->username},                                                                \
-        {.env = "MQTT_PASSWORD",                                                                   \
-         .help = "password at the broker (environment only)",                                      \
-         .kind = OPTION_TEXT,                                                                      \
-         .target = &(s)->password},                                                                \
+    {                                                                                              \
+        .env = "MQTT_PASSWORD", .help = "password at the broker (environment only)",               \
+        .kind = OPTION_TEXT, .target = &(s)->password                                              \
+    }
+
+/* ... or one that talks on the core topics too. */
+#define SESSION_OPTION_COUNT 5
+#define SESSION_OPTION_SPECS(s)                                                                    \
+    BROKER_OPTION_SPECS(s),                                                                        \
         {.flag = "domain",                                                                         \
          .env = "FML_DOMAIN",                                                                      \
-         .fallback = "demo",                                                                       \
+         .fallback = SESSION_DOMAIN,                                                               \
          .help = "domain of the core topics",                                                      \
          .value = "ID",                                                                            \
          .kind = OPTION_TEXT,                                                                      \
          .target = &(s)->domain},                                                                  \
     {                                                                                              \
-        .flag = "channel", .env = "FML_CHANNEL", .fallback = "fl",                                 \
+        .flag = "channel", .env = "FML_CHANNEL", .fallback = SESSION_CHANNEL,                      \
         .help = "channel of the core topics", .value = "ID", .kind = OPTION_TEXT,                  \
         .target = &(s)->channel                                                                    \
     }

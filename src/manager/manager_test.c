@@ -57,7 +57,7 @@ struct fixture {
     uint64_t now_ms;
     size_t pending;             /* what manager_out.pending says */
     enum status publish_status; /* what publish says; nothing is kept if not ST_OK */
-    bool in_publish;
+    bool in_publish;            /* or in another burst that is not over */
     const char *answer_at_once; /* a proplet whose results come before publish returns */
     size_t sent_count;
     struct sent sent[SENT_MAX];
@@ -953,6 +953,26 @@ static void a_query_names_its_mistakes(void **state)
     }
 }
 
+/* More than a status answer lists, and each of them. */
+static void all_that_are_alive_are_told(void **state)
+{
+    (void)state;
+    f.in_publish = true; /* one burst */
+    for (int i = 0; i < QUERY_PROPLETS_MAX; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "d%d", i);
+        alive(name, false);
+    }
+    f.in_publish = false;
+    alive("p2", true);
+    json_t *answer = ask("{\"what\":\"alive\"}");
+    const json_t *all = json_object_get(answer, "alive");
+    assert_int_equal(json_array_size(all), 1 + QUERY_PROPLETS_MAX);
+    assert_string_equal(json_string_value(json_array_get(all, 0)), "p1");
+    assert_string_equal(json_string_value(json_array_get(all, 1)), "d0");
+    json_decref(answer);
+}
+
 static void an_image_is_told_by_any_of_its_references(void **state)
 {
     (void)state;
@@ -1405,6 +1425,7 @@ int main(void)
         TEST(a_query_without_a_place_for_the_answer_is_refused),
         TEST(a_query_waits_while_too_much_is_under_way),
         TEST(a_query_names_its_mistakes),
+        TEST(all_that_are_alive_are_told),
         TEST(an_image_is_told_by_any_of_its_references),
         TEST(the_status_tells_images_counters_and_silence),
         TEST(at_most_the_hundred_newest_tasks_are_told),

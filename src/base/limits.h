@@ -90,11 +90,12 @@
 #define QUERY_PROPLETS_MAX      3000 /* so that an answer stays below CONTROL_SIZE_MAX */
 
 /* Images and their transfer in parts. */
-#define IMAGE_SIZE_MAX  ((size_t)64 << 20)
-#define IMAGE_NAME_MAX  ((size_t)200)
-#define IMAGES_MAX      1000
-#define PART_SIZE       ((size_t)256 << 10)
-#define PARTS_MAX       4096
-#define PARTS_IN_FLIGHT 4
+#define IMAGE_SIZE_MAX      ((size_t)64 << 20)
+#define IMAGE_NAME_MAX      ((size_t)200)
+#define IMAGES_MAX          1000
+#define PART_SIZE           ((size_t)256 << 10)
+#define PARTS_MAX           4096
+#define PARTS_IN_FLIGHT     4 /* of an image */
+#define PARTS_IN_FLIGHT_MAX 64
 
 #endif

@@ -132,12 +132,30 @@ json_t *manifest_encode(const struct manifest *m)
                      "part_size", (json_int_t)m->part_size, "parts", encode_parts(m));
 }
 
+uint64_t manifest_offset(const struct manifest *m, uint32_t index)
+{
+    assert(m != NULL && index < m->part_count);
+    return (uint64_t)index * m->part_size;
+}
+
+size_t manifest_part_bytes(const struct manifest *m, uint32_t index)
+{
+    uint64_t left = m->size - manifest_offset(m, index);
+    return left < m->part_size ? (size_t)left : m->part_size;
+}
+
 struct view manifest_part(const struct manifest *m, struct view blob, uint32_t index)
 {
-    assert(m != NULL && index < m->part_count && blob.size == m->size);
-    size_t at = (size_t)index * m->part_size;
-    size_t left = blob.size - at;
-    return view_of(blob.data + at, left < m->part_size ? left : m->part_size);
+    assert(m != NULL && blob.size == m->size);
+    return view_of(blob.data + manifest_offset(m, index), manifest_part_bytes(m, index));
+}
+
+bool manifest_part_is(const struct manifest *m, uint32_t index, struct view bytes)
+{
+    if (bytes.size != manifest_part_bytes(m, index))
+        return false;
+    struct digest digest = digest_of(bytes);
+    return digest_equal(&digest, &m->parts[index]);
 }
 
 void manifest_done(struct manifest *m)

@@ -4,6 +4,8 @@
 #ifndef TRANSFER_MANIFEST_H
 #define TRANSFER_MANIFEST_H
 
+#include <stdbool.h>
+
 #include "base/digest.h"
 #include "base/jsn.h"
 
@@ -32,6 +34,13 @@ json_t *manifest_encode(const struct manifest *m);
 
 /* The bytes of part index within blob. index < part_count; blob is the whole. */
 struct view manifest_part(const struct manifest *m, struct view blob, uint32_t index);
+
+/* Where part index begins, and how many bytes it has. index < part_count */
+uint64_t manifest_offset(const struct manifest *m, uint32_t index);
+size_t manifest_part_bytes(const struct manifest *m, uint32_t index);
+
+/* Whether these bytes are that part: its size, then its digest. index < part_count */
+bool manifest_part_is(const struct manifest *m, uint32_t index, struct view bytes);
 
 void manifest_done(struct manifest *m);
 

@@ -33,6 +33,12 @@ static void describes_a_blob_part_by_part(void **state)
     assert_true(digest_equal(&m.parts[2], &g));
     assert_true(view_equal(manifest_part(&m, blob, 1), view_text("def")));
     assert_true(view_equal(manifest_part(&m, blob, 2), view_text("g")));
+    assert_int_equal(manifest_offset(&m, 2), 6);
+    assert_int_equal(manifest_part_bytes(&m, 1), 3);
+    assert_int_equal(manifest_part_bytes(&m, 2), 1);
+    assert_true(manifest_part_is(&m, 1, view_text("def")));
+    assert_false(manifest_part_is(&m, 1, view_text("abc")));
+    assert_false(manifest_part_is(&m, 2, view_text("gg")));
     manifest_done(&m);
     assert_null(m.parts);
     manifest_done(&m);

@@ -4,26 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "transfer/plan.h"
+
 #define RECEIVER_MAGIC 0x72656376u /* "recv" */
 
-/* A part that was asked for and has not come yet. */
-struct request {
-    bool open;
-    uint32_t part;
-    uint32_t tries;
-    uint64_t asked_ms;
-};
-
-/* Parts are asked for in order. So the state is: what came (`there`), a cursor
- * before which every part came or has an open request, and those few requests. */
 struct receiver {
     uint32_t magic;
     struct manifest manifest;
     struct bytes whole; /* manifest.size bytes; empty once taken */
-    bool *there;        /* (part_count,) */
-    uint32_t missing;   /* parts that are not there */
-    uint32_t cursor;
-    struct request requests[PARTS_IN_FLIGHT];
+    struct plan *plan;
 };
 
 static void check(const struct receiver *r)
@@ -38,74 +27,31 @@ enum status receiver_new(struct manifest *m, struct receiver **ret)
     if (r == NULL)
         return ST_NOMEM;
     r->magic = RECEIVER_MAGIC;
-    r->there = calloc(m->part_count, sizeof r->there[0]);
     /* Not bytes_resize(): memory that no part has reached yet stays untouched,
      * so a manifest that is followed by nothing costs next to nothing. */
     r->whole.data = calloc(1, m->size);
-    if (r->there == NULL || r->whole.data == NULL) {
+    if (r->whole.data == NULL || plan_new(m->part_count, PARTS_IN_FLIGHT, &r->plan) != ST_OK) {
         (void)receiver_free(r);
         return ST_NOMEM;
     }
     r->whole.size = m->size;
     r->whole.capacity = m->size;
-    r->missing = m->part_count;
     r->manifest = *m;
     *m = (struct manifest){0};
     *ret = r;
     return ST_OK;
 }
 
-static bool overdue(const struct request *q, uint64_t now_ms)
-{
-    return q->open && now_ms >= q->asked_ms && now_ms - q->asked_ms >= RECEIVER_RETRY_MS;
-}
-
-static bool in_vain(const struct request *q, uint64_t now_ms)
-{
-    return overdue(q, now_ms) && q->tries >= RECEIVER_TRIES_MAX;
-}
-
 bool receiver_given_up(const struct receiver *r, uint64_t now_ms)
 {
     check(r);
-    for (size_t i = 0; i < PARTS_IN_FLIGHT; i++)
-        if (in_vain(&r->requests[i], now_ms))
-            return true;
-    return false;
-}
-
-/* A request that is due again, else a free one given to the next part, else NULL. */
-static struct request *due(struct receiver *r, uint64_t now_ms)
-{
-    struct request *unused = NULL;
-    for (size_t i = 0; i < PARTS_IN_FLIGHT; i++) {
-        struct request *q = &r->requests[i];
-        if (overdue(q, now_ms))
-            return q;
-        if (!q->open)
-            unused = q;
-    }
-    while (r->cursor < r->manifest.part_count && r->there[r->cursor])
-        r->cursor++;
-    if (unused == NULL || r->cursor == r->manifest.part_count)
-        return NULL;
-    *unused = (struct request){.open = true, .part = r->cursor++};
-    return unused;
+    return plan_given_up(r->plan, now_ms);
 }
 
 bool receiver_next(struct receiver *r, uint64_t now_ms, uint32_t *ret_part)
 {
     check(r);
-    assert(ret_part != NULL);
-    if (receiver_given_up(r, now_ms))
-        return false;
-    struct request *q = due(r, now_ms);
-    if (q == NULL)
-        return false;
-    q->tries++;
-    q->asked_ms = now_ms;
-    *ret_part = q->part;
-    return true;
+    return !plan_given_up(r->plan, now_ms) && plan_next(r->plan, now_ms, ret_part);
 }
 
 enum status receiver_part(struct receiver *r, uint32_t part, struct view bytes)
@@ -114,29 +60,20 @@ enum status receiver_part(struct receiver *r, uint32_t part, struct view bytes)
     assert(bytes.data != NULL || bytes.size == 0);
     if (part >= r->manifest.part_count)
         return ST_INVALID;
-    if (r->there[part])
+    if (plan_has(r->plan, part))
         return ST_OK;
-
-    struct view place = manifest_part(&r->manifest, bytes_view(&r->whole), part);
-    if (bytes.size != place.size)
-        return ST_CORRUPT;
-    struct digest digest = digest_of(bytes);
-    if (!digest_equal(&digest, &r->manifest.parts[part]))
+    if (!manifest_part_is(&r->manifest, part, bytes))
         return ST_CORRUPT;
 
     memcpy(r->whole.data + (size_t)part * r->manifest.part_size, bytes.data, bytes.size);
-    r->there[part] = true;
-    r->missing--;
-    for (size_t i = 0; i < PARTS_IN_FLIGHT; i++)
-        if (r->requests[i].part == part)
-            r->requests[i].open = false;
+    plan_there(r->plan, part);
     return ST_OK;
 }
 
 bool receiver_complete(const struct receiver *r)
 {
     check(r);
-    return r->missing == 0;
+    return plan_missing(r->plan) == 0;
 }
 
 enum status receiver_take(struct receiver *r, struct bytes *ret)
@@ -164,7 +101,7 @@ struct receiver *receiver_free(struct receiver *r)
     check(r);
     manifest_done(&r->manifest);
     bytes_done(&r->whole);
-    free(r->there);
+    plan_free(r->plan);
     *(volatile uint32_t *)&r->magic = 0;
     free(r);
     return NULL;

@@ -6,9 +6,10 @@
 #include <stdbool.h>
 
 #include "transfer/manifest.h"
+#include "transfer/plan.h"
 
-#define RECEIVER_RETRY_MS  5000u /* a part that was asked for and did not come */
-#define RECEIVER_TRIES_MAX 6u
+#define RECEIVER_RETRY_MS  PLAN_RETRY_MS
+#define RECEIVER_TRIES_MAX PLAN_TRIES_MAX
 
 struct receiver;
 

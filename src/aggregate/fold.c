@@ -28,7 +28,7 @@ static void add_group(const struct kernel *kernel, const struct source *sources,
                       size_t from, size_t to, double *sums)
 {
     while (from < to) {
-        const struct piece *pieces[KERNEL_RUNS_MAX];
+        const struct piece *pieces[KERNEL_RUNS_MAX] = {NULL};
         struct run runs[KERNEL_RUNS_MAX];
         size_t end = to;
         bool alike = true;

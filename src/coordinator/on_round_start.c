@@ -53,9 +53,7 @@ static void refuse_unstored(struct coordinator *c, const struct round_start *sta
            "new id");
 }
 
-/* A start stands alone: whoever sent it learns at once that it cannot be kept.
- * fails: ST_EXISTS (kept, though not in memory any more; e is still there);
- *        ST_IO (nothing can be kept; e is gone) */
+/* fails: ST_EXISTS (kept, though not in memory any more); ST_IO (is_kept() said so) */
 static enum status keep_round(struct coordinator *c, struct entry *e, struct view payload,
                               uint64_t now_ms)
 {
@@ -64,53 +62,67 @@ static enum status keep_round(struct coordinator *c, struct entry *e, struct vie
     enum status status = round_folder(c, round_id, folder, sizeof folder);
     if (status == ST_OK)
         status = blobs_open(folder, &e->blobs);
-    if (is_kept(c, "folder", status)) {
-        status = store_add_round(c->store, round_id, payload, now_ms);
-        if (status == ST_EXISTS)
-            return status;
-        (void)is_kept(c, "round", status);
-    }
-    flush(c, now_ms);
-    return c->closed ? ST_IO : ST_OK;
+    if (!is_kept(c, "folder", status))
+        return ST_IO;
+    status = store_add_round(c->store, round_id, payload, now_ms);
+    if (status == ST_EXISTS)
+        return status;
+    return is_kept(c, "round", status) ? ST_OK : ST_IO;
 }
 
-static void open_round(struct coordinator *c, const struct round_start *start, struct view payload,
-                       const struct digest *digest, uint64_t now_ms)
+enum status open_round(struct coordinator *c, const struct round_start *start, struct view payload,
+                       const struct digest *digest, uint64_t now_ms, struct entry **ret)
 {
-    struct round *round;
-    struct entry *e;
+    struct round *round = NULL;
+    struct entry *e = NULL;
     enum status status = round_new(start, now_ms, &round);
-    if (status == ST_OK) {
-        status = rounds_open(c->rounds, round, &e);
-        if (status != ST_OK)
-            round_free(round);
-    }
-    if (status == ST_LIMIT) {
-        refuse(c, &start->round_id, start, "too_many_rounds",
-               "as many rounds are open as are allowed; start it again when one has ended, "
-               "under a new id");
-        return;
-    }
+    if (status != ST_OK)
+        return status;
+    status = rounds_open(c->rounds, round, &e);
     if (status != ST_OK) {
-        refuse(c, &start->round_id, start, "invalid", status_name(status));
-        return;
+        round_free(round);
+        return status;
     }
     e->start = *digest;
     status = keep_round(c, e, payload, now_ms);
-    if (status == ST_EXISTS) { /* it has had its end, so no `complete` */
+    if (status == ST_EXISTS)
         rounds_drop(c->rounds, e);
-        send_refused(c, &start->round_id, "round_exists", EXISTS);
-        return;
-    }
-    if (status != ST_OK) {
-        refuse_unstored(c, start);
-        return;
-    }
+    if (status == ST_OK)
+        *ret = e;
+    return status;
+}
+
+void begin_round(struct coordinator *c, struct entry *e, uint64_t now_ms)
+{
+    const struct round_start *start = round_start_of(e->round);
     log_line(LOG_INFO, "round.opened",
              "round=%s model=%s participants=%zu k_of_n=%u timeout_s=%u mode=%s",
              start->round_id.text, log_quote(start->model_uri), start->participant_count,
              start->k_of_n, start->timeout_s, round_mode_name(start->mode));
     want_base(c, e, now_ms);
+}
+
+/* A start stands alone: whoever sent it learns at once that it cannot be kept. */
+static void open_and_begin(struct coordinator *c, const struct round_start *start,
+                           struct view payload, const struct digest *digest, uint64_t now_ms)
+{
+    struct entry *e = NULL;
+    enum status status = open_round(c, start, payload, digest, now_ms, &e);
+    if (status == ST_LIMIT)
+        refuse(c, &start->round_id, start, "too_many_rounds",
+               "as many rounds are open as are allowed; start it again when one has ended, "
+               "under a new id");
+    else if (status == ST_EXISTS) /* it has had its end, so no `complete` */
+        send_refused(c, &start->round_id, "round_exists", EXISTS);
+    else if (status == ST_NOMEM || status == ST_INVALID)
+        refuse(c, &start->round_id, start, "invalid", status_name(status));
+    else {
+        flush(c, now_ms);
+        if (c->closed) /* and e is gone */
+            refuse_unstored(c, start);
+        else
+            begin_round(c, e, now_ms);
+    }
 }
 
 enum status digest_of_start(const struct round_start *start, struct digest *ret)
@@ -135,7 +147,7 @@ static void start_round(struct coordinator *c, const struct round_start *start, 
     if (known == NULL && c->closed)
         refuse_unstored(c, start);
     else if (known == NULL)
-        open_round(c, start, payload, &digest, now_ms);
+        open_and_begin(c, start, payload, &digest, now_ms);
     else if (digest_equal(&known->start, &digest))
         log_line(LOG_INFO, "round.repeated", "round=%s, ignoring", start->round_id.text);
     else

@@ -108,6 +108,20 @@ MUST_CHECK enum status decode_base(struct view bytes, struct model **ret, enum m
 /* Known by its content, however that is spelled. fails: ST_NOMEM */
 MUST_CHECK enum status digest_of_start(const struct round_start *start, struct digest *ret);
 
+/* A new round, kept in the same transaction as all else that is under way. It does
+ * nothing yet.
+ * payload: the start as text. digest: digest_of_start()
+ * gives: *ret
+ * fails: ST_LIMIT (as many are open as may be), ST_EXISTS (kept, though not in memory
+ *        any more), ST_NOMEM, ST_INVALID: nothing changed; ST_IO: is_closed() now, and
+ *        flush() will undo all that is under way */
+MUST_CHECK enum status open_round(struct coordinator *c, const struct round_start *start,
+                                  struct view payload, const struct digest *digest, uint64_t now_ms,
+                                  struct entry **ret);
+
+/* It goes on with its base model. */
+void begin_round(struct coordinator *c, struct entry *e, uint64_t now_ms);
+
 /* ---- on_update.c ---- */
 
 /* Judges the updates that came early; the round is not OPENING any more. */

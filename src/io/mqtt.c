@@ -28,6 +28,7 @@
 #define LOOP_WAIT_MS        100 /* also how long an end may take to be noticed */
 #define LAST_WRITE_MS       20
 #define KEEPALIVE_S_DEFAULT 30
+#define RC_HANDED_BACK      1000 /* beside libmosquitto's own codes */
 
 struct subscription {
     char *filter;
@@ -73,10 +74,11 @@ struct mqtt {
     uint64_t received, received_bytes, sent, sent_bytes, reconnects;
 
     struct inbox *inbox;        /* shared: has its own lock */
-    pthread_mutex_t lock;       /* guards `subscriptions`, `settled` and the signals */
+    pthread_mutex_t lock;       /* guards what is below, and the signals */
     pthread_cond_t stop_signal; /* ends the network thread's pauses */
     pthread_cond_t settle_signal;
     uint64_t settled; /* messages that may be acknowledged */
+    bool handed_back; /* some before them may not */
     uint64_t arrived; /* messages in the inbox so far; of the network thread */
     struct subscription *subscriptions;
     size_t subscription_count;
@@ -197,17 +199,27 @@ static int first_connect(struct mqtt *m)
     return rc;
 }
 
-/* Until all that arrived is settled. False: it never will be, this is the end. */
+/* Until all that arrived is settled. False: it never will be, as some of it was
+ * handed back, or this is the end. */
 static bool await_settled(struct mqtt *m)
 {
     if (!m->hold)
         return true;
     (void)pthread_mutex_lock(&m->lock);
-    while (m->settled < m->arrived && !atomic_load(&m->stopping))
+    while (m->settled < m->arrived && !m->handed_back && !atomic_load(&m->stopping))
         (void)pthread_cond_wait(&m->settle_signal, &m->lock);
-    bool settled = m->settled >= m->arrived;
+    bool settled = m->settled >= m->arrived && !m->handed_back;
     (void)pthread_mutex_unlock(&m->lock);
     return settled;
+}
+
+/* The next connect drops the acknowledgements that are queued for this one. */
+static void cut(struct mqtt *m)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    m->handed_back = false;
+    (void)pthread_mutex_unlock(&m->lock);
+    put_event(m, MQTT_DOWN, "what came could not be kept, and is asked for again");
 }
 
 static bool is_readable(int fd)
@@ -234,8 +246,10 @@ static int turn_held(struct mqtt *m)
     /* Each call reads one packet. All that are there share one settling. */
     for (int i = 0; i < IN_FLIGHT_MAX && rc == MOSQ_ERR_SUCCESS && is_readable(fd); i++)
         rc = mosquitto_loop_read(m->client, 1);
-    if (rc != MOSQ_ERR_SUCCESS || !await_settled(m))
+    if (rc != MOSQ_ERR_SUCCESS)
         return rc;
+    if (!await_settled(m))
+        return RC_HANDED_BACK;
     if (mosquitto_want_write(m->client))
         rc = mosquitto_loop_write(m->client, 1);
     return rc == MOSQ_ERR_SUCCESS ? mosquitto_loop_misc(m->client) : rc;
@@ -271,7 +285,10 @@ static void *network_main(void *arg)
         }
         if (atomic_load(&m->stopping))
             break;
-        pause_s(m, wait_s);
+        if (rc == RC_HANDED_BACK)
+            cut(m);
+        else
+            pause_s(m, wait_s);
         wait_s = wait_s * 2 > RECONNECT_S_MAX ? RECONNECT_S_MAX : wait_s * 2;
         if (!atomic_load(&m->stopping))
             rc = mosquitto_reconnect(m->client);
@@ -608,6 +625,18 @@ void mqtt_settled(struct mqtt *m)
     if (!m->hold)
         return;
     (void)pthread_mutex_lock(&m->lock);
+    m->settled = m->delivered;
+    (void)pthread_cond_signal(&m->settle_signal);
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
+void mqtt_hand_back(struct mqtt *m)
+{
+    assert(m != NULL && m->magic == MQTT_MAGIC);
+    if (!m->hold)
+        return;
+    (void)pthread_mutex_lock(&m->lock);
+    m->handed_back = m->handed_back || m->settled < m->delivered;
     m->settled = m->delivered;
     (void)pthread_cond_signal(&m->settle_signal);
     (void)pthread_mutex_unlock(&m->lock);

@@ -94,6 +94,13 @@ MUST_CHECK enum status mqtt_publish_text(struct mqtt *m, const char *topic, cons
  * messages came, or no more come. Does nothing unless acknowledgements are held. */
 void mqtt_settled(struct mqtt *m);
 
+/* Instead of it: something that on_message got since the last of these calls could
+ * not be kept. None of it is acknowledged: the connection is cut and made anew at
+ * once, and the broker's session hands all of it over again, to be done with once
+ * more. Whoever calls this must be able to deal with it then, as nothing else comes
+ * before it. Does nothing if nothing came, or unless acknowledgements are held. */
+void mqtt_hand_back(struct mqtt *m);
+
 bool mqtt_connected(const struct mqtt *m);
 /* Publishes that the broker has not acknowledged yet. */
 size_t mqtt_unacknowledged(const struct mqtt *m);

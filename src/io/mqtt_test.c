@@ -466,6 +466,45 @@ static void what_was_not_settled_comes_again(void **state)
     client_close(&sender);
 }
 
+static void what_was_handed_back_comes_again_at_once(void **state)
+{
+    (void)state;
+    struct client c, sender;
+    client_open_holding(&c, "returns");
+    client_open(&sender, "returns-sender", NULL);
+    assert_int_equal(mqtt_subscribe(c.mqtt, "returned/x"), ST_OK);
+    assert_int_equal(mqtt_subscribe(sender.mqtt, "sent/x"), ST_OK);
+    publish(&c, "returned/x", "subscribed");
+    publish(&sender, "sent/x", "subscribed");
+    await(&sender.messages, 1);
+    await(&c.messages, 1);
+    mqtt_settled(c.mqtt);
+    mqtt_hand_back(c.mqtt); /* nothing came since: nothing happens */
+    publish(&sender, "returned/x", "kept");
+    await(&c.messages, 2);
+    mqtt_settled(c.mqtt);
+    publish(&sender, "returned/x", "not kept");
+    await(&c.messages, 3);
+    assert_int_equal(c.ups, 1);
+    mqtt_hand_back(c.mqtt);
+    publish(&c, "sent/x", "over the cut");
+    await(&c.messages, 4); /* over its next connection */
+    assert_int_equal(c.ups, 2);
+    assert_string_equal(c.last_text, "not kept");
+    mqtt_settled(c.mqtt);
+    await(&sender.messages, 2);
+    assert_string_equal(sender.last_text, "over the cut");
+    client_close(&c);
+
+    client_open_holding(&c, "returns");
+    publish(&sender, "returned/x", "after");
+    await(&c.messages, 1); /* what was settled did not come again */
+    assert_string_equal(c.last_text, "after");
+    mqtt_settled(c.mqtt);
+    client_close(&c);
+    client_close(&sender);
+}
+
 /* More than may be under way at once, in both directions, without a pause. */
 static void one_that_holds_receives_and_sends_like_any_other(void **state)
 {
@@ -514,6 +553,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(it_opens_without_a_broker_and_closes, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_not_settled_comes_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_handed_back_comes_again_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_holds_receives_and_sends_like_any_other, setup,
                                         teardown),
     };

@@ -25,6 +25,8 @@ static const struct {
                                  "Send the number of examples trained on, a whole number above 0"},
     [VERDICT_CONFLICT] = {"conflict", "Send one update: another one of yours was counted"},
     [VERDICT_LATE] = {"late", "Send sooner: the round has ended"},
+    [VERDICT_NOT_STORED] = {"not_stored",
+                            "Send the same bytes again later: they cannot be kept now"},
 };
 
 const char *verdict_code(enum verdict verdict)
@@ -41,6 +43,8 @@ const char *verdict_sentence(enum verdict verdict)
 
 static const char *verdict_status(enum verdict verdict)
 {
+    if (verdict == VERDICT_NOT_STORED)
+        return "postponed";
     return verdict == VERDICT_ACCEPTED ? "accepted" : "rejected";
 }
 

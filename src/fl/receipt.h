@@ -22,8 +22,9 @@ enum verdict {
     VERDICT_BAD_NUM_SAMPLES,
     VERDICT_CONFLICT,
     VERDICT_LATE,
+    VERDICT_NOT_STORED, /* nothing was decided: the same bytes are to be sent again */
 };
-#define VERDICT_COUNT (VERDICT_LATE + 1)
+#define VERDICT_COUNT (VERDICT_NOT_STORED + 1)
 
 /* The stable code: "accepted", "wrong_shape", ... */
 const char *verdict_code(enum verdict verdict);

@@ -40,7 +40,7 @@ static void codes_are_those_of_the_protocol(void **state)
     static const char *const codes[VERDICT_COUNT] = {
         "accepted",        "malformed",       "too_large",        "unknown_round", "wrong_round",
         "not_participant", "wrong_sender",    "wrong_base_model", "wrong_shape",   "wrong_dtype",
-        "non_finite",      "bad_num_samples", "conflict",         "late"};
+        "non_finite",      "bad_num_samples", "conflict",         "late",          "not_stored"};
     for (int v = 0; v < VERDICT_COUNT; v++) {
         assert_string_equal(verdict_code((enum verdict)v), codes[v]);
         assert_true(strlen(verdict_sentence((enum verdict)v)) > 10);
@@ -97,6 +97,8 @@ static void bad_receipts_are_refused_with_a_reason(void **state)
         {"{" R P OK "\"reason\":7," DIG "}", ST_INVALID, "reason is not a text"},
         {"{" R P "\"code\":\"late\",\"status\":\"accepted\"," DIG "}", ST_INVALID, "does not fit"},
         {"{" R P "\"code\":\"accepted\",\"status\":\"rejected\"," DIG "}", ST_INVALID,
+         "does not fit"},
+        {"{" R P "\"code\":\"not_stored\",\"status\":\"rejected\"," DIG "}", ST_INVALID,
          "does not fit"},
         {"{" R P "\"code\":\"tired\",\"status\":\"rejected\"," DIG "}", ST_INVALID,
          "code tired is not known"},

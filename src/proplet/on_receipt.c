@@ -1,5 +1,5 @@
 /* The coordinator's answer to an update: it need not be sent again, whatever the
- * answer is (PROTOCOL 2.3). */
+ * answer is, unless that is to send it again (PROTOCOL 2.3). */
 #include "proplet/inside.h"
 
 #include "fl/receipt.h"
@@ -17,6 +17,11 @@ void on_receipt(struct proplet *p, struct view round, struct view payload)
     if (id_of(round, &id) != ST_OK || !id_equal(&id, &receipt.round_id) ||
         !id_equal(&receipt.proplet_id, &p->settings.id)) {
         log_line(LOG_WARN, "receipt.foreign", "round=%s", receipt.round_id.text);
+        return;
+    }
+    if (receipt.verdict == VERDICT_NOT_STORED) {
+        log_line(LOG_WARN, "update.postponed", "round=%s reason=%s", id.text,
+                 log_quote(receipt.reason));
         return;
     }
     if (outbox_receipt(p->outbox, &id, &receipt.update_digest) == 0)

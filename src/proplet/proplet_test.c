@@ -538,6 +538,10 @@ static void an_update_is_sent_again_until_its_receipt(void **state)
     char *mine = receipt_encode(&receipt);
     message("fl/rounds/r-2/receipts/p-1", mine); /* another round's topic */
     message("fl/rounds/r-1/receipts/p-1", "nonsense");
+    receipt.verdict = VERDICT_NOT_STORED;
+    char *postponed = receipt_encode(&receipt);
+    message("fl/rounds/r-1/receipts/p-1", postponed);
+    free(postponed);
     assert_int_equal(proplet_unanswered_count(proplet), 1);
     message("fl/rounds/r-1/receipts/p-1", mine);
     free(mine);

@@ -54,8 +54,10 @@ void send_receipt(struct coordinator *c, const struct receipt *receipt, bool dur
         log_line(LOG_INFO, "update.accepted", "round=%s proplet=%s", receipt->round_id.text,
                  receipt->proplet_id.text);
     else
-        log_line(LOG_WARN, "update.rejected", "round=%s proplet=%s code=%s reason=%s",
-                 receipt->round_id.text, receipt->proplet_id.text, verdict_code(receipt->verdict),
+        log_line(LOG_WARN,
+                 receipt->verdict == VERDICT_NOT_STORED ? "update.postponed" : "update.rejected",
+                 "round=%s proplet=%s code=%s reason=%s", receipt->round_id.text,
+                 receipt->proplet_id.text, verdict_code(receipt->verdict),
                  log_quote(receipt->reason));
 }
 

@@ -81,10 +81,13 @@ void coordinator_resume(struct coordinator *c, uint64_t now_ms)
     coordinator_tick(c, now_ms);
 }
 
-void coordinator_flush(struct coordinator *c, uint64_t now_ms)
+bool coordinator_flush(struct coordinator *c, uint64_t now_ms)
 {
     assert(c != NULL && c->magic == COORDINATOR_MAGIC);
     flush(c, now_ms + c->shift_ms);
+    bool kept = !c->undone;
+    c->undone = false;
+    return kept;
 }
 
 /* What is retained comes again with every connect. That is meant for versions and
@@ -95,10 +98,8 @@ static bool may_be_retained(const char *topic)
            strcmp(topic, FL_MODEL_REFUSED) != 0;
 }
 
-void coordinator_message(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)
+static void dispatch(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)
 {
-    assert(c != NULL && c->magic == COORDINATOR_MAGIC && m != NULL);
-    now_ms += c->shift_ms;
     if (m->retain && !may_be_retained(m->topic))
         log_line(LOG_WARN, "message.retained", "topic=%s, ignoring", log_quote(m->topic));
     else if (strcmp(m->topic, FL_ROUND_START) == 0)
@@ -111,6 +112,15 @@ void coordinator_message(struct coordinator *c, const struct mqtt_message *m, ui
         on_model(c, m, now_ms);
     else
         log_line(LOG_WARN, "message.unknown", "topic=%s", log_quote(m->topic));
+}
+
+void coordinator_message(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)
+{
+    assert(c != NULL && c->magic == COORDINATOR_MAGIC && m != NULL);
+    if (c->undone) /* it comes again, behind those before it */
+        return;
+    dispatch(c, m, now_ms + c->shift_ms);
+    c->unflushed = true;
 }
 
 void coordinator_tick(struct coordinator *c, uint64_t now_ms)

@@ -3,8 +3,8 @@
  * What it must not forget is in a folder, and nothing is said before it is there:
  * messages change what is known, coordinator_flush() makes that durable in one
  * transaction, and only then do the answers leave. If that fails (a full disk),
- * nothing of it happened: what is known is read from the folder again, and nothing
- * is taken until the folder can be written.
+ * nothing of it happened: what is known is read from the folder again, the messages
+ * have to come again, and until the folder can be written each is refused.
  *
  * It owns all rounds. Each message that can arrive has its own file, on_*.c.
  * What goes out passes through struct coordinator_out, so that tests drive all
@@ -53,8 +53,11 @@ MUST_CHECK enum status coordinator_new(const struct coordinator_settings *settin
 void coordinator_resume(struct coordinator *c, uint64_t now_ms);
 
 /* What came since the last call becomes durable, and the answers leave. To be called
- * when a batch of messages is over; the other functions do it by themselves. */
-void coordinator_flush(struct coordinator *c, uint64_t now_ms);
+ * when a batch of messages is over; the other functions do it by themselves.
+ * False: some of it could not be kept and was not answered. All messages since the
+ * last call must be handed to coordinator_message() again; those that were kept or
+ * answered are recognised. They are refused while nothing can be kept. */
+MUST_CHECK bool coordinator_flush(struct coordinator *c, uint64_t now_ms);
 
 /* One message came, to be followed by coordinator_flush(), at the latest after the
  * whole batch. m is borrowed for the call; nothing in it is trusted. */

@@ -33,6 +33,13 @@
 #define RECEIPT  "fl/rounds/r-0001/receipts/"
 #define COMPLETE "fl/rounds/r-0001/complete"
 
+#define UPDATE_1                                                                                   \
+    "{\"round_id\":\"r-0001\",\"base_model_uri\":\"" V0                                            \
+    "\",\"num_samples\":1,\"update\":{\"w\":[1,2,3],\"b\":4}}"
+#define START_B                                                                                    \
+    "{\"round_id\":\"b\",\"model_uri\":\"" V0                                                      \
+    "\",\"task_wasm_image\":\"i\",\"participants\":[\"p\"]}"
+
 /* The mission document's own start. */
 #define START                                                                                      \
     "{\"round_id\": \"r-0001\", \"model_uri\": \"fl/models/global_model_v0\","                     \
@@ -63,6 +70,7 @@ struct world {
     struct coordinator_settings settings;
     uint64_t published, untaken; /* that the broker has; that it does not have yet */
     bool full;                   /* the broker's queue is */
+    size_t handed_back;          /* messages that had to be put in twice */
 };
 
 static void copy_property(const struct mqtt_message *m, const char *key, char *ret, size_t size)
@@ -166,10 +174,15 @@ static int teardown(void **state)
 
 /* ---- putting in ---- */
 
+/* As the broker does: what was not kept is handed over again, once more and at once. */
 static void put(const struct mqtt_message *m)
 {
     coordinator_message(world.coordinator, m, world.now_ms);
-    coordinator_flush(world.coordinator, world.now_ms);
+    if (coordinator_flush(world.coordinator, world.now_ms))
+        return;
+    world.handed_back++;
+    coordinator_message(world.coordinator, m, world.now_ms);
+    assert_true(coordinator_flush(world.coordinator, world.now_ms));
 }
 
 static void put_text(const char *topic, const char *text)
@@ -588,7 +601,8 @@ static void early_updates_are_limited_in_all(void **state)
                                    .property_count = 2});
     }
     bytes_done(&largest);
-    put_update("r-0001", "p4", update_text("r-0001", values_1)); /* one too many: it repeats */
+    put_update("r-0001", "p4", update_text("r-0001", values_1)); /* one too many */
+    expect_receipt(RECEIPT "p4", VERDICT_NOT_STORED);
     nothing_more();
     put_base();
     for (int i = 0; i < FULL; i++) {
@@ -1302,7 +1316,7 @@ static void fill_disk(bool full)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-static void disk_that_refuses_gets_no_receipts_and_recovers(void **state)
+static void disk_that_refuses_postpones_what_comes_and_recovers(void **state)
 {
     (void)state;
     open_common();
@@ -1310,8 +1324,13 @@ static void disk_that_refuses_gets_no_receipts_and_recovers(void **state)
     expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
     fill_disk(true);
     put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    expect_receipt(RECEIPT "proplet-2", VERDICT_NOT_STORED);
+    assert_int_equal(world.handed_back, 1);
     put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    expect_receipt(RECEIPT "proplet-2", VERDICT_NOT_STORED);
     put_update("r-0001", "proplet-9", update_text("r-0001", values_2));
+    expect_receipt(RECEIPT "proplet-9", VERDICT_NOT_STORED);
+    assert_int_equal(world.handed_back, 1); /* the broker is not asked in vain */
     nothing_more();
     start_of("b"); /* every start has an end */
     expect_refused("not_stored", "b");
@@ -1322,7 +1341,7 @@ static void disk_that_refuses_gets_no_receipts_and_recovers(void **state)
     nothing_more();
     fill_disk(false);
     put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
-    nothing_more();
+    expect_receipt(RECEIPT "proplet-2", VERDICT_NOT_STORED);
     pass(1000);
     nothing_more();
     put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
@@ -1338,6 +1357,62 @@ static void disk_that_refuses_gets_no_receipts_and_recovers(void **state)
     start_of("b"); /* it never was a round */
     put_base();
     answer("b", 1);
+}
+
+static struct mqtt_message update_message(const char *sender, const char *text)
+{
+    return (struct mqtt_message){.topic = FL_UPDATES,
+                                 .payload = view_text(text),
+                                 .properties = {{"round", "r-0001"}, {"sender", sender}},
+                                 .property_count = 2};
+}
+
+/* One batch: an update, a start, a question. What they led to was not written. */
+static void batch_that_was_not_kept_must_come_again_as_a_whole(void **state)
+{
+    (void)state;
+    open_common();
+    const struct mqtt_message batch[] = {
+        update_message("proplet-1", UPDATE_1),
+        {.topic = FL_ROUND_START, .payload = view_text(START_B)},
+        {.topic = FL_ROUND_QUERY,
+         .payload = view_text("{\"what\":\"status\"}"),
+         .response_topic = "answer"},
+    };
+    for (size_t turn = 0; turn < 2; turn++) {
+        fill_disk(turn == 0);
+        for (size_t i = 0; i < 3; i++)
+            coordinator_message(world.coordinator, &batch[i], world.now_ms);
+        assert_int_equal(coordinator_flush(world.coordinator, world.now_ms), turn != 0);
+        if (turn == 0) { /* not even refused: whoever sent it gets one answer */
+            nothing_more();
+            fill_disk(false);
+            pass(1000);
+        }
+    }
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    assert_non_null(strstr(next("answer")->text, "\"b\""));
+    nothing_more();
+    assert_true(coordinator_flush(world.coordinator, world.now_ms));
+}
+
+static void early_update_is_postponed_when_its_round_is_read_again(void **state)
+{
+    (void)state;
+    put_text(FL_ROUND_START, START);
+    put_update("r-0001", "proplet-1", UPDATE_1);
+    nothing_more();
+    fill_disk(true);
+    put_update("r-0001", "proplet-9", UPDATE_1); /* a refusal is counted, so written */
+    fill_disk(false);
+    expect_receipt(RECEIPT "proplet-1", VERDICT_NOT_STORED);
+    expect_receipt(RECEIPT "proplet-9", VERDICT_NOT_STORED);
+    nothing_more();
+    pass(1000);
+    put_base();
+    nothing_more(); /* it is not held any more */
+    put_update("r-0001", "proplet-1", UPDATE_1);
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
 }
 
 static void deadline_waits_for_the_disk(void **state)
@@ -1361,7 +1436,9 @@ static void start_that_cannot_be_kept_is_refused(void **state)
     fill_disk(false);
     expect_refused("not_stored", "a");
     (void)expect_complete("fl/rounds/a/complete", ROUND_FAILED, "not_stored");
+    assert_int_equal(world.handed_back, 0); /* it was answered */
     put_update("a", "p", update_text("a", values_1));
+    expect_receipt("fl/rounds/a/receipts/p", VERDICT_NOT_STORED);
     nothing_more();
     pass(1000);
     put_update("a", "p", update_text("a", values_1));
@@ -1567,7 +1644,9 @@ int main(void)
         CASE(nothing_is_said_before_it_is_durable),
         CASE(what_the_broker_did_not_take_is_sent_again),
         CASE(full_queue_of_the_broker_delays_and_loses_nothing),
-        CASE(disk_that_refuses_gets_no_receipts_and_recovers),
+        CASE(disk_that_refuses_postpones_what_comes_and_recovers),
+        CASE(batch_that_was_not_kept_must_come_again_as_a_whole),
+        CASE(early_update_is_postponed_when_its_round_is_read_again),
         CASE(deadline_waits_for_the_disk),
         CASE(start_that_cannot_be_kept_is_refused),
         CASE(corrupt_bytes_fail_their_round_and_no_other),

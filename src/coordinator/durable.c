@@ -165,7 +165,10 @@ static void close_store(struct coordinator *c, uint64_t now_ms)
     store_rollback(c->store);
     c->broken = ST_OK;
     c->closed = true;
+    c->undone = c->unflushed;
+    c->unflushed = false;
     c->retry_ms = now_ms + STORE_RETRY_MS;
+    refuse_early(c);
     reload(c);
 }
 
@@ -198,12 +201,15 @@ static bool must_commit(const struct coordinator *c, uint64_t now_ms)
 
 void flush(struct coordinator *c, uint64_t now_ms)
 {
-    if (c->closed)
+    if (c->closed) { /* each message was answered by itself */
+        c->unflushed = false;
         return;
+    }
     if (must_commit(c, now_ms) && !commit(c, now_ms)) {
         close_store(c, now_ms);
         return;
     }
+    c->unflushed = false;
     send_said(c);
     send_versions(c);
     remove_ended_folders(c);

@@ -58,11 +58,19 @@ static void on_message(void *owner, const struct mqtt_message *m)
     coordinator_message(p->coordinator, m, clock_now_ms());
 }
 
-/* All messages that had come were handled in this turn of the loop: one commit. */
+/* All messages that had come were handled in this turn of the loop: one commit, and
+ * then the broker hears that they need not come again. */
 static void on_batch_over(uv_check_t *check)
 {
     struct program *p = check->data;
-    coordinator_flush(p->coordinator, clock_now_ms());
+    bool kept = coordinator_flush(p->coordinator, clock_now_ms());
+    struct mqtt *mqtt = service_mqtt(p->service);
+    if (mqtt == NULL) /* the connection has ended */
+        return;
+    if (kept)
+        mqtt_settled(mqtt);
+    else
+        mqtt_hand_back(mqtt);
 }
 
 static void on_tick(void *owner, uint64_t now_ms)
@@ -137,6 +145,7 @@ static enum status open_all(struct program *p)
     const struct service_hooks hooks = {
         .client_id = p->id,
         .session_expiry_s = SESSION_EXPIRY_S,
+        .hold_acknowledgements = true,
         .on_message = on_message,
         .on_tick = on_tick,
         .tick_ms = TICK_MS,

@@ -70,6 +70,8 @@ void on_query(struct coordinator *c, const struct mqtt_message *m, uint64_t now_
         return;
     }
     flush(c, now_ms); /* what may still not happen is not told */
+    if (c->undone)
+        return; /* it comes again */
     json_t *answer = answer_to(c, m->payload, now_ms);
     char *text = answer == NULL ? NULL : jsn_text(answer);
     json_decref(answer);

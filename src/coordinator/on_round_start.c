@@ -160,6 +160,8 @@ void on_round_start(struct coordinator *c, const struct mqtt_message *m, uint64_
     struct id round_id;
     struct why why = {0};
     flush(c, now_ms);
+    if (c->undone) /* what came before it must come again, and so must this */
+        return;
     enum status status = round_start_decode(m->payload, &start, &round_id, &why);
     if (status != ST_OK) {
         refuse(c, &round_id, NULL, status == ST_MALFORMED ? "malformed" : "invalid",

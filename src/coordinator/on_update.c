@@ -14,8 +14,21 @@ static struct early **last_or_same(struct entry *e, const struct id *sender)
     return at;
 }
 
+/* Nothing of it is kept: the sender must send it again. */
+static void postpone(struct coordinator *c, const struct id *round_id, const struct id *sender,
+                     struct view bytes)
+{
+    struct receipt receipt = {
+        .round_id = *round_id,
+        .proplet_id = *sender,
+        .verdict = VERDICT_NOT_STORED,
+        .update_digest = digest_of(bytes),
+    };
+    send_receipt(c, &receipt, false);
+}
+
 /* One for each participant, the first: what comes after it is answered when the
- * sender repeats it. */
+ * sender repeats it. It is in memory only: who sent it repeats it until its receipt. */
 static void keep_early(struct coordinator *c, struct entry *e, const struct id *sender,
                        struct view bytes)
 {
@@ -26,8 +39,7 @@ static void keep_early(struct coordinator *c, struct entry *e, const struct id *
     if (bytes.size > EARLY_UPDATES_BYTES_MAX - c->early_bytes || early == NULL ||
         bytes_copy(&early->bytes, bytes) != ST_OK) {
         free(early);
-        log_line(LOG_WARN, "update.postponed", "round=%s proplet=%s bytes=%zu, ignoring",
-                 round_start_of(e->round)->round_id.text, sender->text, bytes.size);
+        postpone(c, &round_start_of(e->round)->round_id, sender, bytes);
         return;
     }
     early->sender = *sender;
@@ -73,8 +85,7 @@ static void judge(struct coordinator *c, struct entry *e, const struct id *sende
     } else if (status == ST_NOT_FOUND)
         keep_early(c, e, sender, bytes);
     else
-        log_line(LOG_ERROR, "update.postponed", "round=%s proplet=%s reason=%s, ignoring",
-                 round_start_of(e->round)->round_id.text, sender->text, status_name(status));
+        postpone(c, &round_start_of(e->round)->round_id, sender, bytes);
 }
 
 void feed_early(struct coordinator *c, struct entry *e, uint64_t now_ms)
@@ -87,6 +98,16 @@ void feed_early(struct coordinator *c, struct entry *e, uint64_t now_ms)
         judge(c, e, &early->sender, bytes_view(&early->bytes), now_ms);
         bytes_done(&early->bytes);
         free(early);
+    }
+}
+
+void refuse_early(struct coordinator *c)
+{
+    for (size_t i = 0; i < rounds_open_count(c->rounds); i++) {
+        const struct entry *e = rounds_open_at(c->rounds, i);
+        for (const struct early *early = e->early; early != NULL; early = early->next)
+            postpone(c, &round_start_of(e->round)->round_id, &early->sender,
+                     bytes_view(&early->bytes));
     }
 }
 
@@ -115,11 +136,12 @@ void on_update(struct coordinator *c, const struct mqtt_message *m, uint64_t now
         log_line(LOG_WARN, "update.nameless", "bytes=%zu, ignoring", m->payload.size);
         return;
     }
-    if (is_closed(c)) { /* no receipt, so it comes again */
-        log_line(LOG_DEBUG, "update.postponed", "round=%s proplet=%s reason=store, ignoring",
-                 round_id.text, sender.text);
+    if (c->closed) {
+        postpone(c, &round_id, &sender, m->payload);
         return;
     }
+    if (is_closed(c)) /* the flush behind it fails, and it comes again */
+        return;
     struct entry *e = rounds_find(c->rounds, &round_id);
     if (e == NULL)
         answer_unknown_round(c, &round_id, &sender, m->payload);

@@ -19,6 +19,8 @@ struct coordinator {
     struct store *store;
     enum status broken;   /* why what is under way must not be committed */
     bool closed;          /* nothing is taken until the folder can be written again */
+    bool unflushed;       /* a message came since the last flush */
+    bool undone;          /* such a message was not kept, and is not answered either */
     bool loaded;          /* `rounds` is what the store says */
     uint64_t retry_ms;    /* closed: when to try again */
     uint64_t shift_ms;    /* own clock = machine's clock + shift, modulo 2^64 */
@@ -65,8 +67,7 @@ MUST_CHECK enum status open_store(struct coordinator *c, uint64_t now_ms);
 /* Everything since the last flush is durable and said, or nothing of it happened. */
 void flush(struct coordinator *c, uint64_t now_ms);
 
-/* Whether nothing may change now: what comes is dropped, and sent again by whoever
- * waits for an answer. */
+/* Whether nothing may change now: what comes is refused. */
 bool is_closed(const struct coordinator *c);
 
 /* Must be called with the status of each step that has to be durable. True: it is ST_OK. */
@@ -126,6 +127,10 @@ void begin_round(struct coordinator *c, struct entry *e, uint64_t now_ms);
 
 /* Judges the updates that came early; the round is not OPENING any more. */
 void feed_early(struct coordinator *c, struct entry *e, uint64_t now_ms);
+
+/* Tells the senders of all early updates to send them again: they are about to be
+ * forgotten. */
+void refuse_early(struct coordinator *c);
 
 /* ---- version.c: numbers and bytes of new versions ---- */
 

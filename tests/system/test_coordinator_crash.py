@@ -97,6 +97,29 @@ def test_a_kill_between_update_and_receipt_counts_it_at_most_once(fleet, bus):
     assert_all_accepted(bus)
 
 
+def test_what_it_was_reading_when_it_died_comes_again(fleet, bus):
+    """Killed in the burst that a message belongs to: at once, at the first receipt, at
+    the version, at the end. Nobody sends anything again."""
+    core(fleet, bus)
+    coordinator = fleet.programs["coordinator"]
+    moments = [None, "fl/rounds/+/receipts/+", "fl/models/publish", "fl/rounds/+/complete"]
+    for n, moment in enumerate(moments * 3):
+        mark = bus.mark()
+        bus.publish("fl/rounds/start", START | {"round_id": f"r-{n}"})
+        for sender, payload in SENT.items():
+            bus.publish("fml/updates", payload.replace(b"r-0001", b"r-%d" % n),
+                        sender=sender, round=f"r-{n}")
+        if moment is not None:
+            bus.wait(moment, after=mark)
+        coordinator.kill()
+        coordinator.start()
+        complete = bus.wait(f"fl/rounds/r-{n}/complete").json
+        assert (complete["status"], complete["num_updates"]) == ("completed", 3), complete
+        assert complete["total_samples"] == 8 and complete["rejected"] == {}
+        assert bus.wait(complete["model_topic"]).json == MEAN | {"version": n + 1}
+    assert not bus.find("fl/rounds/refused")
+
+
 def test_a_version_under_way_is_stored_once(fleet, bus):
     core(fleet, bus)
     server = fleet.programs["model-server"]

@@ -85,6 +85,12 @@ char *jsn_text(const json_t *value)
                       JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
 }
 
+char *jsn_text_exact(const json_t *value)
+{
+    return json_dumps(value,
+                      JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+}
+
 char *jsn_text_and_release(json_t *value)
 {
     char *text = value == NULL ? NULL : jsn_text(value);
@@ -223,6 +229,19 @@ enum status jsn_bool(const json_t *object, const char *key, enum jsn_need need, 
     if (!json_is_boolean(value))
         return wrong(key, "true or false", why);
     *ret = json_is_true(value);
+    return ST_OK;
+}
+
+enum status jsn_real(const json_t *object, const char *key, enum jsn_need need, double *ret,
+                     struct why *why)
+{
+    json_t *value;
+    enum status status = find(object, key, need, &value, why);
+    if (status != ST_OK || value == NULL)
+        return status;
+    if (!json_is_number(value))
+        return wrong(key, "a number", why);
+    *ret = json_number_value(value);
     return ST_OK;
 }
 

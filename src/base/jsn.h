@@ -28,7 +28,11 @@ MUST_CHECK enum status jsn_parse(struct view text, size_t size_max, json_t **ret
  * gives: the text, to be freed with free(); NULL: no memory */
 char *jsn_text(const json_t *value);
 
-/* The same of a value that is then done with. takes: value; NULL gives NULL. */
+/* The same with 17 digits, which is every double again (IEEE 754-2019, 5.12.2): for
+ * what is read back and has to be what it was. */
+char *jsn_text_exact(const json_t *value);
+
+/* jsn_text() of a value that is then done with. takes: value; NULL gives NULL. */
 char *jsn_text_and_release(json_t *value);
 
 /* A JSON text of any bytes: a guest's output, a sentence that quotes a peer.
@@ -52,6 +56,9 @@ MUST_CHECK enum status jsn_digest(const json_t *object, const char *key, enum js
                                   struct digest *ret, struct why *why);
 MUST_CHECK enum status jsn_bool(const json_t *object, const char *key, enum jsn_need need,
                                 bool *ret, struct why *why);
+/* A number, whole or not; always finite. */
+MUST_CHECK enum status jsn_real(const json_t *object, const char *key, enum jsn_need need,
+                                double *ret, struct why *why);
 MUST_CHECK enum status jsn_object(const json_t *object, const char *key, enum jsn_need need,
                                   json_t **ret, struct why *why);
 MUST_CHECK enum status jsn_array(const json_t *object, const char *key, enum jsn_need need,

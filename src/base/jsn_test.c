@@ -363,6 +363,43 @@ static void digests_are_read_in_either_form(void **state)
     json_decref(object);
 }
 
+static void exact_text_keeps_every_double(void **state)
+{
+    (void)state;
+    static const double values[] = {0.1, 1.0 / 3, 0.9999999999, 1e-300, -2.5, 12345678.123456789};
+    for (size_t i = 0; i < COUNT(values); i++) {
+        json_t *object = json_pack("{s:f}", "v", values[i]);
+        char *text = jsn_text_exact(object);
+        json_t *again = parsed(text);
+        double v = 0;
+        assert_int_equal(jsn_real(again, "v", JSN_REQUIRED, &v, NULL), ST_OK);
+        assert_true(v == values[i]);
+        json_decref(object);
+        json_decref(again);
+        free(text);
+    }
+}
+
+static void a_real_is_any_number_and_nothing_else(void **state)
+{
+    (void)state;
+    json_t *object = parsed("{\"half\":0.5,\"whole\":-3,\"n\":null,\"text\":\"1\"}");
+    double v = 7;
+    struct why why = {""};
+    assert_int_equal(jsn_real(object, "half", JSN_REQUIRED, &v, &why), ST_OK);
+    assert_true(v == 0.5);
+    assert_int_equal(jsn_real(object, "whole", JSN_REQUIRED, &v, &why), ST_OK);
+    assert_true(v == -3);
+    assert_int_equal(jsn_real(object, "n", JSN_OPTIONAL, &v, &why), ST_OK);
+    assert_int_equal(jsn_real(object, "absent", JSN_OPTIONAL, &v, &why), ST_OK);
+    assert_int_equal(jsn_real(object, "n", JSN_REQUIRED, &v, &why), ST_INVALID);
+    assert_string_equal(why.text, "n is missing");
+    assert_int_equal(jsn_real(object, "text", JSN_OPTIONAL, &v, &why), ST_INVALID);
+    assert_string_equal(why.text, "text is not a number");
+    assert_true(v == -3); /* untouched */
+    json_decref(object);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +420,8 @@ int main(void)
         cmocka_unit_test(another_type_is_refused_even_if_optional),
         cmocka_unit_test(out_of_range_is_refused),
         cmocka_unit_test(digests_are_read_in_either_form),
+        cmocka_unit_test(exact_text_keeps_every_double),
+        cmocka_unit_test(a_real_is_any_number_and_nothing_else),
     };
     return cmocka_run_group_tests_name("base/jsn", tests, NULL, NULL);
 }

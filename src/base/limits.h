@@ -45,6 +45,7 @@
 /* Rounds. */
 #define ROUND_PARTICIPANTS_MAX       10000
 #define ROUND_TIMEOUT_S_MAX          ((uint32_t)7 * 24 * 3600)
+#define ROUND_GRACE_S_MAX            ((uint32_t)3600)
 #define UPDATE_SAMPLES_MAX           ((uint64_t)1 << 30)
 #define ROUNDS_OPEN_MAX              64
 #define ROUNDS_KEPT_MAX              1024 /* ended rounds that are still answered for */
@@ -53,12 +54,13 @@
 #define EARLY_UPDATES_BYTES_MAX      ((size_t)128 << 20) /* before their base model is here */
 
 /* Experiments. */
-#define EXPERIMENT_ID_MAX     ((size_t)48) /* "-r1000000" behind it is still an id */
-#define EXPERIMENT_ROUNDS_MAX 1000000
-#define EXPERIMENT_WAIT_S_MAX ((uint32_t)7 * 24 * 3600)
-#define EXPERIMENTS_OPEN_MAX  64
-#define EXPERIMENTS_KEPT_MAX  256 /* ended ones that are still shown */
-#define EXPERIMENT_ROWS_SHOWN 100 /* in one answer */
+#define EXPERIMENT_ID_MAX          ((size_t)48) /* "-r1000000" behind it is still an id */
+#define EXPERIMENT_ROUNDS_MAX      1000000
+#define EXPERIMENT_HYPERPARAMS_MAX ((size_t)120 << 10) /* with the round, TASK_ENV_VALUE_MAX */
+#define EXPERIMENT_WAIT_S_MAX      ((uint32_t)7 * 24 * 3600)
+#define EXPERIMENTS_OPEN_MAX       64
+#define EXPERIMENTS_KEPT_MAX       256 /* ended ones that are still shown */
+#define EXPERIMENT_ROWS_SHOWN      100 /* in one answer */
 
 /* Tasks. */
 #define TASK_ENV_MAX       64

@@ -3,9 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/jsn.h"
-
-#define COUNT_MAX (UINT64_C(1) << 53) /* exact in every reader of JSON */
+#include "fl/fields.h"
 
 static const char *const outcomes[] = {
     [ROUND_COMPLETED] = "completed",
@@ -36,23 +34,11 @@ static const struct count_field counts[] = {
 };
 #define COUNTS (sizeof counts / sizeof counts[0])
 
-static int set_text(json_t *object, const char *key, const char *value)
-{
-    return json_object_set_new(object, key, jsn_string(view_text(value)));
-}
-
-static int set_count(json_t *object, const char *key, uint64_t value)
-{
-    return json_object_set_new(object, key, json_integer((json_int_t)value));
-}
-
 static int set_version(json_t *object, const struct complete *c)
 {
-    char digest[DIGEST_TEXT_SIZE];
-    digest_text(&c->model_digest, digest);
-    int failed = set_text(object, "model_topic", c->model_topic);
-    failed |= set_count(object, "model_version", c->model_version);
-    failed |= set_text(object, "model_digest", digest);
+    int failed = field_set_text(object, "model_topic", c->model_topic);
+    failed |= field_set_count(object, "model_version", c->model_version);
+    failed |= field_set_digest(object, "model_digest", &c->model_digest);
     return failed;
 }
 
@@ -62,38 +48,30 @@ static json_t *rejected_json(const struct complete *c)
     int failed = object == NULL;
     for (int v = VERDICT_ACCEPTED + 1; v < VERDICT_COUNT; v++)
         if (c->rejected[v] > 0)
-            failed |= set_count(object, verdict_code((enum verdict)v), c->rejected[v]);
-    if (failed) {
-        json_decref(object);
-        return NULL;
-    }
-    return object;
+            failed |= field_set_count(object, verdict_code((enum verdict)v), c->rejected[v]);
+    return field_whole(object, failed);
 }
 
 json_t *complete_to_json(const struct complete *complete)
 {
     assert(complete != NULL);
     json_t *object = json_object();
-    int failed = set_text(object, "round_id", complete->round_id.text);
-    failed |= set_text(object, "status", round_outcome_name(complete->outcome));
-    failed |= set_text(object, "reason", complete->reason);
-    failed |= set_text(object, "mode", round_mode_name(complete->mode));
-    failed |= set_text(object, "model_uri", complete->model_uri);
-    failed |= set_text(object, "completed_at", complete->completed_at);
+    int failed = field_set_text(object, "round_id", complete->round_id.text);
+    failed |= field_set_text(object, "status", round_outcome_name(complete->outcome));
+    failed |= field_set_text(object, "reason", complete->reason);
+    failed |= field_set_text(object, "mode", round_mode_name(complete->mode));
+    failed |= field_set_text(object, "model_uri", complete->model_uri);
+    failed |= field_set_text(object, "completed_at", complete->completed_at);
     for (size_t i = 0; i < COUNTS; i++) {
         uint64_t value;
         memcpy(&value, (const char *)complete + counts[i].offset, sizeof value);
-        failed |= set_count(object, counts[i].key, value);
+        failed |= field_set_count(object, counts[i].key, value);
     }
     failed |= json_object_set_new(object, "metrics", metrics_encode(&complete->metrics));
     failed |= json_object_set_new(object, "rejected", rejected_json(complete));
     if (complete->has_version)
         failed |= set_version(object, complete);
-    if (failed) {
-        json_decref(object);
-        return NULL;
-    }
-    return object;
+    return field_whole(object, failed);
 }
 
 char *complete_encode(const struct complete *complete)
@@ -104,21 +82,10 @@ char *complete_encode(const struct complete *complete)
     return text;
 }
 
-/* A text field that fits into ret, which has room for size bytes. */
-static enum status read_text(const json_t *object, const char *key, enum jsn_need need, size_t size,
-                             char *ret, struct why *why)
-{
-    const char *text = "";
-    enum status status = jsn_str(object, key, need, size - 1, &text, why);
-    if (status == ST_OK)
-        memcpy(ret, text, strlen(text) + 1);
-    return status;
-}
-
-static enum status read_outcome(const json_t *object, enum round_outcome *ret, struct why *why)
+enum status round_outcome_read(const json_t *object, enum round_outcome *ret, struct why *why)
 {
     char text[32];
-    enum status status = read_text(object, "status", JSN_REQUIRED, sizeof text, text, why);
+    enum status status = field_text(object, "status", JSN_REQUIRED, sizeof text, text, why);
     if (status != ST_OK)
         return status;
     for (size_t i = 0; i < OUTCOME_COUNT; i++)
@@ -134,17 +101,17 @@ static enum status read_texts(const json_t *object, struct complete *c, struct w
 {
     enum status status = jsn_id(object, "round_id", JSN_REQUIRED, &c->round_id, why);
     if (status == ST_OK)
-        status = read_outcome(object, &c->outcome, why);
+        status = round_outcome_read(object, &c->outcome, why);
     if (status == ST_OK)
         status = round_mode_read(object, &c->mode, why);
     if (status == ST_OK)
-        status = read_text(object, "reason", JSN_OPTIONAL, sizeof c->reason, c->reason, why);
+        status = field_text(object, "reason", JSN_OPTIONAL, sizeof c->reason, c->reason, why);
     if (status == ST_OK)
         status =
-            read_text(object, "model_uri", JSN_OPTIONAL, sizeof c->model_uri, c->model_uri, why);
+            field_text(object, "model_uri", JSN_OPTIONAL, sizeof c->model_uri, c->model_uri, why);
     if (status == ST_OK)
-        status = read_text(object, "completed_at", JSN_OPTIONAL, sizeof c->completed_at,
-                           c->completed_at, why);
+        status = field_text(object, "completed_at", JSN_OPTIONAL, sizeof c->completed_at,
+                            c->completed_at, why);
     return status;
 }
 
@@ -153,7 +120,7 @@ static enum status read_counts(const json_t *object, struct complete *c, struct 
     for (size_t i = 0; i < COUNTS; i++) {
         uint64_t value = 0;
         enum status status =
-            jsn_uint(object, counts[i].key, JSN_OPTIONAL, 0, COUNT_MAX, &value, why);
+            jsn_uint(object, counts[i].key, JSN_OPTIONAL, 0, FIELD_COUNT_MAX, &value, why);
         if (status != ST_OK)
             return status;
         memcpy((char *)c + counts[i].offset, &value, sizeof value);
@@ -161,24 +128,18 @@ static enum status read_counts(const json_t *object, struct complete *c, struct 
     return ST_OK;
 }
 
-static bool has(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-    return value != NULL && !json_is_null(value);
-}
-
 /* All three fields of a new version, or none. */
 static enum status read_version(const json_t *object, struct complete *c, struct why *why)
 {
-    if (!has(object, "model_topic") && !has(object, "model_version") &&
-        !has(object, "model_digest"))
+    if (!field_is_there(object, "model_topic") && !field_is_there(object, "model_version") &&
+        !field_is_there(object, "model_digest"))
         return ST_OK;
 
     enum status status =
-        read_text(object, "model_topic", JSN_REQUIRED, sizeof c->model_topic, c->model_topic, why);
+        field_text(object, "model_topic", JSN_REQUIRED, sizeof c->model_topic, c->model_topic, why);
     if (status == ST_OK)
-        status =
-            jsn_uint(object, "model_version", JSN_REQUIRED, 0, COUNT_MAX, &c->model_version, why);
+        status = jsn_uint(object, "model_version", JSN_REQUIRED, 0, FIELD_COUNT_MAX,
+                          &c->model_version, why);
     if (status == ST_OK)
         status = jsn_digest(object, "model_digest", JSN_REQUIRED, &c->model_digest, why);
     c->has_version = status == ST_OK;
@@ -191,29 +152,16 @@ static enum status read_rejected(const json_t *object, struct complete *c, struc
     json_t *rejected = NULL;
     enum status status = jsn_object(object, "rejected", JSN_OPTIONAL, &rejected, why);
     for (int v = VERDICT_ACCEPTED + 1; v < VERDICT_COUNT && status == ST_OK; v++)
-        status = jsn_uint(rejected, verdict_code((enum verdict)v), JSN_OPTIONAL, 0, COUNT_MAX,
+        status = jsn_uint(rejected, verdict_code((enum verdict)v), JSN_OPTIONAL, 0, FIELD_COUNT_MAX,
                           &c->rejected[v], why);
     return status;
 }
 
-static enum status read_metrics(const json_t *object, struct complete *c, struct why *why)
-{
-    json_t *metrics = NULL;
-    enum status status = jsn_object(object, "metrics", JSN_OPTIONAL, &metrics, why);
-    if (status != ST_OK)
-        return status;
-    return metrics_decode(metrics, &c->metrics, why) == ST_OK ? ST_OK : ST_INVALID;
-}
-
-enum status complete_decode(struct view payload, struct complete *ret, struct why *why)
+enum status complete_from_json(const json_t *object, struct complete *ret, struct why *why)
 {
     assert(ret != NULL);
-    json_t *object = NULL;
     struct complete c = {0};
-    enum status status = jsn_parse(payload, CONTROL_SIZE_MAX, &object, why);
-    if (status != ST_OK)
-        return status;
-    status = read_texts(object, &c, why);
+    enum status status = read_texts(object, &c, why);
     if (status == ST_OK)
         status = read_counts(object, &c, why);
     if (status == ST_OK)
@@ -221,9 +169,18 @@ enum status complete_decode(struct view payload, struct complete *ret, struct wh
     if (status == ST_OK)
         status = read_rejected(object, &c, why);
     if (status == ST_OK)
-        status = read_metrics(object, &c, why);
-    json_decref(object);
+        status = field_metrics(object, "metrics", &c.metrics, why);
     if (status == ST_OK)
         *ret = c;
+    return status;
+}
+
+enum status complete_decode(struct view payload, struct complete *ret, struct why *why)
+{
+    json_t *object = NULL;
+    enum status status = jsn_parse(payload, CONTROL_SIZE_MAX, &object, why);
+    if (status == ST_OK)
+        status = complete_from_json(object, ret, why);
+    json_decref(object);
     return status;
 }

@@ -12,6 +12,10 @@ enum round_outcome { ROUND_COMPLETED, ROUND_EXPIRED, ROUND_FAILED, ROUND_CANCELL
 
 const char *round_outcome_name(enum round_outcome outcome);
 
+/* Reads the required field "status". fails: ST_INVALID */
+MUST_CHECK enum status round_outcome_read(const json_t *object, enum round_outcome *ret,
+                                          struct why *why);
+
 struct complete {
     struct id round_id;
     enum round_outcome outcome;
@@ -30,6 +34,9 @@ struct complete {
 
 char *complete_encode(const struct complete *complete); /* free(); NULL: no memory */
 json_t *complete_to_json(const struct complete *complete);
+/* object: parsed with the limits of base/jsn.h. fails: ST_INVALID; *ret is then untouched */
+MUST_CHECK enum status complete_from_json(const json_t *object, struct complete *ret,
+                                          struct why *why);
 MUST_CHECK enum status complete_decode(struct view payload, struct complete *ret, struct why *why);
 
 #endif

@@ -5,8 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-static enum status read_metric(const char *name, const json_t *value, struct metric *ret,
-                               struct why *why)
+enum status metric_name_check(const char *name, struct why *why)
 {
     size_t size = strlen(name);
     if (size < 1 || size > METRIC_NAME_MAX) {
@@ -19,6 +18,15 @@ static enum status read_metric(const char *name, const json_t *value, struct met
             why_set(why, "a metric's name holds a control character");
             return ST_INVALID;
         }
+    return ST_OK;
+}
+
+static enum status read_metric(const char *name, const json_t *value, struct metric *ret,
+                               struct why *why)
+{
+    enum status status = metric_name_check(name, why);
+    if (status != ST_OK)
+        return status;
     if (!json_is_number(value)) {
         why_set(why, "metric %s is not a number", name);
         return ST_TYPE;
@@ -28,7 +36,7 @@ static enum status read_metric(const char *name, const json_t *value, struct met
         why_set(why, "metric %s is not finite", name);
         return ST_NOT_FINITE;
     }
-    memcpy(ret->name, name, size + 1);
+    memcpy(ret->name, name, strlen(name) + 1);
     ret->value = number;
     ret->weight = 1;
     return ST_OK;

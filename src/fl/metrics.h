@@ -19,6 +19,10 @@ struct metrics {
     struct metric items[METRICS_MAX];
 };
 
+/* fails: ST_LIMIT (empty or longer than METRIC_NAME_MAX), ST_INVALID (a control
+ *        character) */
+MUST_CHECK enum status metric_name_check(const char *name, struct why *why);
+
 /* Reads {"name": number, ...}; NULL is empty.
  * fails: ST_TYPE (a value that is not a number), ST_LIMIT (METRICS_MAX, a name
  *        that is empty or longer than METRIC_NAME_MAX), ST_INVALID (a control

@@ -34,6 +34,16 @@ void fl_topic_complete(const struct id *round, char ret[FL_TOPIC_SIZE])
     write_topic(ret, "fl/rounds/%s/complete", round->text);
 }
 
+void fl_topic_experiment_state(const struct id *experiment, char ret[FL_TOPIC_SIZE])
+{
+    write_topic(ret, "fl/experiments/%s/state", experiment->text);
+}
+
+void fl_topic_experiment_rows(const struct id *experiment, char ret[FL_TOPIC_SIZE])
+{
+    write_topic(ret, "fl/experiments/%s/rows", experiment->text);
+}
+
 void fl_topic_model(const struct model_ref *ref, char ret[FL_TOPIC_SIZE])
 {
     write_topic(ret, MODEL_PREFIX "%s" VERSION_MARK "%llu", ref->name.text,

@@ -29,6 +29,17 @@ static void topics_of_a_round_are_those_of_the_protocol(void **state)
     assert_string_equal(topic, "fl/rounds/r-0001/complete");
 }
 
+static void topics_of_an_experiment_are_those_of_the_protocol(void **state)
+{
+    (void)state;
+    struct id experiment = id("lr-0.1");
+    char topic[FL_TOPIC_SIZE];
+    fl_topic_experiment_state(&experiment, topic);
+    assert_string_equal(topic, "fl/experiments/lr-0.1/state");
+    fl_topic_experiment_rows(&experiment, topic);
+    assert_string_equal(topic, "fl/experiments/lr-0.1/rows");
+}
+
 static void the_longest_names_fit(void **state)
 {
     (void)state;
@@ -114,6 +125,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(topics_of_a_round_are_those_of_the_protocol),
+        cmocka_unit_test(topics_of_an_experiment_are_those_of_the_protocol),
         cmocka_unit_test(the_longest_names_fit),
         cmocka_unit_test(a_model_topic_is_read_as_it_is_written),
         cmocka_unit_test(other_topics_are_no_model),

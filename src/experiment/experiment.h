@@ -25,7 +25,7 @@
 #define EXPERIMENT_REASON_REFUSED  "round_refused"        /* failed */
 #define EXPERIMENT_REASON_REQUEST  "cancelled_by_request" /* cancelled */
 
-/* Why a row has no training or no evaluation. */
+/* Why a row has no training or no evaluation; also EXPERIMENT_REASON_REFUSED. */
 #define EXPERIMENT_ROW_TOO_FEW      "too_few_participants"
 #define EXPERIMENT_ROW_NO_EVALUATOR "no_evaluator"
 
@@ -53,26 +53,32 @@ struct experiment_actions {
     struct experiment_action items[EXPERIMENT_ACTIONS_MAX];
 };
 
+/* How it ends, in this order of rank when several hold: cancelled; the target is reached;
+ * max_failures rounds in a row; all rounds are over (failed as EXPERIMENT_REASON_FAILURES
+ * if none was completed); patience. A round that could not begin counts as one. */
+
 /* Begins: the first round's participants are to be chosen.
  * takes: *start (zeroed), on success
  * gives: *ret, to be ended with experiment_free(). fails: ST_NOMEM */
 MUST_CHECK enum status experiment_new(struct experiment_start *start, uint64_t now_ms,
                                       struct experiment **ret, struct experiment_actions *actions);
 
-/* Who is alive, in any order, each once. Ignored unless CHOOSING. A round starts if
- * enough of the eligible are there; else it is asked again, until wait_s is over. Of
- * the eligible those are asked whose SHA-256(seed, round, id) is lowest, so a selection
- * depends on nothing but these, and one device more or less changes one place.
+/* Who is alive, in any order. Ignored unless CHOOSING. A round starts if enough of the
+ * eligible are there (experiment/selection.h); else it is asked again, until wait_s is
+ * over. Trained is on the newest model, and the round is closed by `k` of those asked.
+ * An evaluation waits for all of its participants until its time is over (at most an
+ * hour, after the first answer) and is completed by one.
  * alive: (count,), borrowed
  * fails: ST_NOMEM (nothing changed; ask again at the next tick) */
 MUST_CHECK enum status experiment_roster(struct experiment *x, const struct id *alive, size_t count,
                                          uint64_t now_ms, struct experiment_actions *ret_actions);
 
-/* A round that it started has ended. Ignored if it is not the one that runs. */
+/* A round that it started has ended. Ignored if it is not the one that runs, so it may
+ * be told as often as one likes. */
 void experiment_round_ended(struct experiment *x, const struct complete *complete, uint64_t now_ms,
                             struct experiment_actions *ret_actions);
 
-/* The round from EXPERIMENT_START_ROUND could not be opened.
+/* The round from EXPERIMENT_START_ROUND could not be opened. Ignored unless a round runs.
  * for_now: it is tried again after EXPERIMENT_ROSTER_AGAIN_MS (too many are open);
  *          else the experiment fails as EXPERIMENT_REASON_REFUSED */
 void experiment_round_refused(struct experiment *x, bool for_now, uint64_t now_ms,
@@ -83,7 +89,9 @@ void experiment_round_refused(struct experiment *x, bool for_now, uint64_t now_m
 void experiment_cancel(struct experiment *x, const char *reason, uint64_t now_ms,
                        struct experiment_actions *ret_actions);
 
-/* Time passed: asks again, gives up waiting. */
+/* Time passed: asks again, gives up waiting. After experiment_restore() it asks at once,
+ * and waits for an answer also if wait_s is over meanwhile; if the round that runs is
+ * to be cancelled, it says so again. */
 void experiment_tick(struct experiment *x, uint64_t now_ms, struct experiment_actions *ret_actions);
 
 /* When experiment_tick() has something to do next; UINT64_MAX: never. */
@@ -95,7 +103,7 @@ const struct experiment_start *experiment_start_of(const struct experiment *x);
 void experiment_state_now(const struct experiment *x, uint64_t now_ms,
                           struct experiment_state *ret);
 
-/* The round that it runs or ran last. False: none yet */
+/* The round that runs. False: none does */
 bool experiment_round_now(const struct experiment *x, struct id *ret);
 
 /* ---- what has to be remembered ---- */
@@ -110,9 +118,9 @@ enum experiment_stage {
 
 struct experiment_memory {
     enum experiment_stage stage;
-    uint64_t started_ms; /* when the experiment began */
-    uint64_t stage_ms;   /* when this stage began */
-    bool cancelling;
+    uint64_t started_ms;       /* when the experiment began */
+    uint64_t stage_ms;         /* when this stage began */
+    char cancelling[64];       /* why, while the end of the round is awaited; else empty */
     uint32_t failures;         /* in a row */
     uint32_t since_best;       /* measurements without improvement */
     struct experiment_row row; /* of the round under way, as far as it is known */
@@ -122,7 +130,8 @@ struct experiment_memory {
 /* Borrowed; changes with each event. */
 const struct experiment_memory *experiment_memory(const struct experiment *x);
 
-/* gives: text, to be freed with free(); NULL: no memory */
+/* Reads what was written, to the last bit of each number.
+ * gives: text, to be freed with free(); NULL: no memory */
 char *experiment_memory_encode(const struct experiment_memory *memory);
 MUST_CHECK enum status experiment_memory_decode(struct view text, struct experiment_memory *ret,
                                                 struct why *why);
@@ -130,7 +139,9 @@ MUST_CHECK enum status experiment_memory_decode(struct view text, struct experim
 /* An experiment as it was. In a CHOOSING stage it asks for the roster again at the
  * next experiment_tick(); in TRAINING and EVALUATING the owner, who has the round,
  * tells its end, also if that came before.
- * takes: *start, on success. fails: ST_NOMEM; ST_INVALID (memory of another one) */
+ * now_ms of later calls: of the same clock as before, which did not jump back
+ * takes: *start (zeroed), on success
+ * fails: ST_NOMEM; ST_INVALID (memory of another one, or that it could not have) */
 MUST_CHECK enum status experiment_restore(struct experiment_start *start,
                                           const struct experiment_memory *memory,
                                           struct experiment **ret);

@@ -1,0 +1,146 @@
+#include "experiment/selection.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/id_set.h"
+
+struct ticket {
+    struct digest digest;
+    const struct id *id;
+};
+
+static void put_be(uint8_t *bytes, size_t size, uint64_t value)
+{
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)(value >> (8 * (size - 1 - i)));
+}
+
+/* SHA-256 of the seed (8 bytes), the round (4 bytes, both big-endian) and the id. */
+static struct digest draw(uint64_t seed, uint32_t round, const struct id *id)
+{
+    uint8_t bytes[8 + 4 + ID_SIZE_MAX];
+    size_t size = strlen(id->text);
+    put_be(bytes, 8, seed);
+    put_be(bytes + 8, 4, round);
+    memcpy(bytes + 12, id->text, size);
+    return digest_of(view_of(bytes, 12 + size));
+}
+
+static int by_digest(const void *a, const void *b)
+{
+    const struct ticket *x = a, *y = b;
+    return memcmp(x->digest.bytes, y->digest.bytes, sizeof x->digest.bytes);
+}
+
+/* The eligible ones among those alive, each once.
+ * ret: room for as many as are alive, and as the start names. gives: how many */
+static size_t eligible(const struct experiment_start *start, const struct id_set *alive,
+                       const struct id_set *evaluators, const struct id **ret)
+{
+    size_t count = 0;
+    for (size_t i = 0; start->alive && i < alive->count; i++)
+        if (!id_set_has(evaluators, alive->sorted[i]))
+            ret[count++] = alive->sorted[i];
+    for (size_t i = 0; !start->alive && i < start->participant_count; i++)
+        if (id_set_has(alive, &start->participants[i]) &&
+            !id_set_has(evaluators, &start->participants[i]))
+            ret[count++] = &start->participants[i];
+    return count;
+}
+
+/* How many of so many eligible ones are asked; 0: too few are there */
+static size_t asked(const struct selection *s, size_t there)
+{
+    if (there < s->min)
+        return 0;
+    size_t count = share_of(&s->count, there);
+    if (count < s->min)
+        count = s->min;
+    return count < ROUND_PARTICIPANTS_MAX ? count : ROUND_PARTICIPANTS_MAX;
+}
+
+static struct id *lowest(const struct experiment_start *start, uint32_t round,
+                         const struct id *const *ids, size_t there, size_t count)
+{
+    struct ticket *tickets = calloc(there, sizeof tickets[0]);
+    struct id *chosen = calloc(count, sizeof chosen[0]);
+    if (tickets == NULL || chosen == NULL) {
+        free(chosen);
+        chosen = NULL;
+        goto done;
+    }
+    for (size_t i = 0; i < there; i++)
+        tickets[i] = (struct ticket){draw(start->selection.seed, round, ids[i]), ids[i]};
+    qsort(tickets, there, sizeof tickets[0], by_digest);
+    for (size_t i = 0; i < count; i++)
+        chosen[i] = *tickets[i].id;
+done:
+    free(tickets);
+    return chosen;
+}
+
+enum status selection_train(const struct experiment_start *start, uint32_t round,
+                            const struct id *alive, size_t count, struct id **ret,
+                            size_t *ret_count)
+{
+    assert(start != NULL && ret != NULL && ret_count != NULL);
+    struct id_set there = {0}, evaluators = {0};
+    const struct id **ids = NULL;
+    struct id *chosen = NULL;
+
+    enum status status = id_set_new(alive, count, &there);
+    if (status == ST_OK)
+        status = id_set_new(start->evaluation.participants, start->evaluation.participant_count,
+                            &evaluators);
+    if (status != ST_OK)
+        goto done;
+    id_set_unify(&there);
+    status = ST_NOMEM;
+    ids = calloc(there.count + start->participant_count + 1, sizeof(const struct id *));
+    if (ids == NULL)
+        goto done;
+
+    size_t ids_count = eligible(start, &there, &evaluators, ids);
+    size_t chosen_count = ids_count == 0 ? 0 : asked(&start->selection, ids_count);
+    if (chosen_count > 0) {
+        chosen = lowest(start, round, ids, ids_count, chosen_count);
+        if (chosen == NULL)
+            goto done;
+    }
+    *ret = chosen;
+    *ret_count = chosen_count;
+    status = ST_OK;
+done:
+    free(ids);
+    id_set_done(&evaluators);
+    id_set_done(&there);
+    return status;
+}
+
+enum status selection_evaluate(const struct experiment_start *start, const struct id *alive,
+                               size_t count, struct id **ret, size_t *ret_count)
+{
+    assert(start != NULL && ret != NULL && ret_count != NULL);
+    const struct evaluation *e = &start->evaluation;
+    struct id_set there;
+    enum status status = id_set_new(alive, count, &there);
+    if (status != ST_OK)
+        return status;
+    struct id *chosen = calloc(e->participant_count + 1, sizeof chosen[0]);
+    size_t chosen_count = 0;
+    for (size_t i = 0; chosen != NULL && i < e->participant_count; i++)
+        if (id_set_has(&there, &e->participants[i]))
+            chosen[chosen_count++] = e->participants[i];
+    id_set_done(&there);
+    if (chosen == NULL)
+        return ST_NOMEM;
+    if (chosen_count == 0) {
+        free(chosen);
+        chosen = NULL;
+    }
+    *ret = chosen;
+    *ret_count = chosen_count;
+    return ST_OK;
+}

@@ -35,7 +35,8 @@ void send_text(struct coordinator *c, const char *topic, char *text)
     if (c->closed)
         send_text_now(c, topic, text);
     else {
-        enum status status = text == NULL ? ST_NOMEM : store_say(c->store, topic, view_text(text));
+        enum status status =
+            text == NULL ? ST_NOMEM : store_say(c->store, topic, view_text(text), false);
         (void)is_kept(c, "message", status);
         free(text);
     }

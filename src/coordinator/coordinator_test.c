@@ -1099,6 +1099,35 @@ static void version_under_way_is_published_again_as_it_was(void **state)
     (void)expect_version("2", "b");
 }
 
+/* A folder that a program of the first schema left: r-done ended, r-open has two of
+ * three updates, and the end of r-short was not sent yet. */
+static void folder_of_the_first_version_goes_on(void **state)
+{
+    (void)state;
+    char command[512];
+    world.coordinator = coordinator_free(world.coordinator);
+    (void)snprintf(command, sizeof command, "rm -rf %s && cp -r %s %s", world.folder,
+                   "src/coordinator/testdata/version-1", world.folder);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(open_coordinator(), ST_OK);
+    coordinator_resume(world.coordinator, world.now_ms);
+    (void)expect_complete("fl/rounds/r-short/complete", ROUND_EXPIRED, ROUND_REASON_TOO_FEW);
+    nothing_more();
+    put_update("r-done", "proplet-1", "{}");
+    expect_receipt("fl/rounds/r-done/receipts/proplet-1", VERDICT_LATE);
+    put_update("r-open", "proplet-3",
+               update_text("r-open", "\"num_samples\":4,\"update\":{\"w\":[5,0,2],\"b\":4}"));
+    expect_receipt("fl/rounds/r-open/receipts/proplet-3", VERDICT_ACCEPTED);
+    const struct sent *version = expect_version("2", "r-open");
+    /* (1*1 + 3*3 + 4*5) / 8, (1*2 + 3*8) / 8, (1*3 - 3*1 + 4*2) / 8; (8 + 3*16 + 4*4) / 8 */
+    assert_json(version->text, "{\"w\":[3.75,3.25,1.0],\"b\":9.0,\"version\":2}");
+    store(version);
+    struct complete c =
+        expect_complete("fl/rounds/r-open/complete", ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    assert_int_equal(c.rejected[VERDICT_NOT_PARTICIPANT], 1);
+    assert_int_equal(c.total_samples, 8);
+}
+
 static void round_closed_by_its_deadline_is_closed_after_a_restart(void **state)
 {
     (void)state;
@@ -1633,6 +1662,7 @@ int main(void)
         CASE(bad_query_is_told_so),
         CASE(open_round_goes_on_after_a_restart),
         CASE(version_under_way_is_published_again_as_it_was),
+        CASE(folder_of_the_first_version_goes_on),
         CASE(round_closed_by_its_deadline_is_closed_after_a_restart),
         CASE(ended_round_answers_as_before),
         CASE(base_that_was_awaited_is_asked_for_again),

@@ -104,19 +104,20 @@ static bool commit(struct coordinator *c, uint64_t now_ms)
 }
 
 /* The broker's queue is full: the rest stays for later. */
-static bool say(void *arg, uint64_t number, const char *topic, struct view payload)
+static bool say(void *arg, const struct store_said *said)
 {
     struct coordinator *c = arg;
-    enum status status =
-        c->out.publish(c->out.owner, &(struct mqtt_message){.topic = topic, .payload = payload});
+    enum status status = c->out.publish(
+        c->out.owner, &(struct mqtt_message){
+                          .topic = said->topic, .payload = said->payload, .retain = said->retain});
     if (status == ST_LIMIT || status == ST_NOMEM)
         return false;
     if (status == ST_OK)
         c->published++;
     else
-        log_line(LOG_ERROR, "publish.failed", "topic=%s bytes=%zu reason=%s", log_quote(topic),
-                 payload.size, status_name(status));
-    c->said = number;
+        log_line(LOG_ERROR, "publish.failed", "topic=%s bytes=%zu reason=%s",
+                 log_quote(said->topic), said->payload.size, status_name(status));
+    c->said = said->number;
     return true;
 }
 

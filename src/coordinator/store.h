@@ -104,14 +104,22 @@ store_each_update(struct store *s, const struct id *round,
 
 /* ---- what is to be said ---- */
 
-/* A message to be sent once it is durable, and again until store_forget_said(). */
-MUST_CHECK enum status store_say(struct store *s, const char *topic, struct view payload);
+/* A message to be sent once it is durable, and again until store_forget_said().
+ * retain: as in struct mqtt_message */
+MUST_CHECK enum status store_say(struct store *s, const char *topic, struct view payload,
+                                 bool retain);
 
-/* Those behind number `after`, in order, until visit returns false. Numbers only
- * ever grow, and the first is 1. fails: ST_CORRUPT, ST_IO, ST_NOMEM */
+struct store_said {
+    uint64_t number; /* they only ever grow, and the first is 1 */
+    const char *topic;
+    struct view payload;
+    bool retain;
+};
+
+/* Those behind number `after`, in order, until visit returns false; what it gets is
+ * borrowed for the call. fails: ST_CORRUPT, ST_IO, ST_NOMEM */
 MUST_CHECK enum status store_each_said(struct store *s, uint64_t after,
-                                       bool (*visit)(void *arg, uint64_t number, const char *topic,
-                                                     struct view payload),
+                                       bool (*visit)(void *arg, const struct store_said *said),
                                        void *arg);
 
 /* The broker has all up to this number. */

@@ -14,7 +14,9 @@
 #define BUSY_MS        1000
 
 /* ---- the schema ----
- * migrations[n] brings version n to n + 1. What was released is never edited. */
+ * migrations[n] brings version n to n + 1. What was released is never edited: each
+ * version has a folder in testdata that a program of that version wrote, and a test
+ * that reads it. */
 static const char *const migrations[] = {
     "CREATE TABLE rounds("
     "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -55,6 +57,7 @@ static const char *const migrations[] = {
     "  boot TEXT NOT NULL,"
     "  shift_ms INTEGER NOT NULL,"
     "  last_ms INTEGER NOT NULL);",
+    "ALTER TABLE outbox ADD COLUMN retain INTEGER NOT NULL DEFAULT 0;",
 };
 #define SCHEMA_VERSION ((int)(sizeof migrations / sizeof migrations[0]))
 
@@ -117,8 +120,9 @@ static const char *const texts[QUERY_COUNT] = {
                     " FROM updates u LEFT JOIN update_bytes b ON b.number = u.number"
                     " WHERE round = (SELECT number FROM rounds WHERE round = ?1)"
                     " ORDER BY u.number",
-    [SAY] = "INSERT INTO outbox(topic, payload) VALUES(?1, ?2)",
-    [EACH_SAID] = "SELECT number, topic, payload FROM outbox WHERE number > ?1 ORDER BY number",
+    [SAY] = "INSERT INTO outbox(topic, payload, retain) VALUES(?1, ?2, ?3)",
+    [EACH_SAID] = "SELECT number, topic, payload, retain FROM outbox"
+                  " WHERE number > ?1 ORDER BY number",
     [FORGET_SAID] = "DELETE FROM outbox WHERE number <= ?1",
     [SET_CLOCK] = "INSERT INTO clock(one, boot, shift_ms, last_ms) VALUES(1, ?1, ?2, ?3)"
                   " ON CONFLICT(one) DO UPDATE SET boot = excluded.boot,"
@@ -603,18 +607,17 @@ enum status store_each_update(struct store *s, const struct id *round,
 
 /* ---- what is to be said ---- */
 
-enum status store_say(struct store *s, const char *topic, struct view payload)
+enum status store_say(struct store *s, const char *topic, struct view payload, bool retain)
 {
     sqlite3_stmt *q = writing(s, SAY);
     bind_text(q, 1, topic);
     bind_view(q, 2, payload);
+    bind_number(q, 3, retain);
     return run(s, q);
 }
 
 enum status store_each_said(struct store *s, uint64_t after,
-                            bool (*visit)(void *arg, uint64_t number, const char *topic,
-                                          struct view payload),
-                            void *arg)
+                            bool (*visit)(void *arg, const struct store_said *said), void *arg)
 {
     assert(s != NULL && s->magic == STORE_MAGIC && visit != NULL);
     sqlite3_stmt *q = prepared(s, EACH_SAID);
@@ -625,7 +628,11 @@ enum status store_each_said(struct store *s, uint64_t after,
     int rc = SQLITE_DONE;
     while (more && (rc = sqlite3_step(q)) == SQLITE_ROW) {
         const char *topic = (const char *)sqlite3_column_text(q, 1);
-        more = visit(arg, number_at(q, 0), topic == NULL ? "" : topic, view_at(q, 2));
+        const struct store_said said = {.number = number_at(q, 0),
+                                        .topic = topic == NULL ? "" : topic,
+                                        .payload = view_at(q, 2),
+                                        .retain = number_at(q, 3) != 0};
+        more = visit(arg, &said);
     }
     enum status status = status_of(s, rc);
     (void)sqlite3_reset(q);

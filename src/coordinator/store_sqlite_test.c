@@ -125,12 +125,13 @@ static enum status see_update(void *arg, const struct store_update *update)
     return ST_OK;
 }
 
-static bool see_said(void *arg, uint64_t number, const char *topic, struct view payload)
+static bool see_said(void *arg, const struct store_said *said)
 {
     struct list *list = arg;
     char text[128];
-    (void)snprintf(text, sizeof text, "%llu:%s=%.*s", (unsigned long long)number, topic,
-                   (int)payload.size, (const char *)payload.data);
+    (void)snprintf(text, sizeof text, "%llu:%s=%.*s%s", (unsigned long long)said->number,
+                   said->topic, (int)said->payload.size, (const char *)said->payload.data,
+                   said->retain ? ",retained" : "");
     append(list, text);
     return true;
 }
@@ -388,17 +389,17 @@ static void a_visit_can_stop(void **state)
 static void what_is_said_has_numbers_that_only_grow(void **state)
 {
     (void)state;
-    assert_int_equal(store_say(store, "t/1", view_text("one")), ST_OK);
-    assert_int_equal(store_say(store, "t/2", view_text("")), ST_OK);
+    assert_int_equal(store_say(store, "t/1", view_text("one"), false), ST_OK);
+    assert_int_equal(store_say(store, "t/2", view_text(""), true), ST_OK);
     commit();
-    said(0, "1:t/1=one 2:t/2=");
-    said(1, "2:t/2=");
+    said(0, "1:t/1=one 2:t/2=,retained");
+    said(1, "2:t/2=,retained");
     assert_int_equal(store_forget_said(store, 1), ST_OK);
     commit();
     reopen();
-    said(0, "2:t/2=");
+    said(0, "2:t/2=,retained");
     assert_int_equal(store_forget_said(store, 9), ST_OK);
-    assert_int_equal(store_say(store, "t/3", view_text("three")), ST_OK);
+    assert_int_equal(store_say(store, "t/3", view_text("three"), false), ST_OK);
     commit();
     reopen();
     said(0, "3:t/3=three");
@@ -456,17 +457,100 @@ static void sql(const char *text)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+/* The schema's version, as the file has it. */
+static int version(void)
+{
+    sqlite3 *db;
+    sqlite3_stmt *q;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &q, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+    int found = sqlite3_column_int(q, 0);
+    assert_int_equal(sqlite3_finalize(q), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    return found;
+}
+
 static void a_newer_database_is_left_alone(void **state)
 {
     (void)state;
+    char back[64];
     add_round("a");
     commit();
     store = store_close(store);
+    (void)snprintf(back, sizeof back, "PRAGMA user_version=%d", version());
     sql("PRAGMA user_version=1000");
     expect_refused(ST_INVALID, "newer program");
-    sql("PRAGMA user_version=1");
+    sql(back);
     reopen();
     (void)rounds("a");
+}
+
+/* ---- older versions: folders that programs of theirs left ---- */
+
+#define OLDEST "src/coordinator/testdata/version-1/coordinator.db"
+
+static void put_oldest(void)
+{
+    struct bytes bytes = {0};
+    store = store_close(store);
+    assert_int_equal(file_read(OLDEST, (size_t)1 << 20, &bytes), ST_OK);
+    assert_int_equal(file_write(path, bytes_view(&bytes)), ST_OK);
+    bytes_done(&bytes);
+    assert_int_equal(version(), 1);
+}
+
+static enum status see_any_round(void *arg, const struct store_round *round)
+{
+    append(arg, round->round.text);
+    if (round->complete.size > 0)
+        append(arg, "ended");
+    return ST_OK;
+}
+
+static void the_first_version_is_brought_up_to_date(void **state)
+{
+    (void)state;
+    store = store_close(store);
+    int newest = version();
+    put_oldest();
+    reopen();
+    store = store_close(store);
+    assert_int_equal(version(), newest);
+    reopen();
+    struct list list = {.text = ""};
+    assert_int_equal(store_each_round(store, see_any_round, &list), ST_OK);
+    assert_string_equal(list.text, "r-done ended r-short ended r-open");
+    assert_int_equal(updates("r-done", "proplet-1 proplet-2 proplet-3").update.num_samples, 4);
+    assert_int_equal(updates("r-open", "proplet-1 proplet-2").update.num_samples, 3);
+    list = (struct list){.text = ""};
+    assert_int_equal(store_each_said(store, 0, see_said, &list), ST_OK);
+    assert_non_null(strstr(list.text, "8:fl/rounds/r-short/complete={"));
+    assert_null(strstr(list.text, "retained"));
+    struct store_clock clock;
+    assert_int_equal(store_clock(store, &clock), ST_OK);
+    assert_int_equal(clock.last_ms, 12455318);
+    /* What is new has its place. */
+    assert_int_equal(store_say(store, "t", view_text("x"), true), ST_OK);
+    commit();
+    reopen();
+    said(8, "9:t=x,retained");
+}
+
+/* The step to the next version is one transaction: it fails as a whole. */
+static void a_step_that_fails_leaves_the_older_version(void **state)
+{
+    (void)state;
+    put_oldest();
+    sql("ALTER TABLE outbox ADD COLUMN retain INTEGER"); /* not by us: the step hits on it */
+    struct bytes before = {0}, after = {0};
+    assert_int_equal(file_read(path, (size_t)1 << 20, &before), ST_OK);
+    expect_refused(ST_IO, "duplicate column");
+    assert_int_equal(version(), 1);
+    assert_int_equal(file_read(path, (size_t)1 << 20, &after), ST_OK);
+    assert_true(view_equal(bytes_view(&before), bytes_view(&after)));
+    bytes_done(&before);
+    bytes_done(&after);
 }
 
 static void another_programs_database_is_refused(void **state)
@@ -575,6 +659,8 @@ int main(void)
         CASE(a_folder_that_is_not_there_is_said),
         CASE(something_else_is_not_touched),
         CASE(a_newer_database_is_left_alone),
+        CASE(the_first_version_is_brought_up_to_date),
+        CASE(a_step_that_fails_leaves_the_older_version),
         CASE(another_programs_database_is_refused),
         CASE(a_damaged_page_is_found),
         CASE(a_row_that_cannot_be_ours_is_corrupt),

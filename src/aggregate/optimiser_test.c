@@ -10,28 +10,11 @@
 
 #include <cmocka.h>
 
+#include "aggregate/fake_sources.h"
 #include "aggregate/optimiser.h"
 #include "model/safetensors.h"
 
-#define FOLDER "tests/vectors/aggregate/"
-#define STEPS  4
-
-static struct model *vectors(enum optimiser_kind kind)
-{
-    char path[128];
-    (void)snprintf(path, sizeof path, FOLDER "%s.safetensors", optimiser_name(kind));
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    struct bytes b = {0};
-    assert_int_equal(bytes_resize(&b, 64 << 10), ST_OK);
-    b.size = fread(b.data, 1, b.size, f);
-    assert_int_equal(fclose(f), 0);
-    struct model *m = NULL;
-    struct why why = {""};
-    assert_int_equal(safetensors_decode(bytes_view(&b), &m, &why), ST_OK);
-    bytes_done(&b);
-    return m;
-}
+#define STEPS 4
 
 static const struct tensor *at(const struct model *m, const char *name, int step)
 {
@@ -74,7 +57,7 @@ static struct model *stored(struct model *tensors)
 
 static void as_numpy(enum optimiser_kind kind)
 {
-    struct model *v = vectors(kind);
+    struct model *v = test_vectors(optimiser_name(kind));
     size_t count = at(v, "params", 0)->count;
     struct optimiser o = optimiser_defaults(kind);
     assert_int_equal(optimiser_check(&o, NULL), ST_OK);
@@ -196,7 +179,7 @@ static void second_moment_begins_at_tau_squared(void **state)
 static void split_ranges_give_the_same_bytes(void **state)
 {
     (void)state;
-    struct model *v = vectors(OPTIMISER_FEDYOGI);
+    struct model *v = test_vectors("fedyogi");
     size_t count = at(v, "params", 0)->count;
     const float *base = at(v, "params", 0)->data, *mean = at(v, "mean", 1)->data;
     struct optimiser o = optimiser_defaults(OPTIMISER_FEDYOGI);

@@ -53,7 +53,39 @@ def optimiser(kind, rng, count=61, steps=4):
     save_file(tensors, HERE / f"{kind}.safetensors")
 
 
+def in_order(rows):
+    """Their sum in float64, one after the other: numpy's own adds in pairs."""
+    return np.add.accumulate(rows.astype(F64), axis=0)[-1]
+
+
+def ordered(x):
+    """Each column ascending, -0 before +0 (numpy's sort takes them as equal)."""
+    key = x.view(np.int32)
+    key = np.sort(np.where(key < 0, key ^ 0x7FFFFFFF, key), axis=0)
+    return np.where(key < 0, key ^ 0x7FFFFFFF, key).astype(np.int32).view(F32)
+
+
+def trimmed_mean(x, trim):
+    """Yin et al. 2018, option II; with trim (n - 1) // 2 the median, option I."""
+    kept = ordered(x)[trim:len(x) - trim]
+    return (in_order(kept) / len(kept)).astype(F32)
+
+
+def rank(rng, n, count=77):
+    x = (10.0 ** rng.uniform(-3, 3, count)).astype(F32) * rng.standard_normal((n, count), F32)
+    x[:, :5] = rng.integers(-1, 2, (n, 5)) * F32(0.5)  # ties
+    x[:, 5:9] = np.copysign(F32(0), rng.standard_normal((n, 4), F32))
+    x[: n // 3, 9:] *= F32(1e30)  # who lies
+    tensors = {"updates": x, "median": trimmed_mean(x, (n - 1) // 2)}
+    assert np.allclose(tensors["median"], np.median(x.astype(F64), axis=0), rtol=1e-6)
+    for trim in {0, 1, n // 10, n // 3} if n > 2 else {0}:
+        tensors[f"trimmed.{trim}"] = trimmed_mean(x, trim)
+    save_file(tensors, HERE / f"rank-{n}.safetensors")
+
+
 def main():
+    for n in [1, 2, 3, 10, 33]:
+        rank(np.random.default_rng(n), n)
     for kind in RATE:
         optimiser(kind, np.random.default_rng(1))
 

@@ -17,9 +17,12 @@ _Static_assert(sizeof(float) == 4, "F32 is float");
 /* One tensor as the header describes it. */
 struct entry {
     struct model_shape shape;
-    size_t count;        /* product of the shape */
+    size_t count; /* product of the shape */
+    enum dtype dtype;
     uint64_t begin, end; /* relative to the end of the header */
 };
+
+static const char *const dtype_names[DTYPE_COUNT] = {"F32", "F16", "BF16", "I8"};
 
 static uint64_t read_length(const uint8_t *bytes)
 {
@@ -108,16 +111,34 @@ static enum status read_offsets(const json_t *offsets, struct entry *e, struct w
     }
     e->begin = (uint64_t)json_integer_value(begin);
     e->end = (uint64_t)json_integer_value(end);
-    if (e->end - e->begin != e->count * sizeof(float)) {
-        why_set(why, "tensor %s has %llu bytes for %zu values of F32", name,
-                (unsigned long long)(e->end - e->begin), e->count);
+    if (e->end - e->begin != e->count * dtype_size(e->dtype)) {
+        why_set(why, "tensor %s has %llu bytes for %zu values of %s", name,
+                (unsigned long long)(e->end - e->begin), e->count, dtype_names[e->dtype]);
         return ST_MALFORMED;
     }
     return ST_OK;
 }
 
-static enum status read_entry(const char *name, const json_t *info, struct entry *ret,
-                              struct why *why)
+/* Reads "dtype" into e. all: not only F32 */
+static enum status read_dtype(const json_t *dtype, bool all, struct entry *e, struct why *why)
+{
+    const char *name = json_string_value(dtype);
+    if (name == NULL) {
+        why_set(why, "tensor %s has no dtype", e->shape.name);
+        return ST_MALFORMED;
+    }
+    for (size_t i = 0; i < (all ? DTYPE_COUNT : 1); i++)
+        if (strcmp(name, dtype_names[i]) == 0) {
+            e->dtype = (enum dtype)i;
+            return ST_OK;
+        }
+    why_set(why, "tensor %s has dtype %.16s, only F32%s supported", e->shape.name, name,
+            all ? ", F16, BF16 and I8 are" : " is");
+    return ST_TYPE;
+}
+
+static enum status read_entry(const char *name, const json_t *info, bool all_dtypes,
+                              struct entry *ret, struct why *why)
 {
     struct entry e = {0};
     size_t name_size = strlen(name);
@@ -132,16 +153,9 @@ static enum status read_entry(const char *name, const json_t *info, struct entry
     }
     memcpy(e.shape.name, name, name_size + 1);
 
-    const char *dtype = json_string_value(json_object_get(info, "dtype"));
-    if (dtype == NULL) {
-        why_set(why, "tensor %s has no dtype", name);
-        return ST_MALFORMED;
-    }
-    if (strcmp(dtype, "F32") != 0) {
-        why_set(why, "tensor %s has dtype %.16s, only F32 is supported", name, dtype);
-        return ST_TYPE;
-    }
-    enum status status = read_shape(json_object_get(info, "shape"), &e, why);
+    enum status status = read_dtype(json_object_get(info, "dtype"), all_dtypes, &e, why);
+    if (status == ST_OK)
+        status = read_shape(json_object_get(info, "shape"), &e, why);
     if (status == ST_OK)
         status = read_offsets(json_object_get(info, "data_offsets"), &e, why);
     if (status == ST_OK)
@@ -157,8 +171,8 @@ static int compare_begins(const void *a, const void *b)
 
 /* Reads all tensors' entries, in offset order.
  * gives: *ret_entries, to be freed with free() */
-static enum status read_entries(json_t *header, struct entry **ret_entries, size_t *ret_count,
-                                struct why *why)
+static enum status read_entries(json_t *header, bool all_dtypes, struct entry **ret_entries,
+                                size_t *ret_count, struct why *why)
 {
     size_t count = json_object_size(header);
     if (json_object_get(header, METADATA) != NULL)
@@ -178,7 +192,7 @@ static enum status read_entries(json_t *header, struct entry **ret_entries, size
     {
         if (strcmp(name, METADATA) == 0)
             continue;
-        enum status status = read_entry(name, info, &entries[n++], why);
+        enum status status = read_entry(name, info, all_dtypes, &entries[n++], why);
         if (status != ST_OK) {
             free(entries);
             return status;
@@ -263,37 +277,99 @@ static enum status build(const struct entry *entries, size_t count, struct view 
     return ST_OK;
 }
 
+/* A file's header, checked against the size of its data. */
+struct parsed {
+    json_t *header;
+    struct entry *entries;
+    size_t count;
+    struct view data;
+};
+
+static void parsed_done(struct parsed *p)
+{
+    free(p->entries);
+    json_decref(p->header);
+}
+
+/* gives: what is in *p, to be ended with parsed_done() on failure too */
+static enum status parse(struct view bytes, bool all_dtypes, struct parsed *p, struct why *why)
+{
+    enum status status = read_header(bytes, &p->header, &p->data, why);
+    if (status == ST_OK)
+        status = read_entries(p->header, all_dtypes, &p->entries, &p->count, why);
+    if (status == ST_OK)
+        status = check_cover(p->entries, p->count, p->data.size, why);
+    return status;
+}
+
 enum status safetensors_decode(struct view bytes, struct model **ret, struct why *why)
 {
     assert(ret != NULL);
-    json_t *header = NULL;
-    struct entry *entries = NULL;
+    struct parsed p = {0};
     struct model *m = NULL;
-    struct view data;
-    size_t count = 0;
-
-    enum status status = read_header(bytes, &header, &data, why);
-    if (status != ST_OK)
-        goto done;
-    status = read_entries(header, &entries, &count, why);
-    if (status != ST_OK)
-        goto done;
-    status = check_cover(entries, count, data.size, why);
-    if (status != ST_OK)
-        goto done;
-    status = build(entries, count, data, &m, why);
-    if (status != ST_OK)
-        goto done;
-    status = read_metadata(json_object_get(header, METADATA), m, why);
-    if (status != ST_OK)
-        goto done;
-    *ret = m;
-    m = NULL;
-done:
-    model_free(m);
-    free(entries);
-    json_decref(header);
+    enum status status = parse(bytes, false, &p, why);
+    if (status == ST_OK)
+        status = build(p.entries, p.count, p.data, &m, why);
+    if (status == ST_OK)
+        status = read_metadata(json_object_get(p.header, METADATA), m, why);
+    parsed_done(&p);
+    if (status == ST_OK)
+        *ret = m;
+    else
+        model_free(m);
     return status;
+}
+
+/* The tensors of p, whose names and sizes in all are held to what model_new() says. */
+static enum status lay_out(const struct parsed *p, struct safetensors_layout *l, struct why *why)
+{
+    size_t params = 0;
+    l->tensors = calloc(p->count + 1, sizeof l->tensors[0]);
+    if (l->tensors == NULL)
+        return ST_NOMEM;
+    l->count = p->count;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct entry *e = &p->entries[i];
+        if (e->count > MODEL_PARAMS_MAX - params) {
+            why_set(why, "tensors with more than %zu values in all", MODEL_PARAMS_MAX);
+            return ST_LIMIT;
+        }
+        params += e->count;
+        l->tensors[i] = (struct safetensors_tensor){
+            .shape = e->shape,
+            .count = e->count,
+            .dtype = e->dtype,
+            .bytes = p->data.data + e->begin,
+        };
+    }
+    return ST_OK;
+}
+
+enum status safetensors_layout(struct view bytes, struct safetensors_layout *ret, struct why *why)
+{
+    assert(ret != NULL);
+    struct parsed p = {0};
+    struct safetensors_layout l = {0};
+    enum status status = parse(bytes, true, &p, why);
+    if (status == ST_OK)
+        status = lay_out(&p, &l, why);
+    if (status == ST_OK)
+        status = model_new(NULL, 0, &l.texts);
+    if (status == ST_OK)
+        status = read_metadata(json_object_get(p.header, METADATA), l.texts, why);
+    parsed_done(&p);
+    if (status == ST_OK)
+        *ret = l;
+    else
+        safetensors_layout_done(&l);
+    return status;
+}
+
+void safetensors_layout_done(struct safetensors_layout *l)
+{
+    free(l->tensors);
+    model_free(l->texts);
+    *l = (struct safetensors_layout){0};
 }
 
 /* {"dtype":"F32","shape":[...],"data_offsets":[begin,end]}; NULL: no memory */

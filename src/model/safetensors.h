@@ -4,10 +4,12 @@
  * Source: https://huggingface.co/docs/safetensors (format description): names to
  * {"dtype","shape","data_offsets"}, "__metadata__" an object of texts, offsets
  * relative to the end of the header, no holes and no overlap.
- * Read: dtype F32 only here; others are ST_TYPE. Tensors come in offset order. */
+ * A model is decoded from dtype F32 only; the layout of a file may have any dtype
+ * of dtype.h; others are ST_TYPE. Tensors come in offset order. */
 #ifndef MODEL_SAFETENSORS_H
 #define MODEL_SAFETENSORS_H
 
+#include "model/dtype.h"
 #include "model/model.h"
 
 #define SAFETENSORS_HEADER_MAX ((size_t)4 << 20)
@@ -16,6 +18,30 @@
  * fails: ST_LIMIT, ST_MALFORMED, ST_TYPE, ST_INVALID, ST_NOMEM, each with a
  *        sentence. Values may be NaN: see model_check_finite() */
 MUST_CHECK enum status safetensors_decode(struct view bytes, struct model **ret, struct why *why);
+
+/* A tensor as it lies in a file. */
+struct safetensors_tensor {
+    struct model_shape shape;
+    size_t count; /* product of the shape, at least 1 */
+    enum dtype dtype;
+    const uint8_t *bytes; /* (count * dtype_size(dtype),), inside the file's bytes */
+};
+
+/* Where everything lies in a file, without a copy of its values: for files that
+ * are mapped and too large to be decoded. */
+struct safetensors_layout {
+    struct safetensors_tensor *tensors; /* (count,), owned */
+    size_t count;
+    struct model *texts; /* owned: a model without tensors that has the metadata */
+};
+
+/* gives: *ret, to be ended with safetensors_layout_done(); it borrows bytes
+ * fails: as safetensors_decode() */
+MUST_CHECK enum status safetensors_layout(struct view bytes, struct safetensors_layout *ret,
+                                          struct why *why);
+
+/* Frees what l holds and leaves it empty. A zeroed one needs no end. */
+void safetensors_layout_done(struct safetensors_layout *l);
 
 /* Appends to out. The same model gives the same bytes. The header is padded
  * with spaces so that tensors are aligned to 8 bytes.

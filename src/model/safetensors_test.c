@@ -173,6 +173,128 @@ static void every_cut_of_a_good_file_is_refused(void **state)
     bytes_done(&b);
 }
 
+/* ---- the layout ---- */
+
+static void a_layout_says_where_the_values_of_a_model_lie(void **state)
+{
+    (void)state;
+    struct bytes b = file("good_model");
+    struct model *m = decoded("good_model");
+    struct safetensors_layout l;
+    assert_int_equal(safetensors_layout(bytes_view(&b), &l, NULL), ST_OK);
+    assert_int_equal(l.count, model_tensor_count(m));
+    for (size_t i = 0; i < l.count; i++) {
+        const struct tensor *t = model_tensor(m, i);
+        assert_string_equal(l.tensors[i].shape.name, t->name);
+        assert_int_equal(l.tensors[i].shape.rank, t->rank);
+        assert_int_equal(l.tensors[i].count, t->count);
+        assert_int_equal(l.tensors[i].dtype, DTYPE_F32);
+        assert_memory_equal(l.tensors[i].bytes, t->data, t->count * sizeof(float));
+    }
+    assert_ptr_equal(l.tensors[l.count - 1].bytes + 24, b.data + b.size); /* (2, 3) at the end */
+    assert_int_equal(model_tensor_count(l.texts), 0);
+    assert_string_equal(model_meta(l.texts, "version"), "3");
+    safetensors_layout_done(&l);
+    assert_null(l.tensors);
+    safetensors_layout_done(&l);
+    model_free(m);
+    bytes_done(&b);
+}
+
+/* Appends a header, its length before it, and size bytes of data. */
+static struct bytes file_of(const char *header, size_t size)
+{
+    struct bytes b = {0};
+    uint64_t length = strlen(header);
+    static const uint8_t data[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+    assert_int_equal(bytes_append(&b, view_of(&length, sizeof length), SIZE_MAX), ST_OK);
+    assert_int_equal(bytes_append(&b, view_text(header), SIZE_MAX), ST_OK);
+    assert_int_equal(bytes_append(&b, view_of(data, size), SIZE_MAX), ST_OK);
+    return b;
+}
+
+static void a_layout_has_every_dtype(void **state)
+{
+    (void)state;
+    struct bytes b = file_of("{\"d\":{\"dtype\":\"I8\",\"shape\":[3],\"data_offsets\":[10,13]},"
+                             "\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]},"
+                             "\"c\":{\"dtype\":\"BF16\",\"shape\":[1],\"data_offsets\":[8,10]},"
+                             "\"b\":{\"dtype\":\"F16\",\"shape\":[2,1],\"data_offsets\":[4,8]}}",
+                             13);
+    static const enum dtype dtypes[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_I8};
+    static const size_t counts[] = {1, 2, 1, 3};
+    static const uint8_t firsts[] = {1, 5, 9, 11};
+    struct safetensors_layout l;
+    assert_int_equal(safetensors_layout(bytes_view(&b), &l, NULL), ST_OK);
+    assert_int_equal(l.count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(l.tensors[i].shape.name[0], 'a' + (int)i);
+        assert_int_equal(l.tensors[i].dtype, dtypes[i]);
+        assert_int_equal(l.tensors[i].count, counts[i]);
+        assert_int_equal(l.tensors[i].bytes[0], firsts[i]);
+    }
+    safetensors_layout_done(&l);
+    bytes_done(&b);
+}
+
+static void sizes_are_those_of_the_dtype(void **state)
+{
+    (void)state;
+    static const char *const dtypes[] = {"F32", "F16", "BF16", "I8"};
+    static const size_t sizes[] = {8, 4, 4, 2};
+    for (size_t i = 0; i < 4; i++)
+        for (size_t size = 0; size <= 9; size++) {
+            char header[128];
+            (void)snprintf(header, sizeof header,
+                           "{\"a\":{\"dtype\":\"%s\",\"shape\":[2],\"data_offsets\":[0,%zu]}}",
+                           dtypes[i], size);
+            struct bytes b = file_of(header, size);
+            struct safetensors_layout l = {0};
+            assert_int_equal(safetensors_layout(bytes_view(&b), &l, NULL),
+                             size == sizes[i] ? ST_OK : ST_MALFORMED);
+            assert_int_equal(l.count, size == sizes[i]);
+            safetensors_layout_done(&l);
+            bytes_done(&b);
+        }
+}
+
+static void a_layout_holds_tensors_to_the_limit_in_all(void **state)
+{
+    (void)state;
+    /* 2^27 + 2^27 values are as many as there may be; the data is not there. */
+    struct bytes b = file_of(
+        "{\"a\":{\"dtype\":\"I8\",\"shape\":[134217728],\"data_offsets\":[0,134217728]},"
+        "\"b\":{\"dtype\":\"I8\",\"shape\":[134217729],\"data_offsets\":[134217728,268435457]}}",
+        0);
+    size_t header = b.size;
+    struct safetensors_layout l = {0};
+    struct why why = {""};
+    assert_int_equal(safetensors_layout(bytes_view(&b), &l, &why), ST_MALFORMED);
+    assert_non_null(strstr(why.text, "cut off"));
+    assert_int_equal(bytes_resize(&b, header + 268435457), ST_OK);
+    assert_int_equal(safetensors_layout(bytes_view(&b), &l, &why), ST_LIMIT);
+    assert_string_equal(why.text, "tensors with more than 268435456 values in all");
+    assert_null(l.tensors);
+    bytes_done(&b);
+}
+
+static void damaged_files_have_no_layout(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof damaged / sizeof damaged[0]; i++) {
+        if (strcmp(damaged[i].name, "bad_dtype_f16") == 0)
+            continue; /* bad for a model only */
+        struct bytes b = file(damaged[i].name);
+        struct safetensors_layout l = {0};
+        struct why why = {""};
+        enum status status = safetensors_layout(bytes_view(&b), &l, &why);
+        if (status != damaged[i].status || strstr(why.text, damaged[i].sentence) == NULL)
+            fail_msg("%s: %s: %s", damaged[i].name, status_name(status), why.text);
+        assert_null(l.tensors);
+        bytes_done(&b);
+    }
+}
+
 /* A model of which every byte is worked out by hand below. */
 static struct model *small(void)
 {
@@ -272,6 +394,11 @@ int main(void)
         cmocka_unit_test(values_that_are_not_finite_are_read_for_others_to_judge),
         cmocka_unit_test(damaged_files_are_refused_with_a_reason),
         cmocka_unit_test(every_cut_of_a_good_file_is_refused),
+        cmocka_unit_test(a_layout_says_where_the_values_of_a_model_lie),
+        cmocka_unit_test(a_layout_has_every_dtype),
+        cmocka_unit_test(sizes_are_those_of_the_dtype),
+        cmocka_unit_test(a_layout_holds_tensors_to_the_limit_in_all),
+        cmocka_unit_test(damaged_files_have_no_layout),
         cmocka_unit_test(the_bytes_are_those_of_the_format),
         cmocka_unit_test(what_was_written_is_read_again),
         cmocka_unit_test(bytes_are_appended),

@@ -15,7 +15,7 @@
 #include "aggregate/source.h"
 
 /* Ranges that begin at a multiple of this are folded without a short tile. */
-#define FOLD_TILE ((size_t)8192)
+#define FOLD_TILE ((size_t)4096)
 
 /* Folds coordinates [from, to) of sources that pass sources_check().
  * mean:  (to - from,) float32, the caller's; of no meaning on failure

@@ -14,6 +14,7 @@
 
 #include "base/limits.h"
 #include "sandbox/engine_config.h"
+#include "sandbox/engine_sgemm.h"
 #include "sandbox/memory_budget.h"
 
 #define STACK_BYTES        ((size_t)1 << 20) /* of compiled code; the thread has 8 MiB */
@@ -71,8 +72,24 @@ static const char *trap_text(wasm_trap_t *trap)
     }
 }
 
+/* A trap without a code is one of ours: its first line says what was wrong. */
+static void report_own_trap(struct runner_report *report, const wasm_trap_t *trap)
+{
+    wasm_message_t text;
+    wasm_trap_message(trap, &text);
+    const char *end = memchr(text.data, '\n', text.size);
+    size_t size = end == NULL ? text.size : (size_t)(end - text.data);
+    report_set(report, SANDBOX_TRAP, "%.*s", (int)size, text.data);
+    wasm_byte_vec_delete(&text);
+}
+
 static void report_trap(struct runner_report *report, wasm_trap_t *trap)
 {
+    wasmtime_trap_code_t code;
+    if (!wasmtime_trap_code(trap, &code)) {
+        report_own_trap(report, trap);
+        return;
+    }
     wasm_frame_t *frame = wasm_trap_origin(trap);
     const wasm_name_t *name = frame == NULL ? NULL : wasmtime_frame_func_name(frame);
     if (name != NULL)
@@ -153,7 +170,7 @@ static bool open_engine(struct engine *e, const struct runner_job *job,
     int64_t memory_max = exact || job->memory_bytes > INT64_MAX ? -1 : (int64_t)job->memory_bytes;
     wasmtime_store_limiter(e->store, memory_max, TABLE_ELEMENTS_MAX, 1, TABLES_MAX, 1);
     e->linker = wasmtime_linker_new(e->engine);
-    /* What a module can import. Functions of ours would be defined here, too. */
+    /* What every module can import. What only some do follows in offer_sgemm(). */
     wasmtime_error_t *error = wasmtime_linker_define_wasi(e->linker);
     if (error == NULL)
         return true;
@@ -182,15 +199,36 @@ static bool has_entry(const wasmtime_module_t *module)
     return found;
 }
 
+/* A module that does not import it runs with WASI alone. */
+static bool offer_sgemm(const struct engine *e, const struct runner_job *job,
+                        const wasmtime_module_t *module, struct runner_report *report)
+{
+    if (!engine_sgemm_is_imported(module))
+        return true;
+    if (job->refuse_sgemm) {
+        report_set(report, SANDBOX_INVALID_MODULE,
+                   "imports fml.fml_sgemm, which this device refuses");
+        return false;
+    }
+    wasmtime_error_t *error = engine_sgemm_define(e->linker);
+    if (error == NULL)
+        return true;
+    report_error(report, SANDBOX_RUNNER_FAILED, "fml_sgemm", error);
+    return false;
+}
+
 /* Everything that can be known of a module without running it. */
-static wasmtime_instance_pre_t *
-check_module(const struct engine *e, const wasmtime_module_t *module, struct runner_report *report)
+static wasmtime_instance_pre_t *check_module(const struct engine *e, const struct runner_job *job,
+                                             const wasmtime_module_t *module,
+                                             struct runner_report *report)
 {
     if (!has_entry(module)) {
         report_set(report, SANDBOX_INVALID_MODULE,
                    "no function " ENTRY " is exported: not a WASI command");
         return NULL;
     }
+    if (!offer_sgemm(e, job, module, report))
+        return NULL;
     wasmtime_instance_pre_t *pre;
     wasmtime_error_t *error = wasmtime_linker_instantiate_pre(e->linker, module, &pre);
     if (error == NULL)
@@ -288,7 +326,7 @@ void engine_compile(const struct runner_job *job, struct runner_report *report)
         report_error(report, SANDBOX_INVALID_MODULE, "does not compile", error);
         return;
     }
-    if (check_module(&e, module, report) != NULL)
+    if (check_module(&e, job, module, report) != NULL)
         save(module, job->output, report);
 }
 
@@ -413,7 +451,8 @@ void engine_run(const struct runner_job *job, struct runner_report *report)
 {
     static struct engine e;
     wasmtime_module_t *module = open_engine(&e, job, report) ? load(&e, job, report) : NULL;
-    const wasmtime_instance_pre_t *pre = module == NULL ? NULL : check_module(&e, module, report);
+    const wasmtime_instance_pre_t *pre =
+        module == NULL ? NULL : check_module(&e, job, module, report);
     wasmtime_instance_t instance;
     if (pre != NULL && give_wasi(&e, job, report) && instantiate(&e, pre, &instance, report))
         call_entry(&e, &instance, report);

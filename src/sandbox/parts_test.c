@@ -87,6 +87,7 @@ static struct runner_job sample_job(void)
         .arg_count = 2,
         .folders = {{"/host/a", "/data", false}, {"/host/b", "/out", true}},
         .folder_count = 2,
+        .refuse_sgemm = true,
     };
 }
 
@@ -112,6 +113,7 @@ static void job_survives_its_text(void **state)
     assert_string_equal(read.folders[0].host_path, "/host/a");
     assert_string_equal(read.folders[1].guest_path, "/out");
     assert_true(!read.folders[0].writable && read.folders[1].writable);
+    assert_true(read.refuse_sgemm);
     bytes_done(&text);
 }
 

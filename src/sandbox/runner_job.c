@@ -59,6 +59,8 @@ static enum status encode(const struct runner_job *job, struct bytes *b)
     if (status == ST_OK)
         status = put_number(b, "file_max", job->file_max);
     if (status == ST_OK)
+        status = put(b, "sgemm", job->refuse_sgemm ? "refuse" : "allow");
+    if (status == ST_OK)
         status = put_texts(b, "env", job->env, job->env_count);
     if (status == ST_OK)
         status = put_texts(b, "arg", job->args, job->arg_count);
@@ -139,6 +141,10 @@ static bool take(struct runner_job *job, const char *key, size_t key_size, const
         return number_of(value, &job->cpu_s);
     if (IS("file_max"))
         return number_of(value, &job->file_max);
+    if (IS("sgemm")) {
+        job->refuse_sgemm = strcmp(value, "allow") != 0;
+        return true;
+    }
     if (IS("env"))
         return add_text(job->env, &job->env_count, value);
     if (IS("arg"))

@@ -19,6 +19,7 @@ struct runner_job {
     const char *input;  /* the module to compile, or the compiled one to run */
     const char *output; /* the file that compiling makes; run: NULL */
     uint64_t memory_bytes, cpu_s, file_max;
+    bool refuse_sgemm;                  /* compile: never */
     const char *env[SANDBOX_TEXTS_MAX]; /* "NAME=value" */
     size_t env_count;
     const char *args[SANDBOX_TEXTS_MAX];

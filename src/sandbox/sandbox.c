@@ -424,7 +424,11 @@ static enum status describe_run(const struct sandbox_run *run, struct runner_job
 {
     assert(run->folder_count <= SANDBOX_FOLDERS_MAX);
     *order = (struct runner_job){
-        .mode = RUNNER_RUN, .input = run->compiled, .folder_count = run->folder_count};
+        .mode = RUNNER_RUN,
+        .input = run->compiled,
+        .folder_count = run->folder_count,
+        .refuse_sgemm = run->refuse_sgemm,
+    };
     if (run->folder_count > 0)
         memcpy(order->folders, run->folders, run->folder_count * sizeof *run->folders);
     enum status status = take_texts(run->env, order->env, &order->env_count);

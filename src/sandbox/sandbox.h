@@ -75,6 +75,8 @@ struct sandbox_run {
     const struct sandbox_folder *folders;
     size_t folder_count; /* at most SANDBOX_FOLDERS_MAX */
     struct sandbox_limits limits;
+    bool refuse_sgemm; /* a module that imports fml_sgemm (sgemm.h) is SANDBOX_INVALID_MODULE;
+                        * else it gets native matrix products on its own memory */
 };
 #define SANDBOX_FOLDERS_MAX 8
 

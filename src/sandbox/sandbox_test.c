@@ -24,7 +24,7 @@
 
 /* root/secret lies outside of what guests get: root/data (/data), root/out (/out). */
 static char root[] = "/tmp/fml-sandbox-XXXXXX";
-static char hostile[64];
+static char hostile[64], sgemm[64]; /* compiled */
 
 /* What on_done said. */
 struct got {
@@ -132,6 +132,7 @@ struct setup {
     const char *env[4];
     struct sandbox_limits limits;
     bool no_folders;
+    bool refuse_sgemm;
 };
 
 static struct setup command(const char *name)
@@ -154,6 +155,7 @@ static enum status start(uv_loop_t *loop, const struct setup *setup, struct got 
         .folders = folders,
         .folder_count = setup->no_folders ? 0 : 2,
         .limits = setup->limits,
+        .refuse_sgemm = setup->refuse_sgemm,
     };
     return sandbox_start(loop, &run, on_done, got, ret);
 }
@@ -226,10 +228,14 @@ static int group_setup(void **state)
     if (mkdtemp(root) == NULL)
         return -1;
     (void)snprintf(hostile, sizeof hostile, "%s/hostile.compiled", root);
+    (void)snprintf(sgemm, sizeof sgemm, "%s/sgemm.compiled", root);
     struct got got = compile_with(TEST_HOSTILE, hostile, generous());
     print_message("compiled: %s %s %llu ms, %llu KiB\n", sandbox_outcome_code(got.outcome),
                   got.detail, (unsigned long long)got.wall_ms, (unsigned long long)got.peak_rss_kb);
     bool ok = got.outcome == SANDBOX_OK;
+    got_done(&got);
+    got = compile_with(TEST_SGEMM, sgemm, generous());
+    ok = ok && got.outcome == SANDBOX_OK;
     got_done(&got);
     return ok ? 0 : -1;
 }
@@ -873,6 +879,112 @@ static void damaged_compiled_file_is_not_run(void **state)
     expect(setup, SANDBOX_RUNNER_FAILED);
 }
 
+/* ---- fml_sgemm ---- */
+
+static struct setup order(const char *text)
+{
+    struct setup setup = command(text);
+    setup.compiled = sgemm;
+    return setup;
+}
+
+static void assert_prints(struct setup setup, const char *expected)
+{
+    struct got got = run(setup);
+    if (got.outcome != SANDBOX_OK)
+        print_message("%s: %s\n", setup.args[0], got.detail);
+    assert_int_equal(got.outcome, SANDBOX_OK);
+    assert_string_equal(got.out, expected);
+    got_done(&got);
+}
+
+static void products_are_made_in_the_guests_memory(void **state)
+{
+    (void)state;
+    assert_prints(order("product"), "19 22 43 50\n");
+    assert_prints(order("at_the_end"), "19 22 43 50\n");
+    assert_prints(order("not_a_number"), "nan nan 43 50\n");
+    assert_prints(order("0 0 0 0 0 0 0"), "done\n");
+}
+
+static void false_orders_are_traps_with_a_reason(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *order, *reason;
+    } cases[] = {
+        {"0 2 2 2 0xfffffffc 1024 2048", "fml_sgemm: a matrix does not lie inside the memory"},
+        {"0 2 2 2 1024 0x7ffffff0 2048", "inside the memory"},
+        {"0 2 2 2 1024 2048 0xffffff00", "inside the memory"},
+        {"0 0x10000 0x10000 0x10000 1024 2048 4096", "inside the memory"},
+        {"0 0x40000000 0x40000000 0x40000000 -4 -4 -4", "inside the memory"},
+        {"0 0xffffffff 0xffffffff 0xffffffff 0 0 0", "fml_sgemm: a dimension"},
+        {"0 1 1 0x80000000 1024 2048 4096", "fml_sgemm: a dimension"},
+        {"0 2 2 2 1024 2048 1024", "fml_sgemm: the result overlaps a factor"},
+        {"0 2 2 2 1024 2048 2060", "overlaps"},
+        {"0 2 2 2 1025 2048 4096", "fml_sgemm: a matrix is not aligned"},
+        {"4 2 2 2 1024 2048 4096", "fml_sgemm: unknown flags"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct got got = run(order(cases[i].order));
+        if (got.outcome != SANDBOX_TRAP || strstr(got.detail, cases[i].reason) == NULL)
+            print_message("%s: %s\n", cases[i].order, got.detail);
+        assert_int_equal(got.outcome, SANDBOX_TRAP);
+        assert_non_null(strstr(got.detail, cases[i].reason));
+        assert_string_equal(got.out, ""); /* the guest did not go on */
+        got_done(&got);
+        assert_prints(order("product"), "19 22 43 50\n");
+    }
+}
+
+static void products_without_end_meet_the_deadline(void **state)
+{
+    (void)state;
+    struct setup setup = order("forever");
+    setup.limits.wall_ms = 300;
+    expect(setup, SANDBOX_DEADLINE);
+}
+
+static void sgemm_can_be_refused(void **state)
+{
+    (void)state;
+    struct setup setup = order("product");
+    setup.refuse_sgemm = true;
+    struct got got = run(setup);
+    assert_int_equal(got.outcome, SANDBOX_INVALID_MODULE);
+    assert_string_equal(got.detail, "imports fml.fml_sgemm, which this device refuses");
+    assert_string_equal(got.out, "");
+    got_done(&got);
+
+    setup.compiled = hostile; /* who does not import it is not concerned */
+    setup.args[0] = "greet";
+    assert_prints(setup, "hello\n");
+}
+
+/* (type (func)) (type (func (param i32 x 7))); (import "fml" "fml_sgemm" (type which)) */
+#define SEVEN_TYPES     1, 14, 2, 0x60, 0, 0, 0x60, 7, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0
+#define FML_SGEMM       3, 'f', 'm', 'l', 9, 'f', 'm', 'l', '_', 's', 'g', 'e', 'm', 'm'
+#define IMPORT(type)    2, 17, 1, FML_SGEMM, 0, (type)
+#define EXPORT_SECOND   7, 10, 1, 6, '_', 's', 't', 'a', 'r', 't', 0, 1
+#define ZERO            0x41, 0
+#define CALL_WITH_ZEROS 10, 20, 1, 18, 0, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, 0x10, 0, 0x0b
+
+static void sgemm_has_one_type(void **state)
+{
+    (void)state;
+    static const uint8_t other_type[] = {HEADER,       SEVEN_TYPES,   IMPORT(0),
+                                         ONE_FUNCTION, EXPORT_SECOND, EMPTY_BODY};
+    assert_invalid(other_type, sizeof other_type, "fml_sgemm");
+}
+
+static void sgemm_needs_a_memory(void **state)
+{
+    (void)state;
+    static const uint8_t module[] = {HEADER,       SEVEN_TYPES,   IMPORT(1),
+                                     ONE_FUNCTION, EXPORT_SECOND, CALL_WITH_ZEROS};
+    run_bytes(module, sizeof module, command("greet"), SANDBOX_TRAP);
+}
+
 /* ---- while it runs ---- */
 
 /* Calls act once when the guest has said that it runs. */
@@ -1137,6 +1249,12 @@ int main(void)
         TEST(compile_bomb_meets_a_limit_and_leaves_no_file),
         TEST(compiled_file_over_the_limit_leaves_the_old_one),
         TEST(damaged_compiled_file_is_not_run),
+        TEST(products_are_made_in_the_guests_memory),
+        TEST(false_orders_are_traps_with_a_reason),
+        TEST(products_without_end_meet_the_deadline),
+        TEST(sgemm_can_be_refused),
+        TEST(sgemm_has_one_type),
+        TEST(sgemm_needs_a_memory),
         TEST(stopped_while_it_runs),
         TEST(stopped_at_once),
         TEST(process_is_confined),

@@ -21,6 +21,7 @@ struct app {
     const char *domain, *channel, *id, *manager;
     const char *data_dir, *state_dir, *runner;
     uint64_t alive_interval_s, tasks_max, memory_mb, cpu_s, model_wait_s, resend_s;
+    bool refuse_sgemm;
     char boot_id[CLOCK_BOOT_SIZE];
     char default_state_dir[128];
     char default_runner[PROPLET_PATH_SIZE];
@@ -110,6 +111,10 @@ static enum options_result read_options(struct app *a, int argc, char **argv)
          .target = &a->cpu_s,
          .min = 1,
          .max = 604800},
+        {.flag = "no-sgemm",
+         .help = "refuse tasks that import native matrix products (fml_sgemm)",
+         .kind = OPTION_SWITCH,
+         .target = &a->refuse_sgemm},
         {.flag = "model-wait",
          .fallback = "10",
          .value = "S",
@@ -180,6 +185,7 @@ static bool settle(struct app *a)
     s->tasks_max = (uint32_t)a->tasks_max;
     s->memory_bytes = a->memory_mb << 20;
     s->cpu_s = (uint32_t)a->cpu_s;
+    s->refuse_sgemm = a->refuse_sgemm;
     if (access(s->runner, X_OK) == 0)
         return true;
     (void)fprintf(stderr, "fml-proplet: %s is not a program; --runner says where fml-runner is\n",

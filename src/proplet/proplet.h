@@ -30,6 +30,7 @@ struct proplet_settings {
     uint32_t tasks_max;        /* that run at once, 1..PROPLET_RUNNING_MAX */
     uint64_t memory_bytes;     /* of one guest */
     uint32_t cpu_s;            /* of one task */
+    bool refuse_sgemm;         /* no native matrix products: a task that imports them fails */
 };
 
 /* Takes the state folder for itself, takes up what an earlier life left there, and

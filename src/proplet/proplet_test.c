@@ -666,6 +666,34 @@ static void a_module_that_does_not_compile_is_named(void **state)
     assert_true(task_folders_are_gone());
 }
 
+/* (import "fml" "fml_sgemm" (func (param i32 i32 i32 i32 i32 i32 i32))) and an empty _start */
+static const uint8_t imports_sgemm[] = {
+    0,    'a',  's',  'm',  1,    0,    0,   0, 1,  14, 2, 0x60, 0,   0,   0x60, 7,   0x7f,
+    0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0,   2, 17, 1,  3, 'f',  'm', 'l', 9,    'f', 'm',
+    'l',  '_',  's',  'g',  'e',  'm',  'm', 0, 1,  3,  2, 1,    0,   7,   10,   1,   6,
+    '_',  's',  't',  'a',  'r',  't',  0,   1, 10, 4,  1, 2,    0,   0x0b};
+
+static void native_products_can_be_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(bytes_copy(&guest, view_of(imports_sgemm, sizeof imports_sgemm)), ST_OK);
+    start(&(struct order){.task = "t-1", .what = "x"});
+    until_results(1);
+    assert_results(0, "t-1", "completed");
+    proplet_tick(proplet); /* the results were acknowledged */
+
+    close_proplet();
+    fake_out_clear(fake);
+    answered = 0;
+    settings.refuse_sgemm = true;
+    open_proplet();
+    start(&(struct order){.task = "t-2", .what = "x"}); /* its code lies in the cache */
+    until_results(1);
+    assert_results(0, "t-2", "image_invalid");
+    assert_error_has(0, "fml.fml_sgemm, which this device refuses");
+    assert_int_equal(proplet_task_count(proplet), 0);
+}
+
 static void a_refused_image_is_named(void **state)
 {
     (void)state;
@@ -1347,6 +1375,7 @@ int main(void)
         TEST(what_is_no_update_is_not_sent),
         TEST(an_update_that_is_no_file_is_named),
         TEST(a_module_that_does_not_compile_is_named),
+        TEST(native_products_can_be_refused),
         TEST(a_refused_image_is_named),
         TEST(a_silent_manager_is_asked_again_and_named),
         TEST(false_parts_are_named),

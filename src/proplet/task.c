@@ -379,6 +379,7 @@ static void run(struct task *t)
         .folders = folders,
         .folder_count = folders_of(t, folders),
         .limits = limits_of(t),
+        .refuse_sgemm = p->settings.refuse_sgemm,
     };
     enum status status = sandbox_start(p->loop, &order, on_ran, t, &t->job);
     guest_env_done(&env);

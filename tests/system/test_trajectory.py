@@ -39,8 +39,9 @@ def device_folder(folder, images, labels, client):
     return folder
 
 
-@pytest.mark.parametrize("model", ["lr", "mlp"])
-def test_every_round_is_within_a_hundredth_of_the_reference(fleet, bus, model):
+@pytest.mark.parametrize("model, guest", [
+    ("lr", "fml-train"), ("mlp", "fml-train"), ("mlp", "fml-train-sgemm")])
+def test_every_round_is_within_a_hundredth_of_the_reference(fleet, bus, model, guest):
     expected = json.loads((VECTORS / "expected.json").read_text())[model]
     images = read_idx(VECTORS / "train-images.idx3-ubyte")
     labels = read_idx(VECTORS / "train-labels.idx1-ubyte")
@@ -60,7 +61,7 @@ def test_every_round_is_within_a_hundredth_of_the_reference(fleet, bus, model):
     fleet.await_alive(bus, *names, "evaluator")
     bus.wait("fl/models/index")
     fleet.await_coordinator(bus)
-    fleet.push(WASM / "fml-train.wasm", "train")
+    fleet.push(WASM / f"{guest}.wasm", "train")
 
     measured = []
     for n in range(1, ROUNDS + 1):
@@ -76,5 +77,5 @@ def test_every_round_is_within_a_hundredth_of_the_reference(fleet, bus, model):
         assert evaluated["status"] == "completed", evaluated
         measured.append(evaluated["metrics"]["accuracy"])
     worst = max(abs(m - e) for m, e in zip(measured, expected))
-    print(f"{model}: largest difference {worst:.4f}; final {measured[-1]:.4f}")
+    print(f"{model} with {guest}: largest difference {worst:.4f}; final {measured[-1]:.4f}")
     assert worst <= 0.01, list(zip(measured, expected))

@@ -248,7 +248,8 @@ void fml_dataset_batch(const struct fml_dataset *d, const uint32_t *rows, size_t
  * fml_matmul_ta: a (k, m), b (k, n)
  * fml_matmul_tb: a (m, k), b (n, k)
  * Sums run over k in blocks, so results differ from the plain ones by rounding
- * only. */
+ * only. Built with FML_GUEST_SGEMM the host computes them (matmul_host.c): faster,
+ * but only where the host offers the import fml_sgemm. */
 void fml_matmul(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
 void fml_matmul_ta(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
 void fml_matmul_tb(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);

@@ -1,12 +1,11 @@
 /* fml-train as Wasm, in the sandbox as a proplet runs it, against the same C
  * source built for this machine by the same compiler.
  *
- *   usage: guest_bench RUNNER FML_TRAIN_WASM FML_TRAIN_NATIVE
+ *   usage: guest_bench RUNNER FML_TRAIN_WASM FML_TRAIN_SGEMM_WASM FML_TRAIN_NATIVE
  *
- * One line per model. Each program runs with 1 epoch and with EPOCHS + 1; the
- * difference is training alone, the rest is starting and reading. Times are the
- * child's processor time, of which the least of RUNS counts: what makes a run
- * longer is not the program. */
+ * One line for each model and build of the guest. Each program runs with 1 epoch and with EPOCHS +
+ * 1; the difference is training alone, the rest is starting and reading. Times are the child's
+ * processor time, of which the least of RUNS counts: what makes a run longer is not the program. */
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,13 +27,15 @@
 #define MIB       ((uint64_t)1 << 20)
 #define FEATURES  (SYNTHETIC_SIDE * SYNTHETIC_SIDE)
 
+/* The builds of one source that are compared. */
+enum { NATIVE, PLAIN, SGEMM, BUILDS };
+
 struct bench {
     const char *runner;
-    const char *wasm;
-    const char *native;
+    const char *programs[BUILDS];
     char dir[PATH_SIZE]; /* data and model in it, read-only to the guest */
     char out[PATH_SIZE];
-    char compiled[PATH_SIZE];
+    char compiled[BUILDS][PATH_SIZE]; /* of the two guests */
     uv_loop_t loop;
 };
 
@@ -83,16 +84,17 @@ static double children_s(void)
 static double run_native(const struct bench *b, int epochs)
 {
     struct env e;
-    char *argv[] = {(char *)b->native, NULL};
+    const char *native = b->programs[NATIVE];
+    char *argv[] = {(char *)native, NULL};
     pid_t child = 0;
     int status = 0;
 
     env_make(&e, b->dir, b->out, epochs);
     double start = children_s();
-    if (posix_spawn(&child, b->native, NULL, NULL, argv, e.list) != 0)
-        fail(b->native, "cannot be started");
+    if (posix_spawn(&child, native, NULL, NULL, argv, e.list) != 0)
+        fail(native, "cannot be started");
     if (waitpid(child, &status, 0) != child || status != 0)
-        fail(b->native, "failed");
+        fail(native, "failed");
     return children_s() - start;
 }
 
@@ -118,14 +120,14 @@ static struct sandbox_limits limits(void)
     };
 }
 
-static double run_wasm(struct bench *b, int epochs)
+static double run_wasm(struct bench *b, int build, int epochs)
 {
     struct env e;
     struct sandbox_job *job = NULL;
     const struct sandbox_folder folders[] = {{b->dir, "/bench", false}, {b->out, "/out", true}};
     const struct sandbox_run run = {
         .runner = b->runner,
-        .compiled = b->compiled,
+        .compiled = b->compiled[build],
         .env = (const char *const *)e.list,
         .folders = folders,
         .folder_count = 2,
@@ -140,13 +142,13 @@ static double run_wasm(struct bench *b, int epochs)
     return children_s() - start;
 }
 
-static double compile(struct bench *b)
+static double compile(struct bench *b, int build)
 {
     struct sandbox_limits l = limits();
     struct sandbox_job *job = NULL;
     double start = children_s();
-    if (sandbox_compile(&b->loop, b->runner, b->wasm, b->compiled, &l, on_done, NULL, &job) !=
-        ST_OK)
+    if (sandbox_compile(&b->loop, b->runner, b->programs[build], b->compiled[build], &l, on_done,
+                        NULL, &job) != ST_OK)
         fail(b->runner, "cannot be started");
     uv_run(&b->loop, UV_RUN_DEFAULT);
     return children_s() - start;
@@ -171,18 +173,22 @@ static struct times times_of(double one, double many)
     return (struct times){.training = training, .rest = one - training};
 }
 
-/* The two take turns, so that what else the machine does meets both. */
-static void measure(struct bench *b, struct times *ret_native, struct times *ret_wasm)
+static double run(struct bench *b, int build, int epochs)
 {
-    double least[4] = {0};
-    for (int i = 0; i < RUNS; i++) {
-        shorter(&least[0], run_native(b, 1));
-        shorter(&least[1], run_wasm(b, 1));
-        shorter(&least[2], run_native(b, EPOCHS + 1));
-        shorter(&least[3], run_wasm(b, EPOCHS + 1));
-    }
-    *ret_native = times_of(least[0], least[2]);
-    *ret_wasm = times_of(least[1], least[3]);
+    return build == NATIVE ? run_native(b, epochs) : run_wasm(b, build, epochs);
+}
+
+/* All take turns, so that what else the machine does meets each. */
+static void measure(struct bench *b, struct times ret[BUILDS])
+{
+    double one[BUILDS] = {0}, many[BUILDS] = {0};
+    for (int i = 0; i < RUNS; i++)
+        for (int build = 0; build < BUILDS; build++) {
+            shorter(&one[build], run(b, build, 1));
+            shorter(&many[build], run(b, build, EPOCHS + 1));
+        }
+    for (int build = 0; build < BUILDS; build++)
+        ret[build] = times_of(one[build], many[build]);
 }
 
 /* Multiplications and additions of one epoch's matrix products: forward, the
@@ -194,27 +200,41 @@ static double operations(size_t hidden)
     return 2.0 * SYNTHETIC_EXAMPLES * (2.0 * first + 3.0 * second);
 }
 
-static void bench_model(struct bench *b, const char *name, size_t hidden)
+/* target: what the ratio should not exceed; 0: none was set */
+static void print_row(const char *name, double operations, struct times guest, struct times native,
+                      double target)
 {
-    char path[PATH_SIZE + 8];
-    struct times native;
-    struct times wasm;
+    double ratio = guest.training / native.training;
+    printf("guest/%s: examples=%d ms_per_epoch=%.1f native_ms_per_epoch=%.1f gflops=%.1f "
+           "native_gflops=%.1f start_and_read_ms=%.1f native_start_and_read_ms=%.1f ratio=%.2f",
+           name, SYNTHETIC_EXAMPLES, guest.training * 1e3, native.training * 1e3,
+           operations / guest.training * 1e-9, operations / native.training * 1e-9,
+           guest.rest * 1e3, native.rest * 1e3, ratio);
+    if (target > 0.0)
+        printf(" target=%.2f %s", target, ratio <= target ? "ok" : "short");
+    printf("\n");
+    fflush(stdout);
+}
+
+static void bench_model(struct bench *b, const char *name, size_t hidden,
+                        const double targets[BUILDS])
+{
+    char path[PATH_SIZE + 8], row[64];
+    struct times times[BUILDS];
 
     snprintf(path, sizeof path, "%s/model", b->dir);
     must(synthetic_model(path, hidden));
-    measure(b, &native, &wasm);
-    printf("guest/%s: examples=%d ms_per_epoch=%.1f native_ms_per_epoch=%.1f ratio=%.2f "
-           "gflops=%.1f native_gflops=%.1f start_and_read_ms=%.1f native_start_and_read_ms=%.1f\n",
-           name, SYNTHETIC_EXAMPLES, wasm.training * 1e3, native.training * 1e3,
-           wasm.training / native.training, operations(hidden) / wasm.training * 1e-9,
-           operations(hidden) / native.training * 1e-9, wasm.rest * 1e3, native.rest * 1e3);
-    fflush(stdout);
+    measure(b, times);
+    print_row(name, operations(hidden), times[PLAIN], times[NATIVE], targets[PLAIN]);
+    snprintf(row, sizeof row, "%s_sgemm", name);
+    print_row(row, operations(hidden), times[SGEMM], times[NATIVE], targets[SGEMM]);
 }
 
 static void remove_folder(struct bench *b)
 {
     static const char *const names[] = {"model",        "images.idx3-ubyte", "labels.idx1-ubyte",
-                                        "dataset.json", "out/update",        "compiled"};
+                                        "dataset.json", "out/update",        "compiled-1",
+                                        "compiled-2"};
     char path[PATH_SIZE + 32];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         snprintf(path, sizeof path, "%s/%s", b->dir, names[i]);
@@ -226,24 +246,29 @@ static void remove_folder(struct bench *b)
 
 int main(int argc, char **argv)
 {
+    static const double mlp_targets[BUILDS] = {[PLAIN] = 1.9, [SGEMM] = 1.15}, none[BUILDS] = {0};
     char dir[] = "/tmp/fml-guest-bench-XXXXXX";
-    if (argc != 4) {
-        fprintf(stderr, "usage: guest_bench RUNNER FML_TRAIN_WASM FML_TRAIN_NATIVE\n");
+    if (argc != 5) {
+        fprintf(stderr, "usage: guest_bench RUNNER FML_TRAIN_WASM FML_TRAIN_SGEMM_WASM "
+                        "FML_TRAIN_NATIVE\n");
         return 2;
     }
-    struct bench b = {.runner = argv[1], .wasm = argv[2], .native = argv[3]};
+    struct bench b = {.runner = argv[1],
+                      .programs = {[PLAIN] = argv[2], [SGEMM] = argv[3], [NATIVE] = argv[4]}};
     if (mkdtemp(dir) == NULL || uv_loop_init(&b.loop) != 0)
         fail(dir, "cannot be made");
     snprintf(b.dir, sizeof b.dir, "%s", dir);
     snprintf(b.out, sizeof b.out, "%s/out", dir);
-    snprintf(b.compiled, sizeof b.compiled, "%s/compiled", dir);
+    for (int build = PLAIN; build < BUILDS; build++)
+        snprintf(b.compiled[build], PATH_SIZE, "%s/compiled-%d", dir, build);
     if (mkdir(b.out, 0700) != 0)
         fail(b.out, "cannot be made");
     must(synthetic_data(b.dir));
 
-    printf("guest/compile: ms=%.1f\n", compile(&b) * 1e3);
-    bench_model(&b, "mlp_784_64_10", 64);
-    bench_model(&b, "softmax_784_10", 0);
+    printf("guest/compile: ms=%.1f\n", compile(&b, PLAIN) * 1e3);
+    (void)compile(&b, SGEMM);
+    bench_model(&b, "mlp_784_64_10", 64, mlp_targets);
+    bench_model(&b, "softmax_784_10", 0, none);
     remove_folder(&b);
     uv_loop_close(&b.loop);
     return 0;

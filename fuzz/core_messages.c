@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fuzz.h"
+#include "transfer/get_msg.h"
 #include "wire/proplet_msg.h"
 #include "wire/registry_msg.h"
 #include "wire/task_msg.h"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/jsn.h"
+#include "transfer/get_msg.h"
 #include "transfer/manifest.h"
 #include "wire/registry_msg.h"
 

@@ -155,6 +155,40 @@ enum status file_write(const char *path, struct view bytes)
     return sync_folder_of(path);
 }
 
+enum status file_rename(const char *from, const char *to)
+{
+    if (rename(from, to) != 0)
+        return status_of_errno();
+    return sync_folder_of(to);
+}
+
+enum status file_read_at(int fd, uint64_t offset, void *ret, size_t size)
+{
+    uint8_t *data = ret;
+    for (size_t done = 0; done < size;) {
+        ssize_t got = pread(fd, data + done, size - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return ST_IO;
+        done += (size_t)got;
+    }
+    return ST_OK;
+}
+
+enum status file_write_at(int fd, uint64_t offset, struct view bytes)
+{
+    for (size_t done = 0; done < bytes.size;) {
+        ssize_t put = pwrite(fd, bytes.data + done, bytes.size - done, (off_t)(offset + done));
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return errno == ENOSPC || errno == EDQUOT ? ST_FULL : ST_IO;
+        done += (size_t)put;
+    }
+    return ST_OK;
+}
+
 enum status file_make_folder(const char *path)
 {
     char partial[PATH_MAX];

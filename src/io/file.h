@@ -14,6 +14,16 @@ MUST_CHECK enum status file_read(const char *path, size_t size_max, struct bytes
  * fails: ST_FULL, ST_IO; path is then as it was */
 MUST_CHECK enum status file_write(const char *path, struct view bytes);
 
+/* Renames, over a file that may be there; durable when it returns.
+ * fails: ST_NOT_FOUND, ST_FULL, ST_IO */
+MUST_CHECK enum status file_rename(const char *from, const char *to);
+
+/* Reads exactly size bytes at offset. fails: ST_IO (also: the file ends before) */
+MUST_CHECK enum status file_read_at(int fd, uint64_t offset, void *ret, size_t size);
+
+/* Writes all bytes at offset; not durable yet. fails: ST_FULL, ST_IO */
+MUST_CHECK enum status file_write_at(int fd, uint64_t offset, struct view bytes);
+
 /* Removes what a crash in file_write() left behind in a folder: its temporary
  * files, and nothing else. Only for who alone writes there. fails: ST_IO */
 MUST_CHECK enum status file_sweep(const char *folder);

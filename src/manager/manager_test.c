@@ -15,6 +15,7 @@
 
 #include "io/file.h"
 #include "manager/manager.h"
+#include "transfer/get_msg.h"
 #include "transfer/manifest.h"
 #include "wire/proplet_msg.h"
 #include "wire/registry_msg.h"

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "service/log.h"
+#include "transfer/get_msg.h"
 
 /* ---- the outcome of a push ---- */
 

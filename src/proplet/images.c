@@ -10,7 +10,7 @@
 #include "proplet/image_fetch.h"
 #include "sandbox/sandbox.h"
 #include "service/log.h"
-#include "wire/registry_msg.h"
+#include "transfer/get_msg.h"
 
 struct image {
     struct image *next;

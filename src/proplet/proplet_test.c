@@ -20,6 +20,7 @@
 #include "proplet/fake_out.h"
 #include "proplet/limits.h"
 #include "proplet/proplet.h"
+#include "transfer/get_msg.h"
 #include "transfer/manifest.h"
 #include "wire/proplet_msg.h"
 #include "wire/registry_msg.h"

@@ -10,23 +10,44 @@ static uint64_t parts_of(uint64_t size, uint64_t part_size)
     return (size - 1) / part_size + 1;
 }
 
-enum status manifest_of(struct view blob, uint32_t part_size, struct manifest *ret)
+enum status manifest_empty(uint64_t size, uint32_t part_size, struct manifest *ret)
 {
     assert(part_size >= 1 && ret != NULL);
-    if (blob.size == 0)
+    if (size == 0)
         return ST_INVALID;
-    uint64_t count = parts_of(blob.size, part_size);
+    uint64_t count = parts_of(size, part_size);
     if (count > PARTS_MAX)
         return ST_LIMIT;
-
-    struct manifest m = {.size = blob.size, .part_size = part_size, .part_count = (uint32_t)count};
+    struct manifest m = {.size = size, .part_size = part_size, .part_count = (uint32_t)count};
     m.parts = calloc(m.part_count, sizeof m.parts[0]);
     if (m.parts == NULL)
         return ST_NOMEM;
+    *ret = m;
+    return ST_OK;
+}
+
+enum status manifest_of(struct view blob, uint32_t part_size, struct manifest *ret)
+{
+    struct manifest m;
+    enum status status = manifest_empty(blob.size, part_size, &m);
+    if (status != ST_OK)
+        return status;
     m.digest = digest_of(blob);
     for (uint32_t i = 0; i < m.part_count; i++)
         m.parts[i] = digest_of(manifest_part(&m, blob, i));
     *ret = m;
+    return ST_OK;
+}
+
+enum status manifest_copy(const struct manifest *m, struct manifest *ret)
+{
+    struct manifest copy;
+    enum status status = manifest_empty(m->size, m->part_size, &copy);
+    if (status != ST_OK)
+        return status;
+    copy.digest = m->digest;
+    memcpy(copy.parts, m->parts, m->part_count * sizeof m->parts[0]);
+    *ret = copy;
     return ST_OK;
 }
 

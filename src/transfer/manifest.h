@@ -22,6 +22,13 @@ struct manifest {
  * fails: ST_INVALID (empty), ST_LIMIT (more than PARTS_MAX parts), ST_NOMEM */
 MUST_CHECK enum status manifest_of(struct view blob, uint32_t part_size, struct manifest *ret);
 
+/* A manifest of `size` bytes, whose digests are all still zero.
+ * fails: as manifest_of() */
+MUST_CHECK enum status manifest_empty(uint64_t size, uint32_t part_size, struct manifest *ret);
+
+/* gives: *ret, a copy. fails: ST_NOMEM */
+MUST_CHECK enum status manifest_copy(const struct manifest *m, struct manifest *ret);
+
 /* Reads the JSON object; NULL is one that the message around it did not have.
  * gives: *ret, to be ended with manifest_done()
  * fails: ST_INVALID (a field missing or out of range, parts that do not make up

@@ -120,6 +120,15 @@ void plan_forget_asked(struct plan *p)
     p->cursor = 0;
 }
 
+uint32_t plan_under_way(const struct plan *p, uint64_t now_ms)
+{
+    check(p);
+    uint32_t count = 0;
+    for (size_t i = 0; i < p->window; i++)
+        count += p->requests[i].open && !overdue(&p->requests[i], now_ms);
+    return count;
+}
+
 uint32_t plan_missing(const struct plan *p)
 {
     check(p);

@@ -32,6 +32,9 @@ bool plan_has(const struct plan *p, uint32_t part);
  * counts as never tried. */
 void plan_forget_asked(struct plan *p);
 
+/* Parts that were asked for less than PLAN_RETRY_MS ago and have not come. */
+uint32_t plan_under_way(const struct plan *p, uint64_t now_ms);
+
 uint32_t plan_missing(const struct plan *p); /* parts; 0: complete */
 
 /* True when a part was asked for PLAN_TRIES_MAX times in vain. Whoever does not want

@@ -42,6 +42,8 @@ static void no_more_than_the_window_is_under_way(void **state)
     asks(p, 0, 2);
     asks_nothing(p, PLAN_RETRY_MS - 1);
     assert_int_equal(plan_missing(p), 4);
+    assert_int_equal(plan_under_way(p, PLAN_RETRY_MS - 1), 2);
+    assert_int_equal(plan_under_way(p, PLAN_RETRY_MS), 0); /* overdue, so perhaps lost */
     p = plan_free(p);
     assert_null(p);
     assert_null(plan_free(NULL));

@@ -1,4 +1,4 @@
-/* Names of images and the requests of the registry (PROTOCOL 1.6). */
+/* Names of images, and how a push of one ended (PROTOCOL 1.6). */
 #ifndef WIRE_REGISTRY_MSG_H
 #define WIRE_REGISTRY_MSG_H
 
@@ -20,19 +20,6 @@ struct image_ref {
  * fails: ST_INVALID with a sentence */
 MUST_CHECK enum status image_ref_parse(const char *text, struct image_ref *ret_ref,
                                        struct why *why);
-
-struct get_msg {
-    struct id client_id; /* who asks, and where the answer goes */
-    struct digest digest;
-    bool wants_part; /* false: the manifest */
-    uint32_t part;   /* 0..PARTS_MAX-1 */
-};
-
-/* fails: as jsn_parse(), ST_INVALID with a sentence */
-MUST_CHECK enum status get_msg_decode(struct view payload, struct get_msg *ret_msg,
-                                      struct why *why);
-/* gives: text, to be freed with free(); NULL: no memory */
-char *get_msg_encode(const struct get_msg *msg);
 
 struct pushed_msg {
     char name[IMAGE_NAME_MAX + 1];

@@ -1,4 +1,4 @@
-/* Checks image references and the registry's requests, then what is refused. */
+/* Checks image references and how pushes end, then what is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -132,57 +132,6 @@ static void name_and_tag_have_200_bytes_at_most(void **state)
     assert_string_equal(ref.name, "kept");
 }
 
-static void get_comes_back_with_and_without_a_part(void **state)
-{
-    (void)state;
-    struct get_msg msg = {.client_id = {"proplet-1"}, .digest = digest_of(view_text("abc"))}, got;
-    char *text = get_msg_encode(&msg);
-    assert_string_equal(text, "{\"client_id\":\"proplet-1\",\"digest\":\"" ABC_DIGEST "\"}");
-    assert_int_equal(get_msg_decode(view_text(text), &got, NULL), ST_OK);
-    assert_false(got.wants_part);
-    assert_string_equal(got.client_id.text, "proplet-1");
-    assert_true(digest_equal(&got.digest, &msg.digest));
-    free(text);
-
-    static const uint32_t parts[] = {0, 7, PARTS_MAX - 1};
-    for (size_t i = 0; i < COUNT(parts); i++) {
-        msg.wants_part = true;
-        msg.part = parts[i];
-        text = get_msg_encode(&msg);
-        assert_int_equal(get_msg_decode(view_text(text), &got, NULL), ST_OK);
-        assert_true(got.wants_part && got.part == parts[i]);
-        free(text);
-    }
-}
-
-static void a_bad_get_is_refused_by_name(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        enum status status;
-        const char *word;
-    } bad[] = {
-        {"", ST_MALFORMED, "not JSON"},
-        {"{\"digest\":\"" ABC_DIGEST "\"}", ST_INVALID, "client_id is missing"},
-        {"{\"client_id\":\"a/+\",\"digest\":\"" ABC_DIGEST "\"}", ST_INVALID, "client_id"},
-        {"{\"client_id\":\"c\"}", ST_INVALID, "digest is missing"},
-        {"{\"client_id\":\"c\",\"digest\":\"sha256:\"}", ST_INVALID, "digest"},
-        {"{\"client_id\":\"c\",\"digest\":7}", ST_INVALID, "digest"},
-        {"{\"client_id\":\"c\",\"digest\":\"" ABC_DIGEST "\",\"part\":-1}", ST_INVALID, "part"},
-        {"{\"client_id\":\"c\",\"digest\":\"" ABC_DIGEST "\",\"part\":4096}", ST_INVALID, "part"},
-        {"{\"client_id\":\"c\",\"digest\":\"" ABC_DIGEST "\",\"part\":\"1\"}", ST_INVALID, "part"},
-    };
-    for (size_t i = 0; i < COUNT(bad); i++) {
-        struct get_msg msg = {.client_id = {"kept"}, .part = 77};
-        struct why why;
-        assert_int_equal(get_msg_decode(view_text(bad[i].text), &msg, &why), bad[i].status);
-        assert_non_null(strstr(why.text, bad[i].word));
-        assert_string_equal(msg.client_id.text, "kept");
-        assert_true(msg.part == 77 && !msg.wants_part);
-    }
-}
-
 static void pushed_comes_back_stored_and_refused(void **state)
 {
     (void)state;
@@ -252,10 +201,8 @@ static void a_bad_pushed_is_refused_by_name(void **state)
     }
     struct bytes large = {0};
     struct pushed_msg pushed;
-    struct get_msg get;
     assert_int_equal(bytes_resize(&large, CONTROL_SIZE_MAX + 1), ST_OK);
     assert_int_equal(pushed_msg_decode(bytes_view(&large), &pushed, NULL), ST_LIMIT);
-    assert_int_equal(get_msg_decode(bytes_view(&large), &get, NULL), ST_LIMIT);
     bytes_done(&large);
 }
 
@@ -267,8 +214,6 @@ int main(void)
         cmocka_unit_test(a_reference_by_digest_has_no_name),
         cmocka_unit_test(bad_references_are_refused_with_a_sentence),
         cmocka_unit_test(name_and_tag_have_200_bytes_at_most),
-        cmocka_unit_test(get_comes_back_with_and_without_a_part),
-        cmocka_unit_test(a_bad_get_is_refused_by_name),
         cmocka_unit_test(pushed_comes_back_stored_and_refused),
         cmocka_unit_test(a_long_reason_is_cut_between_characters),
         cmocka_unit_test(a_bad_pushed_is_refused_by_name),

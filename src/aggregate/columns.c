@@ -208,7 +208,11 @@ BODY void sum(const int32_t *keys_, size_t stride, size_t first, size_t last, do
 KERNEL(baseline, )
 #if defined(__x86_64__)
 KERNEL(avx2, __attribute__((target("avx2"))))
+#if defined(__clang__)
+KERNEL(avx512, __attribute__((target("avx512f,avx512bw"))))
+#else
 KERNEL(avx512, __attribute__((target("avx512f,avx512bw,prefer-vector-width=512"))))
+#endif
 #endif
 
 const struct columns *columns_at(size_t index)

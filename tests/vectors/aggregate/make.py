@@ -83,7 +83,22 @@ def rank(rng, n, count=77):
     save_file(tensors, HERE / f"rank-{n}.safetensors")
 
 
+def krum(rng, n=15, count=50, f=4, m=6):
+    """Blanchard et al. 2017."""
+    x = rng.standard_normal((n, count), F32) + 3
+    x[[2, 7, 11, 14]] -= rng.uniform(2, 5, (f, 1)).astype(F32)  # who lies
+    squares = ((x.astype(F64)[:, None] - x.astype(F64)[None]) ** 2).sum(axis=2)
+    scores = np.sort(squares, axis=1)[:, 1:n - f - 1].sum(axis=1)
+    best = np.argsort(scores)
+    save_file({
+        "updates": x, "f": np.array(f, F32), "m": np.array(m, F32),
+        "scores": scores.astype(F32), "krum": x[best[0]],
+        "multi_krum": (in_order(x[np.sort(best[:m])]) / m).astype(F32),
+    }, HERE / "krum.safetensors")
+
+
 def main():
+    krum(np.random.default_rng(2))
     for n in [1, 2, 3, 10, 33]:
         rank(np.random.default_rng(n), n)
     for kind in RATE:

@@ -97,7 +97,33 @@ def krum(rng, n=15, count=50, f=4, m=6):
     }, HERE / "krum.safetensors")
 
 
+def weighted_mean(x, weights):
+    total = in_order(weights[:, None])[0]
+    return (in_order(weights[:, None] * x.astype(F64)) / total).astype(F32)
+
+
+def distance(x, z, lanes=16):
+    """In as many sums as C has, each in order, then these in order."""
+    squares = (x.astype(F64) - z.astype(F64)) ** 2
+    squares = np.pad(squares, (0, -len(squares) % lanes)).reshape(-1, lanes)
+    return np.sqrt(in_order(in_order(squares)[:, None])[0])
+
+
+def geometric(rng, n=13, count=203, smoothing=1e-6):
+    """Pillutla et al. 2019, smoothed Weiszfeld."""
+    x = rng.standard_normal((n, count), F32)
+    x[:4] += F32(50)  # who lies
+    weights = rng.integers(1, 9, n).astype(F64)
+    tensors = {"updates": x, "weights": weights.astype(F32)}
+    z = tensors["iterations.0"] = weighted_mean(x, weights)
+    for iteration in range(1, 4):
+        beta = weights / np.maximum(smoothing, [distance(row, z) for row in x])
+        z = tensors[f"iterations.{iteration}"] = weighted_mean(x, beta / beta.max())
+    save_file(tensors, HERE / "geometric.safetensors")
+
+
 def main():
+    geometric(np.random.default_rng(3))
     krum(np.random.default_rng(2))
     for n in [1, 2, 3, 10, 33]:
         rank(np.random.default_rng(n), n)

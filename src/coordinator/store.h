@@ -1,5 +1,5 @@
 /* What the coordinator must not forget: rounds, whose update counted, versions,
- * and what is still to be said. One header, and behind it one database.
+ * experiments, and what is still to be said. One header, and behind it one database.
  *
  * Writes belong to one transaction, which the first of them begins. Nothing of it
  * is there until store_commit(), and all of it is once that returned: it survives
@@ -101,6 +101,50 @@ store_each_round(struct store *s, enum status (*visit)(void *arg, const struct s
 MUST_CHECK enum status
 store_each_update(struct store *s, const struct id *round,
                   enum status (*visit)(void *arg, const struct store_update *update), void *arg);
+
+/* ---- experiments ---- */
+
+/* A new experiment. start: in its canonical form. memory: experiment_memory_encode().
+ * fails: ST_EXISTS, and as above */
+MUST_CHECK enum status store_add_experiment(struct store *s, const struct id *experiment,
+                                            const char *start, const char *memory);
+
+/* What it has to remember now. fails: ST_NOT_FOUND (no such open one), here and below;
+ * and as above */
+MUST_CHECK enum status store_set_memory(struct store *s, const struct id *experiment,
+                                        const char *memory);
+
+/* The row of a round, the only one. fails: ST_EXISTS, ST_NOT_FOUND, ... */
+MUST_CHECK enum status store_add_row(struct store *s, const struct id *experiment, uint32_t round,
+                                     const char *row);
+
+/* state: what is said at its end, as text. fails: ST_NOT_FOUND, ... */
+MUST_CHECK enum status store_end_experiment(struct store *s, const struct id *experiment,
+                                            const char *state);
+
+/* Forgets the one that ended first, with its rows, if more than `keep` have ended.
+ * gives: *ret_forgotten. fails: ST_NOT_FOUND (not so many), ... */
+MUST_CHECK enum status store_forget_experiment(struct store *s, size_t keep,
+                                               struct id *ret_forgotten);
+
+struct store_experiment {
+    struct id experiment;
+    struct view start;
+    struct view memory;
+    struct view state; /* size 0: open */
+};
+
+/* As store_each_round(). */
+MUST_CHECK enum status
+store_each_experiment(struct store *s,
+                      enum status (*visit)(void *arg, const struct store_experiment *experiment),
+                      void *arg);
+
+/* The rows behind round `after`, at most `count`, in order. An experiment that is not
+ * here has none. fails: as above */
+MUST_CHECK enum status store_each_row(struct store *s, const struct id *experiment, uint32_t after,
+                                      size_t count,
+                                      enum status (*visit)(void *arg, struct view row), void *arg);
 
 /* ---- what is to be said ---- */
 

@@ -58,6 +58,19 @@ static const char *const migrations[] = {
     "  shift_ms INTEGER NOT NULL,"
     "  last_ms INTEGER NOT NULL);",
     "ALTER TABLE outbox ADD COLUMN retain INTEGER NOT NULL DEFAULT 0;",
+    "CREATE TABLE experiments("
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  experiment TEXT NOT NULL UNIQUE,"
+    "  start BLOB NOT NULL,"
+    "  memory BLOB NOT NULL,"
+    "  ended INTEGER UNIQUE," /* as in rounds */
+    "  state BLOB);"
+    "CREATE TABLE experiment_rows("
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  experiment INTEGER NOT NULL REFERENCES experiments(number) ON DELETE CASCADE,"
+    "  round INTEGER NOT NULL,"
+    "  row BLOB NOT NULL,"
+    "  UNIQUE(experiment, round));",
 };
 #define SCHEMA_VERSION ((int)(sizeof migrations / sizeof migrations[0]))
 
@@ -79,6 +92,13 @@ enum query {
     EACH_ROUND,
     EACH_REJECTED,
     EACH_UPDATE,
+    ADD_EXPERIMENT,
+    SET_MEMORY,
+    ADD_ROW,
+    END_EXPERIMENT,
+    FORGET_EXPERIMENT,
+    EACH_EXPERIMENT,
+    EACH_ROW,
     SAY,
     EACH_SAID,
     FORGET_SAID,
@@ -87,7 +107,8 @@ enum query {
     QUERY_COUNT
 };
 
-#define OPEN_ROUND "(SELECT number FROM rounds WHERE round = ?1 AND ended IS NULL)"
+#define OPEN_ROUND      "(SELECT number FROM rounds WHERE round = ?1 AND ended IS NULL)"
+#define OPEN_EXPERIMENT "(SELECT number FROM experiments WHERE experiment = ?1 AND ended IS NULL)"
 
 static const char *const texts[QUERY_COUNT] = {
     [BEGIN] = "BEGIN IMMEDIATE",
@@ -123,6 +144,22 @@ static const char *const texts[QUERY_COUNT] = {
     [SAY] = "INSERT INTO outbox(topic, payload, retain) VALUES(?1, ?2, ?3)",
     [EACH_SAID] = "SELECT number, topic, payload, retain FROM outbox"
                   " WHERE number > ?1 ORDER BY number",
+    [ADD_EXPERIMENT] = "INSERT INTO experiments(experiment, start, memory) VALUES(?1, ?2, ?3)",
+    [SET_MEMORY] = "UPDATE experiments SET memory = ?2 WHERE number = " OPEN_EXPERIMENT,
+    [ADD_ROW] = "INSERT INTO experiment_rows(experiment, round, row)"
+                " SELECT number, ?2, ?3 FROM experiments WHERE number = " OPEN_EXPERIMENT,
+    [END_EXPERIMENT] = "UPDATE experiments SET state = ?2,"
+                       " ended = (SELECT ifnull(max(ended), 0) + 1 FROM experiments)"
+                       " WHERE number = " OPEN_EXPERIMENT,
+    [FORGET_EXPERIMENT] = "DELETE FROM experiments WHERE number = (SELECT number FROM experiments"
+                          " WHERE ended IS NOT NULL ORDER BY ended LIMIT 1) AND ?1 <"
+                          " (SELECT count(*) FROM experiments WHERE ended IS NOT NULL)"
+                          " RETURNING experiment",
+    [EACH_EXPERIMENT] = "SELECT experiment, start, memory, state FROM experiments"
+                        " ORDER BY ended IS NULL, ended, number",
+    [EACH_ROW] = "SELECT row FROM experiment_rows WHERE experiment ="
+                 " (SELECT number FROM experiments WHERE experiment = ?1) AND round > ?2"
+                 " ORDER BY round LIMIT ?3",
     [FORGET_SAID] = "DELETE FROM outbox WHERE number <= ?1",
     [SET_CLOCK] = "INSERT INTO clock(one, boot, shift_ms, last_ms) VALUES(1, ?1, ?2, ?3)"
                   " ON CONFLICT(one) DO UPDATE SET boot = excluded.boot,"
@@ -599,6 +636,116 @@ enum status store_each_update(struct store *s, const struct id *round,
         if (status == ST_OK)
             status = visit(arg, &update);
     }
+    if (status == ST_OK)
+        status = status_of(s, rc);
+    (void)sqlite3_reset(q);
+    return status;
+}
+
+/* ---- experiments ---- */
+
+enum status store_add_experiment(struct store *s, const struct id *experiment, const char *start,
+                                 const char *memory)
+{
+    sqlite3_stmt *q = writing(s, ADD_EXPERIMENT);
+    bind_text(q, 1, experiment->text);
+    bind_view(q, 2, view_text(start));
+    bind_view(q, 3, view_text(memory));
+    return run(s, q);
+}
+
+enum status store_set_memory(struct store *s, const struct id *experiment, const char *memory)
+{
+    sqlite3_stmt *q = writing(s, SET_MEMORY);
+    bind_text(q, 1, experiment->text);
+    bind_view(q, 2, view_text(memory));
+    return run_on_one(s, q);
+}
+
+enum status store_add_row(struct store *s, const struct id *experiment, uint32_t round,
+                          const char *row)
+{
+    sqlite3_stmt *q = writing(s, ADD_ROW);
+    bind_text(q, 1, experiment->text);
+    bind_number(q, 2, round);
+    bind_view(q, 3, view_text(row));
+    return run_on_one(s, q);
+}
+
+enum status store_end_experiment(struct store *s, const struct id *experiment, const char *state)
+{
+    sqlite3_stmt *q = writing(s, END_EXPERIMENT);
+    bind_text(q, 1, experiment->text);
+    bind_view(q, 2, view_text(state));
+    return run_on_one(s, q);
+}
+
+/* The first step has deleted all that is to be deleted; the second one ends it. */
+enum status store_forget_experiment(struct store *s, size_t keep, struct id *ret_forgotten)
+{
+    sqlite3_stmt *q = writing(s, FORGET_EXPERIMENT);
+    if (q == NULL)
+        return s->failed;
+    bind_number(q, 1, keep);
+    int rc = sqlite3_step(q);
+    enum status status = status_of(s, rc);
+    if (rc == SQLITE_ROW) {
+        status = id_at(q, 0, ret_forgotten);
+        if (status == ST_OK)
+            status = status_of(s, sqlite3_step(q));
+    } else if (status == ST_OK)
+        status = ST_NOT_FOUND;
+    (void)sqlite3_reset(q);
+    if (status != ST_OK && status != ST_NOT_FOUND)
+        s->failed = status;
+    return status;
+}
+
+static enum status read_experiment(sqlite3_stmt *q, struct store_experiment *ret)
+{
+    *ret = (struct store_experiment){
+        .start = view_at(q, 1), .memory = view_at(q, 2), .state = view_at(q, 3)};
+    return id_at(q, 0, &ret->experiment);
+}
+
+enum status store_each_experiment(struct store *s,
+                                  enum status (*visit)(void *arg,
+                                                       const struct store_experiment *experiment),
+                                  void *arg)
+{
+    assert(s != NULL && s->magic == STORE_MAGIC && visit != NULL);
+    sqlite3_stmt *q = prepared(s, EACH_EXPERIMENT);
+    if (q == NULL)
+        return status_of(s, sqlite3_extended_errcode(s->db));
+    enum status status = ST_OK;
+    int rc = SQLITE_DONE;
+    while (status == ST_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        struct store_experiment experiment;
+        status = read_experiment(q, &experiment);
+        if (status == ST_OK)
+            status = visit(arg, &experiment);
+    }
+    if (status == ST_OK)
+        status = status_of(s, rc);
+    (void)sqlite3_reset(q);
+    return status;
+}
+
+enum status store_each_row(struct store *s, const struct id *experiment, uint32_t after,
+                           size_t count, enum status (*visit)(void *arg, struct view row),
+                           void *arg)
+{
+    assert(s != NULL && s->magic == STORE_MAGIC && visit != NULL);
+    sqlite3_stmt *q = prepared(s, EACH_ROW);
+    if (q == NULL)
+        return status_of(s, sqlite3_extended_errcode(s->db));
+    bind_text(q, 1, experiment->text);
+    bind_number(q, 2, after);
+    bind_number(q, 3, count);
+    enum status status = ST_OK;
+    int rc = SQLITE_DONE;
+    while (status == ST_OK && (rc = sqlite3_step(q)) == SQLITE_ROW)
+        status = visit(arg, view_at(q, 0));
     if (status == ST_OK)
         status = status_of(s, rc);
     (void)sqlite3_reset(q);

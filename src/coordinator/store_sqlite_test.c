@@ -386,6 +386,134 @@ static void a_visit_can_stop(void **state)
     assert_int_equal(count, 1);
 }
 
+/* ---- experiments ---- */
+
+static void add_experiment(const char *name)
+{
+    struct id x = id(name);
+    assert_int_equal(store_add_experiment(store, &x, "{\"start\":1}", "{\"memory\":1}"), ST_OK);
+}
+
+static enum status see_experiment(void *arg, const struct store_experiment *x)
+{
+    char text[128];
+    (void)snprintf(text, sizeof text, "%s:%.*s%.*s", x->experiment.text, (int)x->memory.size,
+                   (const char *)x->memory.data, (int)x->state.size, (const char *)x->state.data);
+    append(arg, text);
+    assert_true(view_equal(x->start, view_text("{\"start\":1}")));
+    return ST_OK;
+}
+
+static void experiments(const char *expected)
+{
+    struct list list = {.text = ""};
+    assert_int_equal(store_each_experiment(store, see_experiment, &list), ST_OK);
+    assert_string_equal(list.text, expected);
+}
+
+static enum status see_row(void *arg, struct view row)
+{
+    char text[64];
+    (void)snprintf(text, sizeof text, "%.*s", (int)row.size, (const char *)row.data);
+    append(arg, text);
+    return ST_OK;
+}
+
+static void rows(const char *experiment, uint32_t after, size_t count, const char *expected)
+{
+    struct list list = {.text = ""};
+    struct id x = id(experiment);
+    assert_int_equal(store_each_row(store, &x, after, count, see_row, &list), ST_OK);
+    assert_string_equal(list.text, expected);
+}
+
+static void an_experiment_remembers_the_last_it_was_given(void **state)
+{
+    (void)state;
+    struct id x = id("x");
+    add_experiment("x");
+    commit();
+    assert_int_equal(store_set_memory(store, &x, "{\"memory\":2}"), ST_OK);
+    experiments("x:{\"memory\":2}");
+    reopen(); /* as after a kill */
+    experiments("x:{\"memory\":1}");
+    assert_int_equal(store_set_memory(store, &x, "{\"memory\":3}"), ST_OK);
+    commit();
+    reopen();
+    experiments("x:{\"memory\":3}");
+}
+
+static void one_experiment_and_one_row_of_a_round(void **state)
+{
+    (void)state;
+    struct id x = id("x"), y = id("y");
+    add_experiment("x");
+    add_experiment("y");
+    assert_int_equal(store_add_experiment(store, &x, "{}", "{}"), ST_EXISTS);
+    assert_int_equal(store_add_row(store, &x, 2, "two"), ST_OK);
+    assert_int_equal(store_add_row(store, &x, 2, "other"), ST_EXISTS);
+    assert_int_equal(store_add_row(store, &x, 1, "one"), ST_OK);
+    assert_int_equal(store_add_row(store, &x, 3, "three"), ST_OK);
+    assert_int_equal(store_add_row(store, &y, 2, "y's"), ST_OK);
+    commit();
+    reopen();
+    experiments("x:{\"memory\":1} y:{\"memory\":1}");
+    rows("x", 0, 100, "one two three");
+    rows("x", 1, 100, "two three");
+    rows("x", 0, 2, "one two");
+    rows("x", 3, 100, "");
+    rows("y", 0, 100, "y's");
+    rows("z", 0, 100, "");
+}
+
+static void an_experiment_that_ended_changes_no_more(void **state)
+{
+    (void)state;
+    struct id x = id("x"), z = id("z");
+    add_experiment("x");
+    add_experiment("y");
+    assert_int_equal(store_add_row(store, &x, 1, "one"), ST_OK);
+    assert_int_equal(store_end_experiment(store, &x, "{\"state\":1}"), ST_OK);
+    assert_int_equal(store_end_experiment(store, &x, "{\"state\":2}"), ST_NOT_FOUND);
+    assert_int_equal(store_set_memory(store, &x, "{}"), ST_NOT_FOUND);
+    assert_int_equal(store_add_row(store, &x, 2, "two"), ST_NOT_FOUND);
+    assert_int_equal(store_set_memory(store, &z, "{}"), ST_NOT_FOUND);
+    commit();
+    reopen();
+    experiments("x:{\"memory\":1}{\"state\":1} y:{\"memory\":1}"); /* ended ones first */
+    rows("x", 0, 100, "one");
+}
+
+static void the_first_to_end_is_forgotten_first_with_its_rows(void **state)
+{
+    (void)state;
+    static const char *const order[] = {"b", "c", "a"};
+    struct id forgotten = id("nobody");
+    add_experiment("a");
+    add_experiment("b");
+    add_experiment("c");
+    add_experiment("open");
+    for (size_t i = 0; i < 3; i++) {
+        struct id x = id(order[i]);
+        assert_int_equal(store_add_row(store, &x, 1, order[i]), ST_OK);
+        assert_int_equal(store_end_experiment(store, &x, "{}"), ST_OK);
+    }
+    assert_int_equal(store_forget_experiment(store, 3, &forgotten), ST_NOT_FOUND);
+    assert_string_equal(forgotten.text, "nobody");
+    assert_int_equal(store_forget_experiment(store, 1, &forgotten), ST_OK);
+    assert_string_equal(forgotten.text, "b");
+    assert_int_equal(store_forget_experiment(store, 1, &forgotten), ST_OK);
+    assert_string_equal(forgotten.text, "c");
+    assert_int_equal(store_forget_experiment(store, 1, &forgotten), ST_NOT_FOUND);
+    commit();
+    reopen();
+    experiments("a:{\"memory\":1}{} open:{\"memory\":1}");
+    rows("a", 0, 100, "a");
+    rows("b", 0, 100, "");
+}
+
+/* ---- what is to be said ---- */
+
 static void what_is_said_has_numbers_that_only_grow(void **state)
 {
     (void)state;
@@ -654,6 +782,10 @@ int main(void)
         CASE(rounds_come_in_the_order_of_their_ends_and_starts),
         CASE(only_the_oldest_ended_are_forgotten),
         CASE(a_visit_can_stop),
+        CASE(an_experiment_remembers_the_last_it_was_given),
+        CASE(one_experiment_and_one_row_of_a_round),
+        CASE(an_experiment_that_ended_changes_no_more),
+        CASE(the_first_to_end_is_forgotten_first_with_its_rows),
         CASE(what_is_said_has_numbers_that_only_grow),
         CASE(one_process_has_it),
         CASE(a_folder_that_is_not_there_is_said),

@@ -2,31 +2,21 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
-static int compare_ids(const void *a, const void *b)
-{
-    const struct id *x = a, *y = b;
-    return strcmp(x->text, y->text);
-}
+#include "base/id_set.h"
 
-/* By sorting a copy: a list of 10,000 that comes from outside allows no loop in a loop. */
 static enum status check_different(const struct roster *r, struct why *why)
 {
-    if (r->count < 2)
-        return ST_OK;
-    struct id *sorted = malloc(r->count * sizeof *sorted);
-    if (sorted == NULL)
-        return ST_NOMEM;
-    memcpy(sorted, r->alive, r->count * sizeof *sorted);
-    qsort(sorted, r->count, sizeof *sorted, compare_ids);
-    enum status status = ST_OK;
-    for (size_t i = 1; i < r->count && status == ST_OK; i++)
-        if (id_equal(&sorted[i - 1], &sorted[i])) {
-            why_set(why, "alive names %s twice", sorted[i].text);
-            status = ST_INVALID;
-        }
-    free(sorted);
+    struct id_set set;
+    enum status status = id_set_new(r->alive, r->count, &set);
+    if (status != ST_OK)
+        return status;
+    const struct id *twice = id_set_twice(&set);
+    if (twice != NULL) {
+        why_set(why, "alive names %s twice", twice->text);
+        status = ST_INVALID;
+    }
+    id_set_done(&set);
     return status;
 }
 

@@ -13,6 +13,7 @@
 #include <wasmtime.h>
 
 #include "base/limits.h"
+#include "sandbox/compiled_file.h"
 #include "sandbox/engine_config.h"
 #include "sandbox/engine_sgemm.h"
 #include "sandbox/memory_budget.h"
@@ -241,11 +242,12 @@ static wasmtime_instance_pre_t *check_module(const struct engine *e, const struc
 static uint8_t *read_input(const struct runner_job *job, size_t *ret_size,
                            struct runner_report *report)
 {
+    enum sandbox_outcome unreadable =
+        job->mode == RUNNER_RUN ? SANDBOX_BAD_CODE : SANDBOX_RUNNER_FAILED;
     int fd = open(job->input, O_RDONLY | O_CLOEXEC);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        report_set(report, SANDBOX_RUNNER_FAILED, "%s cannot be read: %s", job->input,
-                   strerror(errno));
+        report_set(report, unreadable, "%s cannot be read: %s", job->input, strerror(errno));
         return NULL;
     }
     if (job->mode == RUNNER_COMPILE && (uint64_t)st.st_size > IMAGE_SIZE_MAX) {
@@ -259,7 +261,7 @@ static uint8_t *read_input(const struct runner_job *job, size_t *ret_size,
     while (bytes != NULL && done < size && (n = read(fd, bytes + done, size - done)) > 0)
         done += (size_t)n;
     if (bytes == NULL || done < size) {
-        report_set(report, SANDBOX_RUNNER_FAILED, "%s was not read to its end", job->input);
+        report_set(report, unreadable, "%s was not read to its end", job->input);
         return NULL;
     }
     close(fd);
@@ -287,16 +289,24 @@ static bool is_core_module(const uint8_t *bytes, size_t size, struct runner_repo
     return true;
 }
 
-static bool write_durably(const char *path, const wasm_byte_vec_t *bytes)
+static bool write_all(int fd, const char *bytes, size_t size)
 {
+    size_t done = 0;
+    ssize_t n = 1;
+    while (done < size && (n = write(fd, bytes + done, size - done)) > 0)
+        done += (size_t)n;
+    return done == size;
+}
+
+static bool write_durably(const char *path, const wasm_byte_vec_t *code)
+{
+    char head[COMPILED_HEAD_SIZE];
+    compiled_file_head(view_of(code->data, code->size), head);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
-    size_t done = 0;
-    ssize_t n = 1;
-    while (done < bytes->size && (n = write(fd, bytes->data + done, bytes->size - done)) > 0)
-        done += (size_t)n;
-    bool ok = done == bytes->size && fsync(fd) == 0;
+    bool ok =
+        write_all(fd, head, sizeof head) && write_all(fd, code->data, code->size) && fsync(fd) == 0;
     return close(fd) == 0 && ok;
 }
 
@@ -341,12 +351,17 @@ static wasmtime_module_t *load(const struct engine *e, const struct runner_job *
     if (bytes == NULL)
         return NULL;
     wasmtime_module_t *module = NULL;
-    wasmtime_error_t *error = wasmtime_module_deserialize(e->engine, bytes, size, &module);
+    struct view code;
+    if (!compiled_file_code(view_of(bytes, size), &code)) {
+        report_set(report, SANDBOX_BAD_CODE, "the compiled module is damaged");
+        goto done;
+    }
+    wasmtime_error_t *error = wasmtime_module_deserialize(e->engine, code.data, code.size, &module);
+    if (error != NULL)
+        report_error(report, SANDBOX_BAD_CODE, "the compiled module cannot be loaded", error);
+done:
     free(bytes);
-    if (error == NULL)
-        return module;
-    report_error(report, SANDBOX_RUNNER_FAILED, "the compiled module cannot be loaded", error);
-    return NULL;
+    return module;
 }
 
 /* The guest's output as it comes, without a buffer that could be lost. */

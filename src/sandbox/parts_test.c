@@ -14,6 +14,7 @@
 
 #include "sandbox/capture.h"
 #include "sandbox/folder_usage.h"
+#include "sandbox/compiled_file.h"
 #include "sandbox/runner_job.h"
 #include "sandbox/verdict.h"
 
@@ -226,6 +227,34 @@ static void signals_have_their_meaning(void **state)
                      SANDBOX_MEMORY_LIMIT);
 }
 
+/* ---- compiled files ---- */
+
+static void compiled_file_is_what_was_compiled(void **state)
+{
+    (void)state;
+    char file[COMPILED_HEAD_SIZE + 3];
+    struct view code;
+    compiled_file_head(view_text("abc"), file);
+    memcpy(file + COMPILED_HEAD_SIZE, "abc", 3);
+    /* BLAKE2b-256 of "abc" */
+    assert_memory_equal(file,
+                        "fml-code-1 bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d523"
+                        "19\n",
+                        COMPILED_HEAD_SIZE);
+    assert_true(compiled_file_code(view_of(file, sizeof file), &code));
+    assert_true(view_equal(code, view_text("abc")));
+
+    code = view_text("untouched");
+    for (size_t bit = 0; bit < 8 * sizeof file; bit++) {
+        file[bit / 8] ^= (char)(1 << (bit % 8));
+        assert_false(compiled_file_code(view_of(file, sizeof file), &code));
+        file[bit / 8] ^= (char)(1 << (bit % 8));
+    }
+    for (size_t size = 0; size < sizeof file; size++)
+        assert_false(compiled_file_code(view_of(file, size), &code));
+    assert_true(view_equal(code, view_text("untouched")));
+}
+
 /* ---- folder usage ---- */
 
 static void make_file(const char *folder, const char *name, off_t size)
@@ -328,6 +357,7 @@ int main(void)
         cmocka_unit_test(names_in_a_report_become_printable),
         cmocka_unit_test(false_report_is_no_report),
         cmocka_unit_test(signals_have_their_meaning),
+        cmocka_unit_test(compiled_file_is_what_was_compiled),
         cmocka_unit_test(usage_counts_files_folders_and_links_once),
         cmocka_unit_test(too_deep_is_over_any_limit),
         cmocka_unit_test(removed_files_that_are_open_are_seen),

@@ -78,6 +78,7 @@ const char *sandbox_outcome_code(enum sandbox_outcome outcome)
         return "image_invalid";
     case SANDBOX_STOPPED:
         return "stopped";
+    case SANDBOX_BAD_CODE:
     case SANDBOX_RUNNER_FAILED:
         return "runner_failed";
     }

@@ -30,6 +30,8 @@ enum sandbox_outcome {
     SANDBOX_OUTPUT_LIMIT,   /* standard output or a file too large */
     SANDBOX_INVALID_MODULE, /* does not compile, imports what is not offered, no _start */
     SANDBOX_STOPPED,        /* sandbox_stop() */
+    SANDBOX_BAD_CODE,       /* the compiled file is missing, damaged, or of another runtime:
+                             * nothing of the guest ran, and compiling anew helps */
     SANDBOX_RUNNER_FAILED,  /* the runner itself could not do its work */
 };
 
@@ -89,8 +91,8 @@ struct sandbox_run {
  * A refused growth of memory is seen exactly. A guest that gets over it and
  * ends with 0 is SANDBOX_OK; one that later fails for another reason is still
  * reported as SANDBOX_MEMORY_LIMIT. (Without seccomp in the kernel the limit
- * holds as well, but what the guest did next is what is reported.) A compiled file that another
- * runtime made, or that is damaged, is SANDBOX_RUNNER_FAILED: the module is not to blame.
+ * holds as well, but what the guest did next is what is reported.) The compiled file is read
+ * and checked in the child (compiled_file.h).
  *
  * The loop's thread must live as long as the child: the kernel kills the child
  * when the thread that started it ends.

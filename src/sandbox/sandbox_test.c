@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "sandbox/compiled_file.h"
 #include "sandbox/sandbox.h"
 
 #define MIB ((size_t)1 << 20)
@@ -870,13 +871,63 @@ static void compiled_file_over_the_limit_leaves_the_old_one(void **state)
     got_done(&got);
 }
 
+static size_t read_hostile(uint8_t *bytes, size_t max)
+{
+    FILE *f = fopen(hostile, "r");
+    assert_non_null(f);
+    size_t size = fread(bytes, 1, max, f);
+    assert_int_equal(fclose(f), 0);
+    assert_true(size > 1000 && size < max);
+    return size;
+}
+
+static void is_bad_code(const void *bytes, size_t size)
+{
+    write_file("damaged.compiled", bytes, size);
+    struct setup setup = command("greet");
+    setup.compiled = path_of("damaged.compiled");
+    struct got got = run(setup);
+    assert_int_equal(got.outcome, SANDBOX_BAD_CODE);
+    assert_string_equal(got.out, "");
+    got_done(&got);
+}
+
 static void damaged_compiled_file_is_not_run(void **state)
 {
     (void)state;
-    write_file("damaged.compiled", "\177ELF and no more", 16);
+    uint8_t *bytes = malloc(4 * MIB);
+    assert_non_null(bytes);
+    size_t size = read_hostile(bytes, 4 * MIB);
+    is_bad_code("", 0);
+    is_bad_code("\177ELF and no more", 16);
+    is_bad_code(bytes + COMPILED_HEAD_SIZE, size - COMPILED_HEAD_SIZE); /* no line */
+    is_bad_code(bytes, COMPILED_HEAD_SIZE);
+    is_bad_code(bytes, size - 1);
+    for (size_t i = 0; i < 8; i++) { /* one bit, from the line to the last byte */
+        size_t at = i * (size - 1) / 7;
+        bytes[at] ^= 0x10;
+        is_bad_code(bytes, size);
+        bytes[at] ^= 0x10;
+    }
+    free(bytes);
+}
+
+static void code_of_another_runtime_is_not_run(void **state)
+{
+    (void)state;
+    static const char code[] = "\177ELF of another compiler";
+    char file[COMPILED_HEAD_SIZE + sizeof code];
+    compiled_file_head(view_of(code, sizeof code), file); /* undamaged, that is */
+    memcpy(file + COMPILED_HEAD_SIZE, code, sizeof code);
+    is_bad_code(file, sizeof file);
+}
+
+static void missing_compiled_file_is_bad_code(void **state)
+{
+    (void)state;
     struct setup setup = command("greet");
-    setup.compiled = path_of("damaged.compiled");
-    expect(setup, SANDBOX_RUNNER_FAILED);
+    setup.compiled = path_of("absent.compiled");
+    expect(setup, SANDBOX_BAD_CODE);
 }
 
 /* ---- fml_sgemm ---- */
@@ -1249,6 +1300,8 @@ int main(void)
         TEST(compile_bomb_meets_a_limit_and_leaves_no_file),
         TEST(compiled_file_over_the_limit_leaves_the_old_one),
         TEST(damaged_compiled_file_is_not_run),
+        TEST(code_of_another_runtime_is_not_run),
+        TEST(missing_compiled_file_is_bad_code),
         TEST(products_are_made_in_the_guests_memory),
         TEST(false_orders_are_traps_with_a_reason),
         TEST(products_without_end_meet_the_deadline),

@@ -39,6 +39,7 @@ static bool may_report(uint32_t outcome)
     case SANDBOX_TRAP:
     case SANDBOX_MEMORY_LIMIT:
     case SANDBOX_INVALID_MODULE:
+    case SANDBOX_BAD_CODE:
     case SANDBOX_RUNNER_FAILED:
         return true;
     default: /* limits that the kernel or the parent keeps */

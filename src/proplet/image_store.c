@@ -93,10 +93,14 @@ bool image_store_compiled(struct image_store *s, const struct digest *d,
 {
     struct stat info;
     path_of(s, d, s->compiled_suffix, ret_path);
-    bool there = lstat(ret_path, &info) == 0 && S_ISREG(info.st_mode);
-    if (there)
+    if (lstat(ret_path, &info) != 0)
+        return false;
+    bool ours = S_ISREG(info.st_mode) && info.st_uid == geteuid() && (info.st_mode & 077) == 0;
+    if (ours)
         mark_used(ret_path);
-    return there;
+    else
+        (void)unlink(ret_path);
+    return ours;
 }
 
 enum status image_store_module(struct image_store *s, const struct digest *d,

@@ -24,7 +24,8 @@ MUST_CHECK enum status image_store_open(const char *folder, const char *runtime,
                                         struct image_store **ret);
 
 /* The path of the compiled code, whether it exists or not; true if it does,
- * which also counts as a use. */
+ * which also counts as a use. Code that is not a file of our own, which nobody else
+ * may read or write, is removed. (Whether it is damaged is seen when it is loaded.) */
 bool image_store_compiled(struct image_store *s, const struct digest *d,
                           char ret_path[PROPLET_PATH_SIZE]);
 

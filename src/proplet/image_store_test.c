@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -45,6 +46,7 @@ static void compile(const struct digest *d, const char *text)
     char path[PROPLET_PATH_SIZE];
     (void)image_store_compiled(store, d, path);
     assert_int_equal(file_write(path, view_text(text)), ST_OK);
+    assert_int_equal(chmod(path, 0600), 0);
 }
 
 static bool module_there(const struct digest *d)
@@ -109,6 +111,27 @@ static void compiled_code_belongs_to_its_runtime(void **state)
     assert_string_not_equal(path, other_path);
     assert_int_not_equal(access(path, F_OK), 0); /* nobody can use it any more */
     assert_true(module_there(&d));
+}
+
+static void code_that_others_may_touch_is_removed(void **state)
+{
+    (void)state;
+    static const mode_t modes[] = {0640, 0604, 0620, 0602, 0610};
+    char path[PROPLET_PATH_SIZE];
+    struct digest d = put("module");
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        compile(&d, "code");
+        assert_true(image_store_compiled(store, &d, path));
+        assert_int_equal(chmod(path, modes[i]), 0);
+        assert_false(image_store_compiled(store, &d, path));
+        assert_int_not_equal(access(path, F_OK), 0);
+    }
+    char target[PROPLET_PATH_SIZE];
+    assert_int_equal(image_store_module(store, &d, target), ST_OK);
+    assert_int_equal(symlink(target, path), 0);
+    assert_false(image_store_compiled(store, &d, path));
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_true(module_there(&d)); /* the link went, not what it led to */
 }
 
 static void strangers_are_removed_at_the_start(void **state)
@@ -200,6 +223,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_module_is_found_by_its_digest, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_module_is_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(compiled_code_belongs_to_its_runtime, setup, teardown),
+        cmocka_unit_test_setup_teardown(code_that_others_may_touch_is_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(strangers_are_removed_at_the_start, setup, teardown),
         cmocka_unit_test_setup_teardown(the_least_recently_used_goes_first, setup, teardown),
         cmocka_unit_test_setup_teardown(using_compiled_code_is_a_use, setup, teardown),

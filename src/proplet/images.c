@@ -75,22 +75,30 @@ static bool is_needed(void *owner, const struct digest *digest)
     return digest_equal(&put->digest, digest) || find(put->images, digest) != NULL;
 }
 
+static void trim(const struct images *im, const struct digest *put)
+{
+    struct put keep = {.images = im, .digest = *put};
+    image_store_trim(im->store, IMAGES_KEPT_MAX, IMAGES_KEPT_BYTES_MAX, is_needed, &keep);
+}
+
 enum status images_put(struct images *im, struct view module, struct digest *ret_digest)
 {
-    struct put put = {.images = im};
-    enum status status = image_store_put(im->store, module, &put.digest);
+    struct digest digest;
+    enum status status = image_store_put(im->store, module, &digest);
     if (status != ST_OK)
         return status;
-    image_store_trim(im->store, IMAGES_KEPT_MAX, IMAGES_KEPT_BYTES_MAX, is_needed, &put);
+    trim(im, &digest);
     if (ret_digest != NULL)
-        *ret_digest = put.digest;
+        *ret_digest = digest;
     return ST_OK;
 }
 
 /* Every change of an image's state goes through here. */
 static void change_state(struct image *i, enum image_state next)
 {
-    assert(i->state < next || (i->state == IMAGE_COMPILING && next == IMAGE_FETCHING));
+    bool damaged = (i->state == IMAGE_COMPILING && next == IMAGE_FETCHING) ||
+                   (i->state == IMAGE_READY && next == IMAGE_COMPILING);
+    assert(i->state < next || damaged);
     i->state = next;
     if (next != IMAGE_FETCHING)
         i->fetch = image_fetch_free(i->fetch);
@@ -178,10 +186,12 @@ static void forget_if_unneeded(struct image *i)
     free(i);
 }
 
-void image_distrust(const struct image *i)
+void image_distrust(struct image *i)
 {
-    assert(i->state == IMAGE_READY);
+    if (i->state != IMAGE_READY)
+        return; /* another task has said so before */
     image_store_forget_compiled(i->images->store, &i->digest);
+    change_state(i, IMAGE_COMPILING);
 }
 
 struct image *image_release(struct image *i)
@@ -346,6 +356,7 @@ static void compiled(struct image *i, const struct sandbox_result *r)
             change_state(i, IMAGE_READY);
         else
             fail(i, "runner_failed", "the compiler left no code");
+        trim(i->images, &i->digest); /* the code takes room, too */
         break;
     case SANDBOX_STOPPED:
         fail(i, "stopped", "the device agent is ending");

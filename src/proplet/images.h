@@ -54,9 +54,9 @@ const char *image_detail(const struct image *i);
 /* Ends one need; returns NULL. NULL is allowed. */
 struct image *image_release(struct image *i);
 
-/* The runner could not use the compiled code: it is compiled anew for the next
- * task. The image is IMAGE_READY and stays so. */
-void image_distrust(const struct image *i);
+/* The runner could not use the compiled code: if the image is still IMAGE_READY it
+ * is compiled anew, IMAGE_COMPILING. */
+void image_distrust(struct image *i);
 
 /* Messages of the registry. Those nobody asked for are ignored. */
 void images_manifest(struct images *im, struct view payload);

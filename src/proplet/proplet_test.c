@@ -1,6 +1,7 @@
 /* Drives the whole device agent: real runner, real guests, real files; the test
  * is its broker, its manager and its clock. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -460,6 +462,147 @@ static void an_image_is_fetched_and_compiled_once(void **state)
     until_results(1);
     assert_printed(0, "4");
     assert_int_equal(manifest_requests, 1);
+}
+
+/* ---- compiled code on the disk ---- */
+
+/* The one file of this kind among the images. */
+static void image_path(const char *suffix, char *ret_path, size_t size)
+{
+    char folder[128];
+    (void)snprintf(folder, sizeof folder, "%s/images", state_dir);
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    const struct dirent *entry;
+    unsigned found = 0;
+    while ((entry = readdir(dir)) != NULL)
+        if (strstr(entry->d_name, suffix) != NULL && ++found == 1)
+            (void)snprintf(ret_path, size, "%s/%s", folder, entry->d_name);
+    closedir(dir);
+    assert_int_equal(found, 1);
+}
+
+static void flip_a_bit(const char *path)
+{
+    FILE *f = fopen(path, "r+");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, 5000, SEEK_SET), 0);
+    int byte = fgetc(f);
+    assert_true(byte >= 0 && fseek(f, 5000, SEEK_SET) == 0);
+    assert_int_equal(fputc(byte ^ 1, f), byte ^ 1);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void damaged_code_is_compiled_anew(void **state)
+{
+    (void)state;
+    char path[512];
+    struct stat before, anew, after;
+    start(&(struct order){.task = "t-1", .what = "print", .text = "1"});
+    until_results(1);
+    image_path(".cwasm", path, sizeof path);
+    flip_a_bit(path);
+    int held[2] = {open(path, O_RDONLY), -1}; /* so that its number is not given again */
+    assert_int_equal(fstat(held[0], &before), 0);
+
+    /* Two that wait for it: the first finds the damage, both run. */
+    start(&(struct order){.task = "t-2", .what = "print", .text = "2"});
+    start(&(struct order){.task = "t-3", .what = "print", .text = "3"});
+    until_results(3);
+    assert_printed(1, "2");
+    assert_printed(2, "3");
+    held[1] = open(path, O_RDONLY);
+    assert_int_equal(fstat(held[1], &anew), 0);
+    assert_int_equal(anew.st_mode & 0777, 0600);
+    assert_int_not_equal(anew.st_ino, before.st_ino);
+
+    start(&(struct order){.task = "t-4", .what = "print", .text = "4"});
+    until_results(4);
+    assert_printed(3, "4");
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(after.st_ino, anew.st_ino); /* it was whole: not once more */
+    close(held[0]);
+    close(held[1]);
+    assert_int_equal(manifest_requests, 1);
+}
+
+static void damaged_code_costs_no_update(void **state)
+{
+    (void)state;
+    char path[512];
+    start(&(struct order){.task = "t-1", .what = "print", .text = "1"});
+    until_results(1);
+    image_path(".cwasm", path, sizeof path);
+    flip_a_bit(path);
+    start(&(struct order){.task = "t-2", .what = "print", .text = UPDATE, .learns = true});
+    until_results(2);
+    assert_results(1, "t-2", "completed");
+    assert_int_equal(published_count("fl/rounds/r-1/updates/p-1"), 1);
+}
+
+/* The runner is a script from here on. */
+static void use_script(const char *text)
+{
+    static char script[128];
+    (void)snprintf(script, sizeof script, "%s/runner.sh", root);
+    assert_int_equal(file_write(script, view_text(text)), ST_OK);
+    assert_int_equal(chmod(script, 0700), 0);
+    close_proplet();
+    fake_out_clear(fake);
+    answered = model_sent = 0;
+    settings.runner = script;
+    open_proplet();
+}
+
+static void code_that_is_damaged_again_ends_the_task(void **state)
+{
+    (void)state;
+    char text[512];
+    (void)snprintf(
+        text, sizeof text,
+        "#!/bin/sh\nfor f in %s/images/*.cwasm; do [ ! -e \"$f\" ] || printf x >>\"$f\"; "
+        "done\nexec %s\n",
+        state_dir, TEST_RUNNER);
+    use_script(text);
+    start(&(struct order){.task = "t-1", .what = "print", .text = "1"});
+    until_results(1);
+    assert_results(0, "t-1", "runner_failed");
+    assert_error_has(0, "the compiled module is damaged");
+    assert_int_equal(proplet_task_count(proplet), 0);
+    assert_true(task_folders_are_gone());
+}
+
+static void heartbeats_go_on_while_an_image_is_compiled(void **state)
+{
+    (void)state;
+    char began[128], go_on[128], text[512], byte;
+    (void)snprintf(began, sizeof began, "%s/began", root);
+    (void)snprintf(go_on, sizeof go_on, "%s/go-on", root);
+    assert_int_equal(mkfifo(began, 0600), 0);
+    assert_int_equal(mkfifo(go_on, 0600), 0);
+    /* A compiler that takes as long as we like. */
+    (void)snprintf(text, sizeof text, "#!/bin/sh\necho >%s\nread line <%s\n", began, go_on);
+    use_script(text);
+    int began_fd = open(began, O_RDWR), go_on_fd = open(go_on, O_RDWR);
+    assert_true(began_fd >= 0 && go_on_fd >= 0);
+
+    proplet_connected(proplet);
+    assert_int_equal(published_count(P "control/proplet/alive"), 1);
+    start(&(struct order){.task = "t-1", .what = "print", .text = "1"});
+    serve();
+    assert_int_equal(read(began_fd, &byte, 1), 1); /* it compiles, and will not end */
+    for (size_t beats = 2; beats <= 6; beats++) {
+        fake->now_ms += 10000;
+        proplet_tick(proplet);
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+        assert_int_equal(published_count(P "control/proplet/alive"), beats);
+    }
+    assert_int_equal(results_count(), 0);
+    assert_int_equal(write(go_on_fd, "\n", 1), 1);
+    until_results(1);
+    assert_results(0, "t-1", "runner_failed"); /* such a compiler makes no code */
+    close(began_fd);
+    close(go_on_fd);
 }
 
 static void a_learning_task_publishes_what_it_printed_verbatim(void **state)
@@ -1360,6 +1503,10 @@ int main(void)
         TEST(a_data_folder_must_be_there),
         TEST(a_plain_task_prints_its_results),
         TEST(an_image_is_fetched_and_compiled_once),
+        TEST(damaged_code_is_compiled_anew),
+        TEST(damaged_code_costs_no_update),
+        TEST(code_that_is_damaged_again_ends_the_task),
+        TEST(heartbeats_go_on_while_an_image_is_compiled),
         TEST(a_learning_task_publishes_what_it_printed_verbatim),
         TEST(the_update_file_wins_over_standard_output),
         TEST(the_guest_reads_its_model_and_the_devices_data),

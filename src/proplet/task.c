@@ -35,7 +35,9 @@ struct task {
     struct image *image;
     struct model_wait *model; /* while it is fetched */
     uint64_t model_until_ms;
+    bool has_model;   /* in its folder */
     char *model_data; /* the model as a text, if it is small JSON */
+    bool code_was_bad;
     struct sandbox_job *job;
     bool stop_wanted;
     uint64_t wall_ms, cpu_ms, peak_rss_kb;
@@ -110,7 +112,7 @@ failed:
 /* Every change of a task's state goes through here. */
 static void change_state(struct task *t, enum task_state next)
 {
-    assert(next > t->state);
+    assert(next > t->state || (next == TASK_COMPILE && t->state >= TASK_READY));
     if (t->state == TASK_RUN)
         t->proplet->running--;
     if (next == TASK_RUN)
@@ -289,7 +291,7 @@ static void finish_failed(struct task *t, const struct sandbox_result *r)
     (void)snprintf(why, sizeof why, "%.*s", SAID_BY_SANDBOX - 1, r->detail);
     (void)snprintf(detail, sizeof detail, "%s%s%s", why,
                    said[0] == '\0' ? "" : "; it said: ", said);
-    if (r->outcome == SANDBOX_RUNNER_FAILED)
+    if (r->outcome == SANDBOX_RUNNER_FAILED || r->outcome == SANDBOX_BAD_CODE)
         image_distrust(t->image);
     if (r->outcome == SANDBOX_EXIT_STATUS || r->outcome == SANDBOX_TRAP)
         fail_guest(t, sandbox_outcome_code(r->outcome), detail);
@@ -305,6 +307,16 @@ static void log_said(const struct task *t, struct view err)
         log_line(LOG_DEBUG, "task.stderr", "task=%s tail=%s", t->id.text, log_quote(said));
 }
 
+/* No guest ran, so all is as it was before. Once: nothing may go round for ever. */
+static void compile_anew(struct task *t, const struct sandbox_result *r)
+{
+    log_line(LOG_WARN, "image.code_unusable", "task=%s detail=%s", t->id.text,
+             log_quote(r->detail));
+    t->code_was_bad = true;
+    image_distrust(t->image);
+    change_state(t, TASK_COMPILE);
+}
+
 static void on_ran(void *owner, const struct sandbox_result *r)
 {
     struct task *t = owner;
@@ -317,6 +329,8 @@ static void on_ran(void *owner, const struct sandbox_result *r)
     log_said(t, r->err);
     if (t->stop_wanted)
         fail(t, "stopped", "stopped while it ran");
+    else if (r->outcome == SANDBOX_BAD_CODE && !t->code_was_bad)
+        compile_anew(t, r);
     else if (r->outcome != SANDBOX_OK)
         finish_failed(t, r);
     else if (t->learns)
@@ -404,7 +418,7 @@ static void step_compile(struct task *t)
     case IMAGE_COMPILING:
         break;
     case IMAGE_READY:
-        change_state(t, t->learns ? TASK_FETCH_MODEL : TASK_READY);
+        change_state(t, t->learns && !t->has_model ? TASK_FETCH_MODEL : TASK_READY);
         break;
     case IMAGE_FAILED:
         fail(t, image_reason(t->image), image_detail(t->image));
@@ -439,7 +453,8 @@ static void take_model(struct task *t)
     t->model_data = model_text(model);
     enum status status = task_folder_put_model(&t->folder, model);
     t->model = model_wait_free(t->model);
-    if (status == ST_OK)
+    t->has_model = status == ST_OK;
+    if (t->has_model)
         change_state(t, TASK_READY);
     else
         fail(t, status == ST_FULL ? "disk_full" : "model_unavailable",
@@ -473,7 +488,9 @@ static void step_fetch_model(struct task *t)
 
 static void step_ready(struct task *t)
 {
-    if (t->proplet->running < t->proplet->settings.tasks_max)
+    if (image_state(t->image) != IMAGE_READY)
+        change_state(t, TASK_COMPILE); /* another task found its code damaged */
+    else if (t->proplet->running < t->proplet->settings.tasks_max)
         run(t);
 }
 

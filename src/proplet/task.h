@@ -2,9 +2,10 @@
  *
  *     FETCH_IMAGE → COMPILE → FETCH_MODEL → READY → RUN → ENDED
  *
- * (a plain task has no model to fetch). Each state but ENDED may end the task
- * with a reason; each is bounded by the task's deadline, counted from its
- * arrival. There is one way to change the state and one way to end. */
+ * (a plain task has no model to fetch). READY and RUN go back to COMPILE, once, where
+ * the compiled code turns out to be damaged: no guest ran then. Each state but ENDED may end the
+ * task with a reason; each is bounded by the task's deadline, counted from its arrival. There is
+ * one way to change the state and one way to end. */
 #ifndef PROPLET_TASK_H
 #define PROPLET_TASK_H
 

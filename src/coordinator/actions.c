@@ -30,16 +30,29 @@ static void send_text_now(struct coordinator *c, const char *topic, char *text)
     free(text);
 }
 
+/* takes: text; NULL: no memory */
+static void keep_text(struct coordinator *c, const char *topic, char *text, bool retain)
+{
+    enum status status =
+        text == NULL ? ST_NOMEM : store_say(c->store, topic, view_text(text), retain);
+    (void)is_kept(c, "message", status);
+    free(text);
+}
+
 void send_text(struct coordinator *c, const char *topic, char *text)
 {
     if (c->closed)
         send_text_now(c, topic, text);
-    else {
-        enum status status =
-            text == NULL ? ST_NOMEM : store_say(c->store, topic, view_text(text), false);
-        (void)is_kept(c, "message", status);
+    else
+        keep_text(c, topic, text, false);
+}
+
+void retain_text(struct coordinator *c, const char *topic, char *text)
+{
+    if (c->closed)
         free(text);
-    }
+    else
+        keep_text(c, topic, text, true);
 }
 
 void send_receipt(struct coordinator *c, const struct receipt *receipt, bool durable)
@@ -118,6 +131,7 @@ static void end_round(struct coordinator *c, struct entry *e, const struct compl
     e->model = NULL;
     bytes_done(&e->bytes);
     rounds_end(c->rounds, e);
+    say_ended_state(c, e, now_ms);
     feed_early(c, e, now_ms); /* whoever was early for a round that failed is told so */
 }
 
@@ -131,7 +145,7 @@ void carry_out(struct coordinator *c, struct entry *e, const struct round_action
             send_receipt(c, &a->receipt, true);
             break;
         case ROUND_PUBLISH_MODEL:
-            publish_version(c, e, a->model);
+            publish_version(c, e, a->model, now_ms);
             break;
         case ROUND_SEND_COMPLETE:
             end_round(c, e, &a->complete, now_ms);

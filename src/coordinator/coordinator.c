@@ -81,6 +81,15 @@ void coordinator_resume(struct coordinator *c, uint64_t now_ms)
     coordinator_tick(c, now_ms);
 }
 
+/* Also at the first connect of a life: the one before may have died before it said
+ * what was due. */
+void coordinator_connected(struct coordinator *c, bool session_kept)
+{
+    assert(c != NULL && c->magic == COORDINATOR_MAGIC);
+    c->states_due = c->states_due || !session_kept || !c->connected;
+    c->connected = true;
+}
+
 bool coordinator_flush(struct coordinator *c, uint64_t now_ms)
 {
     assert(c != NULL && c->magic == COORDINATOR_MAGIC);
@@ -136,7 +145,10 @@ void coordinator_tick(struct coordinator *c, uint64_t now_ms)
         round_tick(e->round, now_ms, &actions);
         carry_out(c, e, &actions, now_ms);
     }
+    if (c->states_due)
+        say_all_states(c, now_ms);
     flush(c, now_ms);
+    c->states_due = c->states_due && c->closed;
 }
 
 void coordinator_stop(struct coordinator *c, uint64_t now_ms)

@@ -52,6 +52,10 @@ MUST_CHECK enum status coordinator_new(const struct coordinator_settings *settin
  * broker before is sent again. */
 void coordinator_resume(struct coordinator *c, uint64_t now_ms);
 
+/* The connection is up. session_kept: mqtt_session_kept(); what a broker may have lost
+ * of what it retained is said to it again with the next tick. */
+void coordinator_connected(struct coordinator *c, bool session_kept);
+
 /* What came since the last call becomes durable, and the answers leave. To be called
  * when a batch of messages is over; the other functions do it by themselves.
  * False: some of it could not be kept and was not answered. All messages since the

@@ -28,6 +28,7 @@
 #include "service/log.h"
 
 #define SENT_MAX 256
+#define HELD_MAX 256
 #define V0       "fl/models/global_model_v0"
 #define BASE     "{\"w\":[0,0,0],\"b\":0,\"version\":0}"
 #define RECEIPT  "fl/rounds/r-0001/receipts/"
@@ -58,7 +59,15 @@ struct sent {
     char parent[FL_TOPIC_SIZE], contributors[32], samples[32], metrics[128];
 };
 
+/* What the broker holds retained. */
+struct held {
+    char topic[FL_TOPIC_SIZE];
+    char text[1024]; /* empty: cleared */
+};
+
 struct world {
+    struct held held[HELD_MAX];
+    size_t held_count, retained; /* topics; messages */
     struct coordinator *coordinator;
     uint64_t now_ms;
     struct sent sent[SENT_MAX];
@@ -79,14 +88,40 @@ static void copy_property(const struct mqtt_message *m, const char *key, char *r
     (void)snprintf(ret, size, "%s", value == NULL ? "" : value);
 }
 
+static struct held *held_on(struct world *w, const char *topic)
+{
+    for (size_t i = 0; i < w->held_count; i++)
+        if (strcmp(w->held[i].topic, topic) == 0)
+            return &w->held[i];
+    return NULL;
+}
+
+static void hold(struct world *w, const struct mqtt_message *m)
+{
+    struct held *h = held_on(w, m->topic);
+    if (h == NULL) {
+        assert_true(w->held_count < HELD_MAX);
+        h = &w->held[w->held_count++];
+        (void)snprintf(h->topic, sizeof h->topic, "%s", m->topic);
+    }
+    assert_true(m->payload.size < sizeof h->text);
+    memset(h->text, 0, sizeof h->text);
+    if (m->payload.size > 0)
+        memcpy(h->text, m->payload.data, m->payload.size);
+    w->retained++;
+}
+
 static enum status publish(void *owner, const struct mqtt_message *m)
 {
     struct world *w = owner;
     if (w->full)
         return ST_LIMIT;
-    assert_true(w->sent_count < SENT_MAX);
     w->published++;
-    assert_false(m->retain);
+    if (m->retain) {
+        hold(w, m);
+        return ST_OK;
+    }
+    assert_true(w->sent_count < SENT_MAX);
     struct sent *s = &w->sent[w->sent_count++];
     (void)snprintf(s->topic, sizeof s->topic, "%s", m->topic);
     s->size = m->payload.size;
@@ -1020,6 +1055,167 @@ static void bad_query_is_told_so(void **state)
     nothing_more();
 }
 
+/* ---- where rounds stand, retained ---- */
+
+static void fill_disk(bool full);
+
+/* Fields of the round's state, as `key=value` joined by spaces. */
+static void expect_state(const char *round, const char *expected)
+{
+    static const char *const keys[] = {"state",  "counted",     "status",
+                                       "reason", "model_topic", "completed_at"};
+    char topic[FL_TOPIC_SIZE], text[512] = "";
+    (void)snprintf(topic, sizeof topic, "fl/rounds/%s/state", round);
+    const struct held *h = held_on(&world, topic);
+    assert_non_null(h);
+    json_t *object = json_loads(h->text, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(object, "round_id")), round);
+    assert_string_equal(json_string_value(json_object_get(object, "model_uri")), V0);
+    assert_string_equal(json_string_value(json_object_get(object, "mode")), "train");
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const json_t *value = json_object_get(object, keys[i]);
+        size_t size = strlen(text);
+        if (json_is_integer(value))
+            (void)snprintf(text + size, sizeof text - size, " %s=%d", keys[i],
+                           (int)json_integer_value(value));
+        else if (value != NULL)
+            (void)snprintf(text + size, sizeof text - size, " %s=%s", keys[i],
+                           i == 5 ? "some" : json_string_value(value));
+    }
+    bool counting = strncmp(text, " state=open", 11) == 0;
+    assert_int_equal(json_is_string(json_object_get(object, "deadline")), counting);
+    json_decref(object);
+    assert_string_equal(text + 1, expected);
+}
+
+static void each_state_of_a_round_is_retained(void **state)
+{
+    (void)state;
+    put_text(FL_ROUND_START, START);
+    expect_state("r-0001", "state=opening");
+    json_t *object = json_loads(world.held[0].text, 0, NULL);
+    assert_int_equal(json_integer_value(json_object_get(object, "k_of_n")), 3);
+    assert_int_equal(json_integer_value(json_object_get(object, "participants")), 3);
+    json_decref(object);
+    put_base();
+    expect_state("r-0001", "state=open");
+    assert_int_equal(world.retained, 2);
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    put_update("r-0001", "proplet-2", "{");
+    assert_int_equal(world.retained, 2); /* an update is no change of state */
+    put_three("r-0001");
+    expect_state("r-0001", "state=storing counted=3");
+    pass(ROUND_STORE_WAIT_MS); /* publishing the version again neither */
+    assert_int_equal(world.retained, 3);
+    store(&world.sent[world.sent_count - 1]);
+    expect_state("r-0001", "state=ended counted=3 status=completed reason=all_counted "
+                           "model_topic=fl/models/global_model_v1 completed_at=some");
+    put_text(FL_ROUND_START, START);
+    pass(100000);
+    assert_int_equal(world.retained, 4);
+    put_text(FL_ROUND_START, "{\"round_id\":\"x\"}"); /* refused: it never was a round */
+    assert_int_equal(world.held_count, 1);
+}
+
+static void states_of_rounds_that_fail_are_retained(void **state)
+{
+    (void)state;
+    start_of("none");
+    pass(ROUND_MODEL_WAIT_MS);
+    expect_state("none", "state=ended counted=0 status=failed reason=base_model_missing "
+                         "completed_at=some");
+    put_base();
+    start_of("few");
+    expect_state("few", "state=open");
+    pass(30000);
+    expect_state("few", "state=ended counted=0 status=expired reason=too_few_updates "
+                        "completed_at=some");
+}
+
+static void state_is_said_after_what_it_says_is_durable(void **state)
+{
+    (void)state;
+    open_common();
+    assert_int_equal(world.retained, 2);
+    fill_disk(true);
+    pass(30000);
+    expect_state("r-0001", "state=open");
+    fill_disk(false);
+    pass(1000);
+    expect_state("r-0001", "state=ended counted=0 status=expired reason=too_few_updates "
+                           "completed_at=some");
+}
+
+static size_t shown(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < world.held_count; i++)
+        count += world.held[i].text[0] != '\0';
+    return count;
+}
+
+static void play_many(size_t count)
+{
+    put_base();
+    for (size_t i = 0; i < count; i++) {
+        char round[32];
+        (void)snprintf(round, sizeof round, "many-%zu", i);
+        start_of(round);
+        pass(30000);
+        world.read = world.sent_count;
+    }
+}
+
+static void states_of_older_rounds_are_cleared(void **state)
+{
+    (void)state;
+    play_many(ROUNDS_SHOWN_MAX + 2);
+    assert_int_equal(shown(), ROUNDS_SHOWN_MAX);
+    assert_string_equal(held_on(&world, "fl/rounds/many-0/state")->text, "");
+    assert_string_equal(held_on(&world, "fl/rounds/many-1/state")->text, "");
+    assert_true(strlen(held_on(&world, "fl/rounds/many-2/state")->text) > 0);
+    /* They are still answered for. */
+    put_update("many-0", "p", "{}");
+    expect_receipt("fl/rounds/many-0/receipts/p", VERDICT_LATE);
+}
+
+static void restart(void);
+
+static void broker_that_lost_its_store_has_the_states_again(void **state)
+{
+    (void)state;
+    play_many(ROUNDS_SHOWN_MAX + 1);
+    start_of("open");
+    coordinator_connected(world.coordinator, true); /* the first time: who knows */
+    pass(0);
+    world.held_count = world.retained = 0;
+    coordinator_connected(world.coordinator, true);
+    pass(0);
+    assert_int_equal(world.retained, 0);
+    for (int turn = 0; turn < 2; turn++) { /* it lost its store; the coordinator is new */
+        if (turn == 1) {
+            pass(1000); /* the broker's word is heard, so nothing is sent just once more */
+            restart();
+        }
+        coordinator_connected(world.coordinator, turn == 1);
+        pass(0);
+        assert_int_equal(world.retained, ROUNDS_SHOWN_MAX + 1);
+        expect_state("open", "state=open");
+        expect_state("many-1", "state=ended counted=0 status=expired reason=too_few_updates "
+                               "completed_at=some");
+        assert_null(held_on(&world, "fl/rounds/many-0/state"));
+        world.held_count = world.retained = 0;
+        world.read = world.sent_count;
+    }
+    fill_disk(true); /* they wait for the disk, as all else */
+    coordinator_connected(world.coordinator, false);
+    pass(0);
+    assert_int_equal(world.retained, 0);
+    fill_disk(false);
+    pass(1000);
+    assert_int_equal(shown(), ROUNDS_SHOWN_MAX + 1);
+}
+
 /* ---- over restarts ----
  * The coordinator is dropped and opened anew on the same folder: whatever it had not
  * committed is gone, as after a kill. */
@@ -1099,15 +1295,15 @@ static void version_under_way_is_published_again_as_it_was(void **state)
     (void)expect_version("2", "b");
 }
 
-/* A folder that a program of the first schema left: r-done ended, r-open has two of
+/* A folder that a program of an older schema left: r-done ended, r-open has two of
  * three updates, and the end of r-short was not sent yet. */
-static void folder_of_the_first_version_goes_on(void **state)
+static void folder_goes_on(int version_number)
 {
-    (void)state;
     char command[512];
     world.coordinator = coordinator_free(world.coordinator);
-    (void)snprintf(command, sizeof command, "rm -rf %s && cp -r %s %s", world.folder,
-                   "src/coordinator/testdata/version-1", world.folder);
+    (void)snprintf(command, sizeof command,
+                   "rm -rf %s && cp -r src/coordinator/testdata/version-%d %s", world.folder,
+                   version_number, world.folder);
     assert_int_equal(system(command), 0);
     assert_int_equal(open_coordinator(), ST_OK);
     coordinator_resume(world.coordinator, world.now_ms);
@@ -1126,6 +1322,24 @@ static void folder_of_the_first_version_goes_on(void **state)
         expect_complete("fl/rounds/r-open/complete", ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
     assert_int_equal(c.rejected[VERDICT_NOT_PARTICIPANT], 1);
     assert_int_equal(c.total_samples, 8);
+}
+
+static void folder_of_the_first_version_goes_on(void **state)
+{
+    (void)state;
+    folder_goes_on(1);
+    coordinator_connected(world.coordinator, true);
+    pass(0); /* it never retained a state; this one does */
+    expect_state("r-short", "state=ended counted=0 status=expired reason=too_few_updates "
+                            "completed_at=some");
+}
+
+static void folder_of_the_second_version_goes_on(void **state)
+{
+    (void)state;
+    folder_goes_on(2);
+    expect_state("r-short", "state=ended counted=0 status=expired reason=too_few_updates "
+                            "completed_at=some"); /* it was still to be said */
 }
 
 static void round_closed_by_its_deadline_is_closed_after_a_restart(void **state)
@@ -1662,7 +1876,13 @@ int main(void)
         CASE(bad_query_is_told_so),
         CASE(open_round_goes_on_after_a_restart),
         CASE(version_under_way_is_published_again_as_it_was),
+        CASE(each_state_of_a_round_is_retained),
+        CASE(states_of_rounds_that_fail_are_retained),
+        CASE(state_is_said_after_what_it_says_is_durable),
+        CASE(states_of_older_rounds_are_cleared),
+        CASE(broker_that_lost_its_store_has_the_states_again),
         CASE(folder_of_the_first_version_goes_on),
+        CASE(folder_of_the_second_version_goes_on),
         CASE(round_closed_by_its_deadline_is_closed_after_a_restart),
         CASE(ended_round_answers_as_before),
         CASE(base_that_was_awaited_is_asked_for_again),

@@ -63,6 +63,7 @@ static struct {
     char *version; /* as the model server stored it */
     bool announced;
     char *complete;
+    char state[16]; /* retained last */
 } w;
 
 /* ---- kills ---- */
@@ -176,6 +177,18 @@ static void keep_only(char **kept, const struct mqtt_message *m)
     }
 }
 
+/* It never goes back, but for what is sent again after a kill; and its end is not
+ * retained before the end is said. */
+static void on_state(const struct mqtt_message *m)
+{
+    assert_true(m->retain);
+    json_t *object = json_loadb((const char *)m->payload.data, m->payload.size, 0, NULL);
+    (void)snprintf(w.state, sizeof w.state, "%s",
+                   json_string_value(json_object_get(object, "state")));
+    json_decref(object);
+    assert_true(strcmp(w.state, "ended") != 0 || w.complete != NULL);
+}
+
 static enum status publish(void *owner, const struct mqtt_message *m)
 {
     (void)owner;
@@ -190,7 +203,9 @@ static enum status publish(void *owner, const struct mqtt_message *m)
     } else if (strcmp(m->topic, FL_MODEL_PUBLISH) == 0) {
         assert_string_equal(mqtt_message_property(m, "version"), "1");
         keep_only(&w.version, m);
-    } else
+    } else if (strcmp(m->topic, "fl/rounds/" ROUND "/state") == 0)
+        on_state(m);
+    else
         fail_msg("unexpected: %s", m->topic);
     w.published++;
     point();
@@ -336,6 +351,7 @@ static void play_to_the_end(void)
 static void assert_exactly_once(void)
 {
     struct complete c;
+    assert_string_equal(w.state, "ended");
     assert_int_equal(complete_decode(view_text(w.complete), &c, NULL), ST_OK);
     assert_int_equal(c.outcome, ROUND_COMPLETED);
     assert_int_equal(c.num_updates, DEVICES);

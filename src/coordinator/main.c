@@ -73,6 +73,12 @@ static void on_batch_over(uv_check_t *check)
         mqtt_hand_back(mqtt);
 }
 
+static void on_connected(void *owner)
+{
+    struct program *p = owner;
+    coordinator_connected(p->coordinator, mqtt_session_kept(service_mqtt(p->service)));
+}
+
 static void on_tick(void *owner, uint64_t now_ms)
 {
     struct program *p = owner;
@@ -147,6 +153,7 @@ static enum status open_all(struct program *p)
         .session_expiry_s = SESSION_EXPIRY_S,
         .hold_acknowledgements = true,
         .on_message = on_message,
+        .on_connected = on_connected,
         .on_tick = on_tick,
         .tick_ms = TICK_MS,
         .on_stop = on_stop,

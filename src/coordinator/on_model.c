@@ -64,8 +64,10 @@ static void give_base(struct coordinator *c, struct entry *e, struct view bytes,
     if (e->asked)
         c->out.ask_no_more(c->out.owner, round_start_of(e->round)->model_uri);
     e->asked = false;
-    if (round_state(e->round) == ROUND_OPEN)
+    if (round_state(e->round) == ROUND_OPEN) {
         keep_base(c, e, bytes, digest, now_ms);
+        say_state(c, e, now_ms);
+    }
     carry_out(c, e, &actions, now_ms);
     feed_early(c, e, now_ms);
 }

@@ -6,8 +6,6 @@
 
 #include "service/log.h"
 
-#define ENDED_SHOWN_MAX 100
-
 /* An open round: its facts so far, without those that only an end has. */
 static json_t *open_to_json(const struct entry *e, uint64_t now_ms)
 {
@@ -39,7 +37,7 @@ static json_t *all_open(struct coordinator *c, uint64_t now_ms)
 static json_t *newest_ended(struct coordinator *c)
 {
     json_t *array = json_array();
-    for (size_t i = 0; i < rounds_ended_count(c->rounds) && i < ENDED_SHOWN_MAX; i++)
+    for (size_t i = 0; i < rounds_ended_count(c->rounds) && i < ROUNDS_SHOWN_MAX; i++)
         (void)json_array_append_new(array,
                                     complete_to_json(&rounds_ended_at(c->rounds, i)->complete));
     return array;

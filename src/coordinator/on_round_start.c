@@ -87,8 +87,10 @@ enum status open_round(struct coordinator *c, const struct round_start *start, s
     status = keep_round(c, e, payload, now_ms);
     if (status == ST_EXISTS)
         rounds_drop(c->rounds, e);
-    if (status == ST_OK)
+    if (status == ST_OK) {
+        say_state(c, e, now_ms);
         *ret = e;
+    }
     return status;
 }
 

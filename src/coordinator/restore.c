@@ -267,7 +267,7 @@ static void go_on(struct coordinator *c, struct entry *e, uint64_t now_ms)
     } else if (round_state(e->round) == ROUND_OPENING)
         want_base(c, e, now_ms);
     else if (e->model != NULL)
-        publish_version(c, e, e->model);
+        publish_version(c, e, e->model, now_ms);
 }
 
 void resume(struct coordinator *c, uint64_t now_ms)

@@ -23,6 +23,8 @@ struct coordinator {
     bool undone;          /* such a message was not kept, and is not answered either */
     bool loaded;          /* `rounds` is what the store says */
     uint64_t retry_ms;    /* closed: when to try again */
+    bool connected;       /* once, in this life */
+    bool states_due;      /* the broker may have none of what was retained */
     uint64_t shift_ms;    /* own clock = machine's clock + shift, modulo 2^64 */
     uint64_t saved_ms;    /* when the clock was stored last */
     uint64_t said;        /* all messages up to this number were sent */
@@ -55,6 +57,10 @@ void send_complete(struct coordinator *c, const struct entry *e, struct complete
 /* Once what is under way is durable; at once while nothing can be.
  * takes: text, from malloc; NULL: no memory */
 void send_text(struct coordinator *c, const char *topic, char *text);
+
+/* The same, retained: until another text takes its place, and "" clears it. Nothing
+ * while nothing can be durable. */
+void retain_text(struct coordinator *c, const char *topic, char *text);
 
 /* At once. Failures are logged; whoever waits for the message asks again. */
 void send_message(struct coordinator *c, const struct mqtt_message *m);
@@ -94,6 +100,17 @@ MUST_CHECK enum status round_folder(const struct coordinator *c, const struct id
 
 /* Removes folders of rounds that are not open. */
 void sweep_folders(struct coordinator *c);
+
+/* ---- round_states.c: where rounds stand, retained ---- */
+
+/* To be called whenever its round_state() has changed. */
+void say_state(struct coordinator *c, const struct entry *e, uint64_t now_ms);
+
+/* The same once e is among the ended rounds. */
+void say_ended_state(struct coordinator *c, const struct entry *e, uint64_t now_ms);
+
+/* Those of all open rounds and of the newest ended ones, as to a broker that has none. */
+void say_all_states(struct coordinator *c, uint64_t now_ms);
 
 /* ---- on_model.c ---- */
 
@@ -135,7 +152,7 @@ void refuse_early(struct coordinator *c);
 /* ---- version.c: numbers and bytes of new versions ---- */
 
 /* The round's new version is to be published, under the same number each time. */
-void publish_version(struct coordinator *c, struct entry *e, struct model *model);
+void publish_version(struct coordinator *c, struct entry *e, struct model *model, uint64_t now_ms);
 
 /* Publishes those that are due; they are durable. */
 void send_versions(struct coordinator *c);

@@ -162,8 +162,10 @@ static void make_due(struct coordinator *c, struct entry *e)
                  round_start_of(e->round)->round_id.text, status_name(status));
 }
 
-void publish_version(struct coordinator *c, struct entry *e, struct model *model)
+void publish_version(struct coordinator *c, struct entry *e, struct model *model, uint64_t now_ms)
 {
+    if (e->model == NULL) /* the first time: before that it was OPEN */
+        say_state(c, e, now_ms);
     e->model = model;
     make_due(c, e);
 }

@@ -44,6 +44,11 @@ void fl_topic_experiment_rows(const struct id *experiment, char ret[FL_TOPIC_SIZ
     write_topic(ret, "fl/experiments/%s/rows", experiment->text);
 }
 
+void fl_topic_round_state(const struct id *round, char ret[FL_TOPIC_SIZE])
+{
+    write_topic(ret, "fl/rounds/%s/state", round->text);
+}
+
 void fl_topic_model(const struct model_ref *ref, char ret[FL_TOPIC_SIZE])
 {
     write_topic(ret, MODEL_PREFIX "%s" VERSION_MARK "%llu", ref->name.text,

@@ -23,6 +23,7 @@
 void fl_topic_update(const struct id *round, const struct id *proplet, char ret[FL_TOPIC_SIZE]);
 void fl_topic_receipt(const struct id *round, const struct id *proplet, char ret[FL_TOPIC_SIZE]);
 void fl_topic_complete(const struct id *round, char ret[FL_TOPIC_SIZE]);
+void fl_topic_round_state(const struct id *round, char ret[FL_TOPIC_SIZE]);
 
 /* fl/experiments/{experiment}/state (retained), .../rows */
 void fl_topic_experiment_state(const struct id *experiment, char ret[FL_TOPIC_SIZE]);

@@ -27,6 +27,8 @@ static void topics_of_a_round_are_those_of_the_protocol(void **state)
     assert_string_equal(topic, "fl/rounds/r-0001/receipts/proplet-1");
     fl_topic_complete(&round, topic);
     assert_string_equal(topic, "fl/rounds/r-0001/complete");
+    fl_topic_round_state(&round, topic);
+    assert_string_equal(topic, "fl/rounds/r-0001/state");
 }
 
 static void topics_of_an_experiment_are_those_of_the_protocol(void **state)

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#define AHEAD_MS_MAX (UINT64_C(100) * 366 * 24 * 3600 * 1000)
+
 uint64_t clock_now_ms(void)
 {
     struct timespec now;
@@ -27,12 +29,19 @@ void clock_boot(char ret_boot[CLOCK_BOOT_SIZE])
 
 void clock_text(char ret_text[CLOCK_TEXT_SIZE])
 {
+    clock_text_in(0, ret_text);
+}
+
+void clock_text_in(uint64_t ms, char ret_text[CLOCK_TEXT_SIZE])
+{
     struct timespec now;
     struct tm utc;
     int failed = clock_gettime(CLOCK_REALTIME, &now);
-    assert(failed == 0);
-    (void)gmtime_r(&now.tv_sec, &utc);
+    assert(failed == 0 && ms <= AHEAD_MS_MAX);
+    ms += (uint64_t)now.tv_nsec / 1000000;
+    time_t then = now.tv_sec + (time_t)(ms / 1000);
+    (void)gmtime_r(&then, &utc);
     char seconds[24];
     (void)strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &utc);
-    (void)snprintf(ret_text, CLOCK_TEXT_SIZE, "%s.%03dZ", seconds, (int)(now.tv_nsec / 1000000));
+    (void)snprintf(ret_text, CLOCK_TEXT_SIZE, "%s.%03dZ", seconds, (int)(ms % 1000));
 }

@@ -15,5 +15,7 @@ void clock_boot(char ret_boot[CLOCK_BOOT_SIZE]);
 #define CLOCK_TEXT_SIZE 32
 /* The time of day, for people: RFC 3339 in UTC, "2026-11-24T21:57:12.345Z". */
 void clock_text(char ret_text[CLOCK_TEXT_SIZE]);
+/* What it will be in so many milliseconds, at most 100 years. */
+void clock_text_in(uint64_t ms, char ret_text[CLOCK_TEXT_SIZE]);
 
 #endif

@@ -28,6 +28,7 @@
 #define LOOP_WAIT_MS        100 /* also how long an end may take to be noticed */
 #define LAST_WRITE_MS       20
 #define KEEPALIVE_S_DEFAULT 30
+#define SESSION_PRESENT     1    /* in the flags of CONNACK (MQTT 5.0, 3.2.2.1.1) */
 #define RC_HANDED_BACK      1000 /* beside libmosquitto's own codes */
 
 struct subscription {
@@ -68,6 +69,7 @@ struct mqtt {
     uint64_t delivered; /* messages, to on_message */
     bool connected;     /* as the loop knows it */
     bool was_connected;
+    bool session_kept; /* at the last connect */
     struct early_publish *early;
     struct early_publish **early_last; /* where the next one is linked */
     size_t early_count;
@@ -108,12 +110,13 @@ static bool put_or_free(struct mqtt *m, struct mqtt_item *item)
     return put;
 }
 
-static void put_event(struct mqtt *m, enum mqtt_event event, const char *reason)
+static void put_event(struct mqtt *m, enum mqtt_event event, const char *reason, bool session)
 {
     struct mqtt_item *item = calloc(1, sizeof *item);
     if (item == NULL)
         return;
     item->event = event;
+    item->session = session;
     item->head.size = sizeof *item;
     (void)snprintf(item->reason, sizeof item->reason, "%s", reason);
     (void)put_or_free(m, item);
@@ -122,18 +125,17 @@ static void put_event(struct mqtt *m, enum mqtt_event event, const char *reason)
 static void on_connect(struct mosquitto *client, void *object, int reason_code, int flags,
                        const mosquitto_property *properties)
 {
-    (void)flags;
     (void)properties;
     struct mqtt *m = object;
     if (reason_code != 0) {
-        put_event(m, MQTT_DOWN, mosquitto_reason_string(reason_code));
+        put_event(m, MQTT_DOWN, mosquitto_reason_string(reason_code), false);
         return;
     }
     (void)pthread_mutex_lock(&m->lock);
     for (struct subscription *s = m->subscriptions; s != NULL; s = s->next)
         (void)mosquitto_subscribe(client, NULL, s->filter, 1);
     (void)pthread_mutex_unlock(&m->lock);
-    put_event(m, MQTT_UP, "");
+    put_event(m, MQTT_UP, "", (flags & SESSION_PRESENT) != 0);
 }
 
 static void on_disconnect(struct mosquitto *client, void *object, int reason_code,
@@ -143,7 +145,8 @@ static void on_disconnect(struct mosquitto *client, void *object, int reason_cod
     (void)properties;
     put_event(object, MQTT_DOWN,
               reason_code >= 128 ? mosquitto_reason_string(reason_code)
-                                 : mosquitto_strerror(reason_code));
+                                 : mosquitto_strerror(reason_code),
+              false);
 }
 
 static void on_publish_done(struct mosquitto *client, void *object, int mid, int reason_code,
@@ -219,7 +222,7 @@ static void cut(struct mqtt *m)
     (void)pthread_mutex_lock(&m->lock);
     m->handed_back = false;
     (void)pthread_mutex_unlock(&m->lock);
-    put_event(m, MQTT_DOWN, "what came could not be kept, and is asked for again");
+    put_event(m, MQTT_DOWN, "what came could not be kept, and is asked for again", false);
 }
 
 static bool is_readable(int fd)
@@ -387,6 +390,7 @@ static void deliver(struct mqtt *m, const struct mqtt_item *item)
     case MQTT_UP:
         m->connected = true;
         m->was_connected = true;
+        m->session_kept = item->session;
         m->reconnects++;
         early_send(m);
         if (m->on_state != NULL)
@@ -645,6 +649,11 @@ void mqtt_hand_back(struct mqtt *m)
 bool mqtt_connected(const struct mqtt *m)
 {
     return m->connected;
+}
+
+bool mqtt_session_kept(const struct mqtt *m)
+{
+    return m->session_kept;
 }
 
 size_t mqtt_unacknowledged(const struct mqtt *m)

@@ -102,6 +102,9 @@ void mqtt_settled(struct mqtt *m);
 void mqtt_hand_back(struct mqtt *m);
 
 bool mqtt_connected(const struct mqtt *m);
+/* Whether at the last connect the broker still had our session, and so all that it
+ * ever took from us. False: it is new to us, or has lost what it had. */
+bool mqtt_session_kept(const struct mqtt *m);
 /* Publishes that the broker has not acknowledged yet. */
 size_t mqtt_unacknowledged(const struct mqtt *m);
 

@@ -16,6 +16,7 @@ struct mqtt_item {
     enum mqtt_event event;
     struct mqtt_message message; /* of MQTT_MESSAGE */
     char reason[64];             /* of MQTT_DOWN */
+    bool session;                /* of MQTT_UP: the broker knew ours */
 };
 
 /* A copy of a message and of its first PROPERTIES_MAX user properties; longer

@@ -486,10 +486,12 @@ static void what_was_handed_back_comes_again_at_once(void **state)
     publish(&sender, "returned/x", "not kept");
     await(&c.messages, 3);
     assert_int_equal(c.ups, 1);
+    assert_false(mqtt_session_kept(c.mqtt)); /* it is new to the broker */
     mqtt_hand_back(c.mqtt);
     publish(&c, "sent/x", "over the cut");
     await(&c.messages, 4); /* over its next connection */
     assert_int_equal(c.ups, 2);
+    assert_true(mqtt_session_kept(c.mqtt));
     assert_string_equal(c.last_text, "not kept");
     mqtt_settled(c.mqtt);
     await(&sender.messages, 2);

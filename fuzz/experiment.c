@@ -1,11 +1,12 @@
-/* Starts, rows and states of experiments, each fed with every input: what decodes
- * encodes, and decodes to what encodes to the same text. */
+/* Starts, rows, states and memories of experiments, each fed with every input: what
+ * decodes encodes, and decodes to what encodes to the same text. */
 #include "fuzz.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiment/experiment.h"
 #include "fl/experiment_report.h"
 #include "fl/experiment_start.h"
 
@@ -80,11 +81,56 @@ static void check_state(struct view input)
     assert_same(text, experiment_state_encode(&again));
 }
 
+/* A memory that fits to some start goes on, whatever it says. */
+static void check_restore(const struct experiment_memory *memory)
+{
+    static const char text[] = "{\"experiment_id\":\"e\",\"model_uri\":\"fl/models/m_v1\","
+                               "\"task_wasm_image\":\"i\",\"rounds\":5,"
+                               "\"evaluation\":{\"participants\":[\"x\"]},"
+                               "\"stop\":{\"metric\":\"loss\",\"goal\":\"min\",\"patience\":2}}";
+    static const struct id alive[] = {{"a"}, {"x"}};
+    struct experiment_start start;
+    struct id id;
+    struct experiment *x = NULL;
+    struct experiment_actions actions;
+    assert(experiment_start_decode(view_text(text), &start, &id, NULL) == ST_OK);
+    if (experiment_restore(&start, memory, &x) != ST_OK) {
+        experiment_start_done(&start);
+        return;
+    }
+    for (int i = 0; i < 4; i++) {
+        struct complete c = {.outcome = (enum round_outcome)(i % 2)};
+        experiment_tick(x, UINT64_C(1) << 62, &actions);
+        assert(experiment_roster(x, alive, 2, UINT64_C(1) << 62, &actions) == ST_OK);
+        if (experiment_round_now(x, &c.round_id))
+            experiment_round_ended(x, &c, UINT64_C(1) << 62, &actions);
+    }
+    experiment_cancel(x, "stopped", UINT64_C(1) << 62, &actions);
+    experiment_free(x);
+}
+
+static void check_memory(struct view input)
+{
+    struct experiment_memory memory, again;
+    struct why why = {""};
+    if (experiment_memory_decode(input, &memory, &why) != ST_OK) {
+        assert(why.text[0] != '\0');
+        return;
+    }
+    char *text = experiment_memory_encode(&memory);
+    assert(text != NULL);
+    assert(experiment_memory_decode(view_text(text), &again, NULL) == ST_OK);
+    assert(again.stage == memory.stage && again.state.best == memory.state.best);
+    assert_same(text, experiment_memory_encode(&again));
+    check_restore(&memory);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct view input = view_of(data, size);
     check_start(input);
     check_row(input);
     check_state(input);
+    check_memory(input);
     return 0;
 }

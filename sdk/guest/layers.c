@@ -78,15 +78,3 @@ size_t fml_count_correct(size_t batch, size_t classes, const float *z, const uin
     }
     return correct;
 }
-
-void fml_sgd_step(size_t count, float rate, const float *g, float *w)
-{
-    for (size_t i = 0; i < count; i++)
-        w[i] -= rate * g[i];
-}
-
-void fml_proximal(size_t count, float mu, const float *w, const float *base, float *g)
-{
-    for (size_t i = 0; i < count; i++)
-        g[i] += mu * (w[i] - base[i]);
-}

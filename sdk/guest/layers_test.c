@@ -105,18 +105,6 @@ static void the_first_of_equals_is_the_answer(void **state)
     assert_int_equal(fml_count_correct(3, 3, z, others), 0);
 }
 
-static void steps_by_hand(void **state)
-{
-    (void)state;
-    const float base[] = {1, 1};
-    float w[] = {2, 1};
-    float g[] = {4, -2};
-    fml_proximal(2, 0.5f, w, base, g);
-    assert_true(g[0] == 4.5f && g[1] == -2.0f);
-    fml_sgd_step(2, 0.5f, g, w);
-    assert_true(w[0] == -0.25f && w[1] == 2.0f);
-}
-
 /* ---- A network of 5-7-3 on a batch of 4 ---- */
 
 #define BATCH   ((size_t)4)
@@ -233,7 +221,6 @@ int main(void)
         cmocka_unit_test(huge_logits_do_not_overflow),
         cmocka_unit_test(gradients_of_softmax_sum_to_zero),
         cmocka_unit_test(the_first_of_equals_is_the_answer),
-        cmocka_unit_test(steps_by_hand),
         cmocka_unit_test(gradients_are_the_finite_differences),
         cmocka_unit_test(steps_along_the_gradient_lower_the_loss),
     };

@@ -102,6 +102,38 @@ enum fml_status fml_model_copy(const struct fml_model *m, struct fml_model **ret
     return FML_OK;
 }
 
+/* gives: the tensors of these names in tensors, (count,) */
+static enum fml_status find_all(const struct fml_model *m, const char *const *names, size_t count,
+                                struct fml_tensor *tensors)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct fml_tensor *t = fml_model_find(m, names[i]);
+        if (t == NULL)
+            return fml_fail(FML_MISSING, "the model has no tensor %s", names[i]);
+        tensors[i] = *t;
+    }
+    return FML_OK;
+}
+
+enum fml_status fml_model_subset(const struct fml_model *m, const char *const *names, size_t count,
+                                 struct fml_model **ret)
+{
+    struct fml_model *part = NULL;
+    struct fml_tensor *tensors = calloc(count + 1, sizeof *tensors);
+    if (tensors == NULL)
+        return fml_fail(FML_NO_MEMORY, "no memory for a part of the model");
+    enum fml_status status = find_all(m, names, count, tensors);
+    if (status == FML_OK)
+        status = fml_model_new(tensors, count, &part);
+    if (status == FML_OK) {
+        for (size_t i = 0; i < count; i++)
+            memcpy(part->tensors[i].data, tensors[i].data, tensors[i].count * sizeof(float));
+        *ret = part;
+    }
+    free(tensors);
+    return status;
+}
+
 enum fml_status fml_model_decode(const void *data, size_t size, struct fml_model **ret)
 {
     const uint8_t *bytes = data;

@@ -88,6 +88,41 @@ static void a_model_without_tensors_is_one(void **state)
     fml_model_free(m);
 }
 
+static void a_subset_has_the_named_tensors_and_values(void **state)
+{
+    (void)state;
+    const char *const names[] = {"b", "w"}, *const unknown[] = {"w", "c"},
+                      *const twice[] = {"w", "w"};
+    struct fml_model *m = example();
+    struct fml_model *part = NULL;
+    for (size_t i = 0; i < fml_model_param_count(m); i++)
+        fml_model_params(m)[i] = (float)i;
+
+    assert_int_equal(fml_model_subset(m, names, 1, &part), FML_OK);
+    assert_int_equal(fml_model_tensor_count(part), 1);
+    assert_int_equal(fml_model_param_count(part), fml_model_find(m, "b")->count);
+    assert_memory_equal(fml_model_params(part), fml_model_find(m, "b")->data,
+                        fml_model_param_count(part) * sizeof(float));
+    fml_model_params(part)[0] = -1.0f; /* its own */
+    assert_true(fml_model_find(m, "b")->data[0] >= 0.0f);
+    part = fml_model_free(part);
+
+    assert_int_equal(fml_model_subset(m, names, 2, &part), FML_OK);
+    assert_string_equal(fml_model_tensor(part, 0)->name, "b");
+    assert_memory_equal(fml_model_find(part, "w")->data, fml_model_find(m, "w")->data,
+                        fml_model_find(m, "w")->count * sizeof(float));
+    part = fml_model_free(part);
+
+    assert_int_equal(fml_model_subset(m, names, 0, &part), FML_OK);
+    assert_int_equal(fml_model_tensor_count(part), 0);
+    part = fml_model_free(part);
+    assert_int_equal(fml_model_subset(m, unknown, 2, &part), FML_MISSING);
+    assert_non_null(strstr(fml_why(), "no tensor c"));
+    assert_int_equal(fml_model_subset(m, twice, 2, &part), FML_INVALID);
+    assert_null(part);
+    fml_model_free(m);
+}
+
 static void texts_are_kept_and_replaced(void **state)
 {
     (void)state;
@@ -143,6 +178,7 @@ int main(void)
         cmocka_unit_test(a_copy_is_its_own),
         cmocka_unit_test(impossible_tensors_are_refused),
         cmocka_unit_test(a_model_without_tensors_is_one),
+        cmocka_unit_test(a_subset_has_the_named_tensors_and_values),
         cmocka_unit_test(texts_are_kept_and_replaced),
         cmocka_unit_test(texts_have_limits),
         cmocka_unit_test(numbers_that_are_none_are_named),

@@ -34,6 +34,8 @@
 #define FML_CLASSES_MAX    256
 #define FML_EXAMPLES_MAX   ((uint64_t)1 << 24)
 #define FML_FEATURES_MAX   ((uint64_t)1 << 20)
+#define FML_SIDE_MAX       4096 /* of an image or a window */
+#define FML_CHANNELS_MAX   65536
 
 /* ---- Failures ---- */
 
@@ -112,6 +114,15 @@ FML_MUST_CHECK enum fml_status fml_model_new(const struct fml_tensor *tensors, s
 
 /* A new model with m's tensors and values, without its texts. fails: FML_NO_MEMORY */
 FML_MUST_CHECK enum fml_status fml_model_copy(const struct fml_model *m, struct fml_model **ret);
+
+/* A new model with some of m's tensors and their values, in this order, without its
+ * texts. As an update it says of these alone what they have become: the others stay
+ * as they are in the base model. So a few small tensors of a large model can be
+ * trained (LoRA, Hu et al. 2021, arXiv:2106.09685) without sending the rest.
+ * fails: FML_MISSING (m has none of this name), FML_INVALID (one is named twice),
+ *        FML_LIMIT, FML_NO_MEMORY */
+FML_MUST_CHECK enum fml_status fml_model_subset(const struct fml_model *m, const char *const *names,
+                                                size_t count, struct fml_model **ret);
 
 /* Reads a model in either form, told apart by the bytes: safetensors, or JSON
  * of the form {"w":[...],"b":0.5,"version":3}. Values may be NaN.
@@ -286,10 +297,81 @@ double fml_softmax_loss(size_t batch, size_t classes, float *z, const uint8_t *l
 /* How many rows have their largest value (the first of equals) at the label. */
 size_t fml_count_correct(size_t batch, size_t classes, const float *z, const uint8_t *labels);
 
+/* ---- Convolutions ---- */
+
+/* A square window over images of (height, width, in) numbers, channels innermost,
+ * as fml_dataset_batch() gives them with in = 1. Around an image lie pad rows and
+ * columns of zeros; the window moves by stride. */
+struct fml_conv2d {
+    size_t height, width, in;
+    size_t out;    /* channels of the result: (out height, out width, out) */
+    size_t size;   /* of the window: (size, size) */
+    size_t stride; /* 1: every place */
+    size_t pad;    /* below size; (size - 1) / 2 with stride 1 keeps the image's size */
+};
+
+/* For layers whose sizes come from a model: all functions below need a checked one.
+ * fails: FML_INVALID (a size of 0 or beyond FML_SIDE_MAX or FML_CHANNELS_MAX, a
+ *        window larger than the padded image, or one that would lie in the padding),
+ *        FML_LIMIT (weights, or the numbers of one example, beyond FML_PARAMS_MAX) */
+FML_MUST_CHECK enum fml_status fml_conv2d_check(const struct fml_conv2d *c);
+
+size_t fml_conv2d_out_height(const struct fml_conv2d *c);
+size_t fml_conv2d_out_width(const struct fml_conv2d *c);
+/* Numbers of `columns` for one example: (out height, out width, size, size, in). */
+size_t fml_conv2d_columns(const struct fml_conv2d *c);
+
+/* y = the window's product with the image at each place, plus b.
+ * x: (batch, height, width, in), w: (size, size, in, out), b: (out,)
+ * ret_columns: (batch, fml_conv2d_columns()), for the way back
+ * ret_y: (batch, out height, out width, out) */
+void fml_conv2d_forward(size_t batch, const struct fml_conv2d *c, const float *x, const float *w,
+                        const float *b, float *ret_columns, float *ret_y);
+
+/* From dy, the gradient at y, to those at w and b, and at x unless ret_dx is NULL
+ * (the first layer needs none).
+ * columns: as the way forward left them; overwritten if ret_dx is asked for */
+void fml_conv2d_backward(size_t batch, const struct fml_conv2d *c, const float *w, const float *dy,
+                         float *columns, float *ret_dw, float *ret_db, float *ret_dx);
+
+/* Windows of (size, size) that do not overlap; rows and columns that fill none are
+ * left out. */
+struct fml_pool {
+    size_t height, width, channels;
+    size_t size; /* 1..height and 1..width */
+};
+
+/* y = the largest number in each window (of equals the first, row after row).
+ * x: (batch, height, width, channels)
+ * ret_y, ret_from: (batch, height / size, width / size, channels), the number and
+ *        where it lay in its image, for the way back */
+void fml_maxpool_forward(size_t batch, const struct fml_pool *p, const float *x, uint32_t *ret_from,
+                         float *ret_y);
+
+/* ret_dx: (batch, height, width, channels), dy where the largest lay, else 0 */
+void fml_maxpool_backward(size_t batch, const struct fml_pool *p, const float *dy,
+                          const uint32_t *from, float *ret_dx);
+
 /* ---- Steps ---- */
 
 /* w -= rate * g. w, g: (count,) */
 void fml_sgd_step(size_t count, float rate, const float *g, float *w);
+
+/* Momentum (Polyak 1964): v = momentum * v + g, w -= rate * v.
+ * v: (count,), zeros before the first step; momentum: 0..1, usually 0.9 */
+void fml_momentum_step(size_t count, float rate, float momentum, const float *g, float *v,
+                       float *w);
+
+/* Adam (Kingma, Ba 2015, arXiv:1412.6980, algorithm 1). */
+struct fml_adam {
+    double rate;         /* usually 0.001 */
+    double beta1, beta2; /* 0..1, below 1; usually 0.9 and 0.999 */
+    double epsilon;      /* above 0; usually 1e-8 */
+};
+
+/* m, v: (count,), zeros before the first step; step: 1 for the first, then 2, ... */
+void fml_adam_step(size_t count, const struct fml_adam *o, uint64_t step, const float *g, float *m,
+                   float *v, float *w);
 
 /* FedProx (Li et al. 2020, arXiv:1812.06127): g += mu * (w - base), the gradient
  * of the term that holds w near the round's base model. All: (count,) */

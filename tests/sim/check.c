@@ -158,8 +158,6 @@ void check_verdict(struct world *w, const struct sim_update *u, enum verdict exp
     if (given != expected)
         violation(w, "wrong_answer", "d-%d in r-%d gets %s instead of %s", u->device, u->round,
                   code(given), code(expected));
-    if (given != VERDICT_ACCEPTED && given != VERDICT_COUNT)
-        w->rounds[u->round].refused[given]++;
 }
 
 void check_receipt(struct world *w, const struct sim_update *u, enum verdict verdict)
@@ -347,17 +345,13 @@ static void check_failed(struct world *w, int i, const struct complete *facts)
         violation(w, "wrong_version", "r-%d failed with one", i);
 }
 
-/* Refusals are counted in memory only: a crash may lose some, never add any. */
 static void check_refused(struct world *w, int i, const struct complete *facts)
 {
-    for (int v = 0; v < VERDICT_COUNT; v++) {
-        uint64_t most = w->rounds[i].refused[v];
-        if (facts->rejected[v] > most ||
-            (facts->rejected[v] < most && !w->coordinator.lost_memory[i]))
+    for (int v = 0; v < VERDICT_COUNT; v++)
+        if (facts->rejected[v] != w->disk[i].rejected[v])
             violation(w, "facts_do_not_add_up", "r-%d says %llu were %s instead of %llu", i,
                       (unsigned long long)facts->rejected[v], verdict_code((enum verdict)v),
-                      (unsigned long long)most);
-    }
+                      (unsigned long long)w->disk[i].rejected[v]);
 }
 
 void check_ended(struct world *w, int i, const struct complete *facts)
@@ -438,6 +432,7 @@ void check_step(struct world *w)
         check_promises(w, i);
         check_each_once(w, i);
         check_sums(w, i, &facts);
+        check_refused(w, i, &facts);
         if (w->mutant != MUTANT_K_MINUS_ONE) /* its model must give it away, or its end */
             check_state(w, i, round_state(r));
         if (w->disk[i].complete == NULL)

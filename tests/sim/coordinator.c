@@ -116,7 +116,6 @@ static void end(struct world *w, int i, const struct complete *complete)
         return;
     }
     w->disk[i].complete = text;
-    w->disk[i].ended_ms = w->now_ms;
     if (goes_on(w) && w->mutant != MUTANT_COMPLETE_FIRST)
         send_complete(w, i, text);
 }
@@ -142,10 +141,12 @@ static struct id second_name(int device)
     return id;
 }
 
-static struct round *make_round(const struct world *w, int i)
+/* What the coordinator takes r-i for: what was asked, unless it is a mutant.
+ * twice: room that *ret may borrow */
+static void read_start(const struct world *w, int i, struct id twice[2 * DEVICES_MAX],
+                       struct round_start *ret)
 {
     struct round_start start = w->rounds[i].start;
-    struct id twice[2 * DEVICES_MAX];
     if (w->mutant == MUTANT_K_MINUS_ONE && start.k_of_n > 1)
         start.k_of_n--;
     if (w->mutant == MUTANT_NO_DEDUP) {
@@ -159,8 +160,36 @@ static struct round *make_round(const struct world *w, int i)
         start.participants = twice;
         start.participant_count = n;
     }
+    *ret = start;
+}
+
+static struct round *make_round(const struct world *w, int i)
+{
+    struct id twice[2 * DEVICES_MAX];
+    struct round_start start;
     struct round *r = NULL;
+    read_start(w, i, twice, &start);
     enum status status = round_new(&start, w->disk[i].started_ms, &r);
+    assert(status == ST_OK);
+    return r;
+}
+
+/* An ended one, as it is on the disk: it still answers. */
+static struct round *make_ended(const struct world *w, int i)
+{
+    const struct disk_round *disk = &w->disk[i];
+    struct id twice[2 * DEVICES_MAX];
+    struct round_start start;
+    struct round *r = NULL;
+    struct complete facts = disk->facts;
+    memcpy(facts.rejected, disk->rejected, sizeof facts.rejected); /* it went on refusing */
+    read_start(w, i, twice, &start);
+    enum status status = round_restore_ended(&start, &facts, &r);
+    for (size_t n = 0; n < disk->logged && status == ST_OK; n++) {
+        const struct sim_update *u = disk->log[n].update;
+        struct id sender = disk->log[n].again ? second_name(u->device) : device_name(u->device);
+        status = round_restore_counted(r, &sender, &u->digest);
+    }
     assert(status == ST_OK);
     return r;
 }
@@ -195,6 +224,9 @@ static void replay(struct world *w, int i, struct round_actions *ret_open)
 {
     const struct disk_round *disk = &w->disk[i];
     ret_open->count = 0;
+    for (int v = VERDICT_ACCEPTED + 1; v < VERDICT_COUNT && w->mutant != MUTANT_REFUSALS_FORGOTTEN;
+         v++)
+        round_restore_rejected(w->coordinator.rounds[i], (enum verdict)v, disk->rejected[v]);
     if (disk->base != NULL)
         give_base(w, i, disk->base, disk->base_ms, ret_open);
     for (size_t n = 0; n < disk->logged; n++) {
@@ -214,17 +246,16 @@ static void rebuild(struct world *w, int i)
     const struct disk_round *disk = &w->disk[i];
     struct round_actions actions;
     w->touched |= 1u << i;
-    w->coordinator.rounds[i] = make_round(w, i);
-    replay(w, i, &actions);
-    trace(w, "r-%d is %s again, with %zu updates", i,
-          round_state_name(round_state(w->coordinator.rounds[i])), disk->logged);
     if (disk->complete != NULL) {
-        round_cancel(w->coordinator.rounds[i], disk->facts.outcome, disk->facts.reason,
-                     disk->ended_ms, &actions);
+        w->coordinator.rounds[i] = make_ended(w, i);
         if (!disk->complete_sent && !commits_in_common(w))
             send_complete(w, i, disk->complete);
         return;
     }
+    w->coordinator.rounds[i] = make_round(w, i);
+    replay(w, i, &actions);
+    trace(w, "r-%d is %s again, with %zu updates", i,
+          round_state_name(round_state(w->coordinator.rounds[i])), disk->logged);
     if (round_state(w->coordinator.rounds[i]) == ROUND_OPENING)
         ask_base(w, i);
     carry_out(w, i, &actions);
@@ -319,14 +350,36 @@ static bool log_update(struct world *w, int i, const struct sim_update *u, bool 
     return goes_on(w);
 }
 
+/* The same for a refusal, which complete counts. */
+static bool log_refusal(struct world *w, int i, enum verdict verdict)
+{
+    if (!goes_on(w))
+        return false;
+    if (!disk_takes(w)) {
+        set_aside(w, i);
+        return false;
+    }
+    w->disk[i].rejected[verdict]++;
+    return goes_on(w);
+}
+
+/* What has to be on the disk before this answer is given. False: it is not given. */
+static bool log_answer(struct world *w, int i, const struct sim_update *u, bool again,
+                       enum verdict verdict)
+{
+    if (verdict != VERDICT_ACCEPTED)
+        return log_refusal(w, i, verdict);
+    bool counted = again || times_logged(&w->disk[i], u) == 0;
+    return counted ? log_update(w, i, u, again) : goes_on(w);
+}
+
 static void answer(struct world *w, int i, const struct sim_update *u, bool again,
                    struct round_actions *actions)
 {
     enum verdict verdict = actions->items[0].receipt.verdict;
-    bool counted = verdict == VERDICT_ACCEPTED && (again || times_logged(&w->disk[i], u) == 0);
     if (w->mutant == MUTANT_RECEIPT_FIRST)
         send_receipt(w, u, verdict);
-    if (counted ? !log_update(w, i, u, again) : !goes_on(w))
+    if (!log_answer(w, i, u, again, verdict))
         return;
     if (w->mutant != MUTANT_RECEIPT_FIRST)
         send_receipt(w, u, again ? VERDICT_ACCEPTED : verdict);

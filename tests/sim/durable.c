@@ -23,7 +23,6 @@ static void forget(struct world *w, int i)
     struct coordinator *c = &w->coordinator;
     c->rounds[i] = round_free(c->rounds[i]);
     c->handed_out[i] = NULL;
-    c->lost_memory[i] = true;
     if (w->mutant == MUTANT_NUMBER_FORGOTTEN)
         w->disk[i].number = 0;
 }

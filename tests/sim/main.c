@@ -18,6 +18,7 @@ static const char *const mutants[MUTANT_COUNT] = {
     [MUTANT_COMPLETE_FIRST] = "complete-first",
     [MUTANT_REPLAYED_NOW] = "replayed-now",
     [MUTANT_DISK_FULL_IGNORED] = "disk-full-ignored",
+    [MUTANT_REFUSALS_FORGOTTEN] = "refusals-forgotten",
 };
 
 struct options {

@@ -34,13 +34,14 @@
 
 enum mutant {
     MUTANT_NONE,
-    MUTANT_RECEIPT_FIRST,     /* the receipt is sent before the update is on the disk */
-    MUTANT_NO_DEDUP,          /* an update that comes twice counts twice */
-    MUTANT_K_MINUS_ONE,       /* one update fewer than asked for is enough */
-    MUTANT_NUMBER_FORGOTTEN,  /* the new version's number does not outlive a crash */
-    MUTANT_COMPLETE_FIRST,    /* complete is sent before it is on the disk */
-    MUTANT_REPLAYED_NOW,      /* after a crash the log is fed in as if it came now */
-    MUTANT_DISK_FULL_IGNORED, /* the receipt is sent although the disk refused */
+    MUTANT_RECEIPT_FIRST,      /* the receipt is sent before the update is on the disk */
+    MUTANT_NO_DEDUP,           /* an update that comes twice counts twice */
+    MUTANT_K_MINUS_ONE,        /* one update fewer than asked for is enough */
+    MUTANT_NUMBER_FORGOTTEN,   /* the new version's number does not outlive a crash */
+    MUTANT_COMPLETE_FIRST,     /* complete is sent before it is on the disk */
+    MUTANT_REPLAYED_NOW,       /* after a crash the log is fed in as if it came now */
+    MUTANT_DISK_FULL_IGNORED,  /* the receipt is sent although the disk refused */
+    MUTANT_REFUSALS_FORGOTTEN, /* what was refused before a crash is not counted any more */
     MUTANT_COUNT
 };
 
@@ -159,9 +160,8 @@ struct sim_round {
     const struct sim_update *in_model[DEVICES_MAX]; /* of the version handed out */
     const struct version *handed_out;               /* the first time */
     const struct version *stored;
-    const char *complete;            /* as it was sent first */
-    uint64_t refused[VERDICT_COUNT]; /* receipts made, sent or not */
-    uint64_t print;                  /* of its facts, after the last step */
+    const char *complete; /* as it was sent first */
+    uint64_t print;       /* of its facts, after the last step */
 };
 
 /* What the coordinator finds again after a crash. */
@@ -176,10 +176,10 @@ struct disk_round {
         bool again; /* by MUTANT_NO_DEDUP only */
     } log[DEVICES_MAX * 4];
     size_t logged;
+    uint64_t rejected[VERDICT_COUNT];
     uint64_t number; /* of its new version; 0: none yet */
     const char *complete;
     struct complete facts; /* what complete says */
-    uint64_t ended_ms;
     bool complete_sent;
 };
 
@@ -189,7 +189,6 @@ struct coordinator {
     uint64_t wakes_ms;    /* the earliest EV_COORDINATOR_WAKES under way */
     struct round *rounds[ROUNDS_MAX];
     const struct version *handed_out[ROUNDS_MAX];
-    bool lost_memory[ROUNDS_MAX]; /* counts of refusals are from before a crash */
 };
 
 /* In a world of common commits: what was written and not yet committed is gone with

@@ -46,6 +46,7 @@
 #define ROUND_PARTICIPANTS_MAX       10000
 #define ROUND_TIMEOUT_S_MAX          ((uint32_t)7 * 24 * 3600)
 #define ROUND_GRACE_S_MAX            ((uint32_t)3600)
+#define CANCEL_REASON_MAX            ((size_t)200) /* why a round was cancelled */
 #define UPDATE_SAMPLES_MAX           ((uint64_t)1 << 30)
 #define ROUNDS_OPEN_MAX              64
 #define ROUNDS_KEPT_MAX              1024 /* ended rounds that are still answered for */

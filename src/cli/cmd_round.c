@@ -287,7 +287,8 @@ static void print_receipt(void *owner, const struct receipt *r)
     if (r->verdict == VERDICT_ACCEPTED)
         (void)snprintf(line, sizeof line, "  %-20s update accepted", r->proplet_id.text);
     else
-        (void)snprintf(line, sizeof line, "  %-20s update rejected (%s): %s", r->proplet_id.text,
+        (void)snprintf(line, sizeof line, "  %-20s update %s (%s): %s", r->proplet_id.text,
+                       r->verdict == VERDICT_NOT_STORED ? "postponed" : "rejected",
                        verdict_code(r->verdict),
                        r->reason[0] == '\0' ? verdict_sentence(r->verdict) : r->reason);
     text_make_safe(line);
@@ -398,6 +399,7 @@ int cmd_round(int argc, char **argv)
 {
     static const struct command commands[] = {
         {"start", "[options] [FILE]", "starts one round and shows it until it ends", round_start},
+        {"cancel", "[options] ID", "ends a round before its time", round_cancel},
         {NULL, NULL, NULL, NULL},
     };
     return commands_run(commands, "fml round", NULL, argc, argv);

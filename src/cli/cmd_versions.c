@@ -24,35 +24,10 @@ static const char *who(void)
     return user == NULL || user[0] == '\0' || strlen(user) > ID_SIZE_MAX ? "fml" : user;
 }
 
-/* Asks and gives the answer; says why not, if it was refused. takes: request */
-static json_t *ask(struct session *s, json_t *request)
+/* A store that must first ask the coordinator takes up to 5 s. takes: request */
+static json_t *ask(struct tool *t, json_t *request)
 {
-    json_t *answer = NULL;
-    struct why why = {0};
-    char *text = jsn_text_and_release(request);
-    if (text == NULL) {
-        (void)failed("no memory");
-        return NULL;
-    }
-    /* A store that must first ask the coordinator takes up to 5 s. */
-    enum status status =
-        session_ask(s, FL_MODEL_CONTROL, text, SERVER, 2 * SESSION_ANSWER_MS, &answer, &why);
-    free(text);
-    if (status != ST_OK) {
-        (void)failed("%s", why.text);
-        return NULL;
-    }
-    const char *error = json_string_value(json_object_get(answer, "error"));
-    if (error == NULL)
-        return answer;
-    const char *reason = json_string_value(json_object_get(answer, "reason"));
-    char line[512];
-    (void)snprintf(line, sizeof line, "the model server refused: %s (%s)",
-                   reason == NULL ? "" : reason, error);
-    text_make_safe(line);
-    (void)failed("%s", line);
-    json_decref(answer);
-    return NULL;
+    return tool_ask(t, FL_MODEL_CONTROL, request, SERVER, 2 * SESSION_ANSWER_MS);
 }
 
 /* ---- rollback and point ---- */
@@ -153,7 +128,7 @@ static int move(bool rollback, int argc, char **argv)
     if (request == NULL)
         (void)failed("%s", why.text);
     else
-        answer = ask(t.session, request);
+        answer = ask(&t, request);
     if (answer != NULL)
         print_move(answer);
     int exit_status = answer != NULL ? 0 : 1;
@@ -256,7 +231,7 @@ int models_history(int argc, char **argv)
         (void)json_object_set_new(request, "model", json_string(args.name));
     if (args.channel != NULL)
         (void)json_object_set_new(request, "channel", json_string(args.channel));
-    json_t *answer = ask(t.session, request);
+    json_t *answer = ask(&t, request);
     tool_close(&t);
     if (answer == NULL)
         return 1;
@@ -323,7 +298,7 @@ int models_prune(int argc, char **argv)
                   who(), "reason", args.reason, "dry_run", args.dry_run);
     if (request != NULL && args.name != NULL)
         (void)json_object_set_new(request, "model", json_string(args.name));
-    json_t *answer = ask(t.session, request);
+    json_t *answer = ask(&t, request);
     tool_close(&t);
     if (answer == NULL)
         return 1;

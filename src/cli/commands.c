@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/jsn.h"
@@ -52,6 +53,35 @@ bool tool_open(const struct session_settings *settings, struct tool *ret)
     }
     *ret = t;
     return true;
+}
+
+json_t *tool_ask(struct tool *t, const char *topic, json_t *request, const char *answerer,
+                 uint64_t limit_ms)
+{
+    json_t *answer = NULL;
+    struct why why = {0};
+    char *text = jsn_text_and_release(request);
+    if (text == NULL) {
+        (void)failed("no memory");
+        return NULL;
+    }
+    enum status status = session_ask(t->session, topic, text, answerer, limit_ms, &answer, &why);
+    free(text);
+    if (status != ST_OK) {
+        (void)failed("%s", why.text);
+        return NULL;
+    }
+    const char *error = json_string_value(json_object_get(answer, "error"));
+    if (error == NULL)
+        return answer;
+    const char *reason = json_string_value(json_object_get(answer, "reason"));
+    char line[512];
+    (void)snprintf(line, sizeof line, "%s refused: %s (%s)", answerer, reason == NULL ? "" : reason,
+                   error);
+    text_make_safe(line);
+    (void)failed("%s", line);
+    json_decref(answer);
+    return NULL;
 }
 
 void tool_close(struct tool *t)

@@ -28,6 +28,9 @@ int commands_run(const struct command *table, const char *program, const char *n
 /* Of fml models. */
 command_fn models_rollback, models_point, models_history, models_prune, models_diff;
 
+/* Of fml round. */
+command_fn round_cancel;
+
 command_fn cmd_round, cmd_train, cmd_status, cmd_models, cmd_images, cmd_data, cmd_demo;
 
 /* ---- what commands share ---- */
@@ -50,6 +53,13 @@ struct tool {
 MUST_CHECK bool tool_open(const struct session_settings *settings, struct tool *ret);
 /* Waits a little until all that was published has left, then closes both. */
 void tool_close(struct tool *t);
+
+/* Asks for something to be done, and gives the answer; says why not, if it was
+ * refused (PROTOCOL: "error", "reason") or nobody answered.
+ * takes: request; NULL: no memory. answerer: such as "fml-model-server"
+ * gives: an object, json_decref(); NULL: not done, and said */
+json_t *tool_ask(struct tool *t, const char *topic, json_t *request, const char *answerer,
+                 uint64_t limit_ms);
 
 /* Reads the arguments of one command: options, and from words_min to words_max
  * other words, which are argv[1..] afterwards. */
@@ -84,6 +94,13 @@ MUST_CHECK enum status round_args_apply(const struct round_args *args, const str
                                         json_t *object, struct why *why);
 /* True if round_args_apply() will need alive. */
 bool round_args_want_alive(const struct round_args *args, const json_t *object);
+
+struct cancel_args {
+    struct session_settings session;
+    struct id id;
+    const char *reason; /* NULL: not given */
+};
+enum options_result cancel_args_read(int argc, char **argv, struct cancel_args *ret);
 
 struct train_args {
     struct session_settings session;

@@ -129,6 +129,29 @@ static void wrong_round_lines_are_refused(void **state)
     }
 }
 
+static void cancel_is_read_and_refused(void **state)
+{
+    (void)state;
+    struct cancel_args a;
+    struct line *l = line("cancel r-0001");
+    assert_int_equal(cancel_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_string_equal(a.id.text, "r-0001");
+    assert_null(a.reason);
+    l = line("cancel --reason wrong-image r-0001");
+    assert_int_equal(cancel_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_string_equal(a.reason, "wrong-image");
+    static const char *const wrong[] = {"cancel", "cancel a b", "cancel a/b", "cancel a --reason",
+                                        "cancel a --json"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        l = line(wrong[i]);
+        assert_int_equal(cancel_args_read(l->argc, l->argv, &a), OPTIONS_WRONG);
+    }
+    char reason[CANCEL_REASON_MAX + 2] = {0};
+    memset(reason, 'x', sizeof reason - 1);
+    char *argv[] = {(char[]){"cancel"}, (char[]){"a"}, (char[]){"--reason"}, reason, NULL};
+    assert_int_equal(cancel_args_read(4, argv, &a), OPTIONS_WRONG);
+}
+
 static void options_win_over_the_file(void **state)
 {
     (void)state;
@@ -433,6 +456,7 @@ int main(void)
         cmocka_unit_test(round_takes_a_file),
         cmocka_unit_test(environment_names_the_broker_and_the_option_wins),
         cmocka_unit_test(wrong_round_lines_are_refused),
+        cmocka_unit_test(cancel_is_read_and_refused),
         cmocka_unit_test(options_win_over_the_file),
         cmocka_unit_test(a_file_alone_stays_as_it_is),
         cmocka_unit_test(without_participants_all_who_are_alive_take_part),

@@ -6,7 +6,7 @@
 static const struct command commands[] = {
     {"demo", "[options]", "ten devices train one model on MNIST, all on this machine", cmd_demo},
     {"train", "[options]", "a series of rounds, shown as they end", cmd_train},
-    {"round", "start [FILE]", "one round, from a JSON file or from options", cmd_round},
+    {"round", "start|cancel", "one round, from a JSON file or from options", cmd_round},
     {"status", "[options]", "proplets, tasks, images, rounds and the newest model", cmd_status},
     {"models", "list|get|init|...", "stored models, and initial ones", cmd_models},
     {"images", "push|list", "Wasm images at the manager", cmd_images},

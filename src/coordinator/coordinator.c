@@ -13,8 +13,8 @@
 #define STATE_DIR_SIZE_MAX ((size_t)PATH_MAX / 2) /* so that no path below it is too long */
 #define MODELS_PREFIX      "fl/models/"
 
-const char *const coordinator_topics[] = {FL_MODEL_ALL, FL_UPDATES, FL_ROUND_QUERY, FL_ROUND_START,
-                                          NULL};
+const char *const coordinator_topics[] = {FL_MODEL_ALL,    FL_UPDATES,     FL_ROUND_QUERY,
+                                          FL_ROUND_CANCEL, FL_ROUND_START, NULL};
 
 static enum status make_folder(const char *path)
 {
@@ -113,6 +113,8 @@ static void dispatch(struct coordinator *c, const struct mqtt_message *m, uint64
         log_line(LOG_WARN, "message.retained", "topic=%s, ignoring", log_quote(m->topic));
     else if (strcmp(m->topic, FL_ROUND_START) == 0)
         on_round_start(c, m, now_ms);
+    else if (strcmp(m->topic, FL_ROUND_CANCEL) == 0)
+        on_round_cancel(c, m, now_ms);
     else if (strcmp(m->topic, FL_UPDATES) == 0)
         on_update(c, m, now_ms);
     else if (strcmp(m->topic, FL_ROUND_QUERY) == 0)

@@ -1216,6 +1216,111 @@ static void broker_that_lost_its_store_has_the_states_again(void **state)
     assert_int_equal(shown(), ROUNDS_SHOWN_MAX + 1);
 }
 
+/* ---- cancelling ---- */
+
+static void ask_to_cancel(const char *request)
+{
+    put(&(struct mqtt_message){.topic = FL_ROUND_CANCEL,
+                               .payload = view_text(request),
+                               .response_topic = "me",
+                               .correlation = view_text("c7")});
+}
+
+static void expect_answer(const char *expected)
+{
+    const struct sent *s = next("me");
+    assert_string_equal(s->correlation, "c7");
+    if (strstr(s->text, expected) == NULL)
+        fail_msg("%s instead of %s", s->text, expected);
+}
+
+static void cancelled_round_ends_and_makes_no_version(void **state)
+{
+    (void)state;
+    open_common();
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    ask_to_cancel("{\"round_id\":\"r-0001\",\"reason\":\"wrong image\"}");
+    struct complete c = expect_complete(COMPLETE, ROUND_CANCELLED, "cancelled_by_request");
+    assert_int_equal(c.num_updates, 1);
+    assert_false(c.has_version);
+    expect_answer("\"ok\":true");
+    expect_state("r-0001", "state=ended counted=1 status=cancelled reason=cancelled_by_request "
+                           "completed_at=some");
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    expect_receipt(RECEIPT "proplet-2", VERDICT_LATE);
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED); /* as it was told before */
+    ask_to_cancel("{\"round_id\":\"r-0001\"}");            /* it came twice */
+    expect_answer("\"ok\":true");
+    nothing_more();
+}
+
+static void round_is_cancelled_at_any_time_before_its_end(void **state)
+{
+    (void)state;
+    start_of("opening");
+    put_update("opening", "p", update_text("opening", values_1));
+    put_text(FL_ROUND_CANCEL, "{\"round_id\":\"opening\"}"); /* without wanting an answer */
+    (void)expect_complete("fl/rounds/opening/complete", ROUND_CANCELLED, "cancelled_by_request");
+    expect_receipt("fl/rounds/opening/receipts/p", VERDICT_LATE);
+    open_common();
+    const struct sent *version = three_receipts_and_a_version();
+    ask_to_cancel("{\"round_id\":\"r-0001\"}");
+    (void)expect_complete(COMPLETE, ROUND_CANCELLED, "cancelled_by_request");
+    expect_answer("\"ok\":true");
+    store(version); /* it was under way; nobody names it */
+    pass(100000);
+    nothing_more();
+    start_of("next");
+    answer("next", 1);
+    (void)expect_version("2", "next");
+}
+
+static void wish_to_cancel_is_refused_by_name_and_changes_nothing(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{", "\"malformed\""},
+        {"{}", "\"invalid\""},
+        {"{\"round_id\":\"a/b\"}", "\"invalid\""},
+        {"{\"round_id\":\"r-0001\",\"reason\":7}", "\"invalid\""},
+        {"{\"round_id\":\"r-0002\"}", "\"unknown_round\""},
+    };
+    open_common();
+    size_t retained = world.retained;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ask_to_cancel(cases[i][0]);
+        expect_answer(cases[i][1]);
+    }
+    put_text(FL_ROUND_CANCEL, "{\"round_id\":\"r-0002\"}");
+    expect_refused("unknown_round", "r-0002");
+    nothing_more();
+    assert_int_equal(world.retained, retained);
+    store(three_receipts_and_a_version());
+    (void)expect_complete(COMPLETE, ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    ask_to_cancel("{\"round_id\":\"r-0001\"}");
+    expect_answer("\"round_ended\"");
+    nothing_more();
+}
+
+static void cancelling_needs_the_disk(void **state)
+{
+    (void)state;
+    open_common();
+    fill_disk(true);
+    ask_to_cancel("{\"round_id\":\"r-0001\"}");
+    expect_answer("\"not_stored\"");
+    ask_to_cancel("{\"round_id\":\"r-0001\"}");
+    expect_answer("\"not_stored\"");
+    assert_int_equal(world.handed_back, 0); /* it was answered */
+    fill_disk(false);
+    pass(1000);
+    store(three_receipts_and_a_version()); /* the round is as it was */
+    (void)expect_complete(COMPLETE, ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    nothing_more();
+}
+
 /* ---- over restarts ----
  * The coordinator is dropped and opened anew on the same folder: whatever it had not
  * committed is gone, as after a kill. */
@@ -1881,6 +1986,10 @@ int main(void)
         CASE(state_is_said_after_what_it_says_is_durable),
         CASE(states_of_older_rounds_are_cleared),
         CASE(broker_that_lost_its_store_has_the_states_again),
+        CASE(cancelled_round_ends_and_makes_no_version),
+        CASE(round_is_cancelled_at_any_time_before_its_end),
+        CASE(wish_to_cancel_is_refused_by_name_and_changes_nothing),
+        CASE(cancelling_needs_the_disk),
         CASE(folder_of_the_first_version_goes_on),
         CASE(folder_of_the_second_version_goes_on),
         CASE(round_closed_by_its_deadline_is_closed_after_a_restart),

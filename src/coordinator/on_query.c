@@ -61,6 +61,18 @@ static json_t *answer_to(struct coordinator *c, struct view request, uint64_t no
     return json_pack("{s:o, s:o}", "open", all_open(c, now_ms), "ended", newest_ended(c));
 }
 
+void answer(struct coordinator *c, const struct mqtt_message *m, json_t *object)
+{
+    char *text = object == NULL ? NULL : jsn_text_and_release(object);
+    if (text == NULL)
+        log_line(LOG_ERROR, "query.unanswered", "reason=%s", status_name(ST_NOMEM));
+    else
+        send_message(c, &(struct mqtt_message){.topic = m->response_topic,
+                                               .payload = view_text(text),
+                                               .correlation = m->correlation});
+    free(text);
+}
+
 void on_query(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)
 {
     if (m->response_topic == NULL) {
@@ -70,15 +82,5 @@ void on_query(struct coordinator *c, const struct mqtt_message *m, uint64_t now_
     flush(c, now_ms); /* what may still not happen is not told */
     if (c->undone)
         return; /* it comes again */
-    json_t *answer = answer_to(c, m->payload, now_ms);
-    char *text = answer == NULL ? NULL : jsn_text(answer);
-    json_decref(answer);
-    if (text == NULL) {
-        log_line(LOG_ERROR, "query.unanswered", "reason=%s", status_name(ST_NOMEM));
-        return;
-    }
-    send_message(c, &(struct mqtt_message){.topic = m->response_topic,
-                                           .payload = view_text(text),
-                                           .correlation = m->correlation});
-    free(text);
+    answer(c, m, answer_to(c, m->payload, now_ms));
 }

@@ -9,9 +9,8 @@
 
 #define EXISTS "this round id was used for another round"
 
-/* The refusal's own topic, whether or not the round has a name. */
-static void send_refused(struct coordinator *c, const struct id *round_id, const char *code,
-                         const char *reason)
+void send_refused(struct coordinator *c, const struct id *round_id, const char *code,
+                  const char *reason)
 {
     json_t *object = json_pack("{s:s, s:s}", "code", code, "reason", reason);
     if (object != NULL && round_id->text[0] != '\0')

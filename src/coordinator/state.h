@@ -37,6 +37,7 @@ struct coordinator {
 
 /* One for each message that can arrive. */
 void on_round_start(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
+void on_round_cancel(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
 void on_update(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
 void on_model(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
 void on_query(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
@@ -139,6 +140,15 @@ MUST_CHECK enum status open_round(struct coordinator *c, const struct round_star
 
 /* It goes on with its base model. */
 void begin_round(struct coordinator *c, struct entry *e, uint64_t now_ms);
+
+/* Says that a start or a wish about a round is refused, on the topic of refusals. */
+void send_refused(struct coordinator *c, const struct id *round_id, const char *code,
+                  const char *reason);
+
+/* ---- on_query.c ---- */
+
+/* To the Response Topic of m, which must have one. takes: object; NULL: no memory */
+void answer(struct coordinator *c, const struct mqtt_message *m, json_t *object);
 
 /* ---- on_update.c ---- */
 

@@ -11,7 +11,7 @@ import pytest
 from fleet import BIN, MISSION_START, WASM, write
 from test_trajectory import VECTORS, read_idx
 
-COMMANDS = [[], ["round", "start"], ["train"], ["status"], ["models"], ["models", "list"],
+COMMANDS = [[], ["round", "start"], ["round", "cancel"], ["train"], ["status"], ["models"], ["models", "list"],
             ["models", "get"], ["models", "export"], ["models", "diff"], ["models", "history"],
             ["models", "point"], ["models", "rollback"], ["models", "prune"],
             ["images", "push"], ["demo"]]
@@ -26,7 +26,7 @@ def test_help_says_how(command):
 
 
 def test_mistakes_are_answered_with_what_to_do():
-    for args in (["nonsense"], ["round"], ["round", "start", "--none"], ["models", "get"],
+    for args in (["nonsense"], ["round"], ["round", "start", "--none"], ["round", "cancel"], ["models", "get"],
                  ["models", "rollback", "1"], ["models", "diff", "1"], ["models", "export", "1"],
                  ["images", "push"], ["train", "--rounds", "0"]):
         done = subprocess.run([BIN / "fml", *args], capture_output=True, text=True)

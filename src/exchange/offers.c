@@ -12,9 +12,11 @@
 
 #define OFFERS_MAGIC 0x6f666665u /* "offe" */
 
+/* The file is opened for each part: it is known by its path, and however many are
+ * offered, none is held open. */
 struct offer {
     struct manifest manifest;
-    int fd;
+    char *path;
     size_t times; /* offered, and not withdrawn */
 };
 
@@ -82,22 +84,14 @@ static enum status make_room(struct offers *o)
     return ST_OK;
 }
 
-static enum status open_file(const char *path, uint64_t size, int *ret_fd)
+static enum status check_file(const char *path, uint64_t size)
 {
     struct stat info;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
+    if (stat(path, &info) != 0)
         return errno == ENOENT ? ST_NOT_FOUND : ST_IO;
-    enum status status = ST_OK;
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
-        status = ST_IO;
-    else if ((uint64_t)info.st_size != size)
-        status = ST_INVALID;
-    if (status != ST_OK)
-        (void)close(fd);
-    else
-        *ret_fd = fd;
-    return status;
+    if (!S_ISREG(info.st_mode))
+        return ST_IO;
+    return (uint64_t)info.st_size == size ? ST_OK : ST_INVALID;
 }
 
 enum status offers_add(struct offers *o, const struct manifest *m, const char *path)
@@ -110,13 +104,15 @@ enum status offers_add(struct offers *o, const struct manifest *m, const char *p
     struct offer fresh = {.times = 1};
     enum status status = make_room(o);
     if (status == ST_OK)
-        status = open_file(path, m->size, &fresh.fd);
+        status = check_file(path, m->size);
+    if (status == ST_OK)
+        status = manifest_copy(m, &fresh.manifest);
     if (status != ST_OK)
         return status;
-    status = manifest_copy(m, &fresh.manifest);
-    if (status != ST_OK) {
-        (void)close(fresh.fd);
-        return status;
+    fresh.path = strdup(path);
+    if (fresh.path == NULL) {
+        manifest_done(&fresh.manifest);
+        return ST_NOMEM;
     }
     o->items[o->count++] = fresh;
     return ST_OK;
@@ -124,7 +120,7 @@ enum status offers_add(struct offers *o, const struct manifest *m, const char *p
 
 static void end(struct offer *offer)
 {
-    (void)close(offer->fd);
+    free(offer->path);
     manifest_done(&offer->manifest);
 }
 
@@ -214,12 +210,14 @@ static bool read_part(struct offers *o, const struct asked *a, struct view *ret)
     const struct offer *offer = find(o, &a->digest);
     assert(offer != NULL); /* offers_remove() takes its requests with it */
     size_t size = manifest_part_bytes(&offer->manifest, a->part);
-    if (bytes_resize(&o->buffer, size) != ST_OK ||
-        file_read_at(offer->fd, manifest_offset(&offer->manifest, a->part), o->buffer.data, size) !=
-            ST_OK)
-        return false;
+    int fd = open(offer->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool read =
+        fd >= 0 && bytes_resize(&o->buffer, size) == ST_OK &&
+        file_read_at(fd, manifest_offset(&offer->manifest, a->part), o->buffer.data, size) == ST_OK;
+    if (fd >= 0)
+        (void)close(fd);
     *ret = bytes_view(&o->buffer);
-    return true;
+    return read;
 }
 
 bool offers_next(struct offers *o, uint64_t now_ms, struct offered_part *ret, bool *ret_unread)

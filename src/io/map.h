@@ -1,0 +1,19 @@
+/* A file's bytes without a copy, read-only: for files too large to be held in memory.
+ *
+ * The kernel brings in what is looked at and drops it when memory is short. The file
+ * must not be cut while it is mapped (that would end the process): only files in a
+ * folder of our own, which are replaced by a rename and never changed. */
+#ifndef IO_MAP_H
+#define IO_MAP_H
+
+#include "base/bytes.h"
+
+/* gives: *ret, at least 1 byte, to be ended with map_close()
+ * fails: ST_NOT_FOUND, ST_INVALID (empty), ST_LIMIT (more than size_max bytes),
+ *        ST_NOMEM, ST_IO (also: not a regular file) */
+MUST_CHECK enum status map_open(const char *path, uint64_t size_max, struct view *ret);
+
+/* Leaves *v empty. An empty one needs no end. */
+void map_close(struct view *v);
+
+#endif

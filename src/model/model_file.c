@@ -1,7 +1,9 @@
 #include "model/model_file.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/jsn.h"
 #include "model/model_json.h"
@@ -45,6 +47,91 @@ enum status model_decode(struct view bytes, struct model **ret, enum model_form 
         *ret_form = form;
     return status;
 }
+
+/* ---- without the values ---- */
+
+static enum status check_tensor(const struct safetensors_tensor *t, struct why *why)
+{
+    if (t->dtype != DTYPE_F32) {
+        why_set(why, "tensor %s is not of float32", t->shape.name);
+        return ST_TYPE;
+    }
+    for (size_t i = 0; i < t->count; i++) {
+        float value;
+        memcpy(&value, t->bytes + i * sizeof value, sizeof value); /* at any alignment */
+        if (isfinite(value))
+            continue;
+        why_set(why, "tensor %s holds %s at index %zu", t->shape.name,
+                isnan(value) ? "a NaN" : "an infinity", i);
+        return ST_NOT_FINITE;
+    }
+    return ST_OK;
+}
+
+static enum status inspect_safetensors(struct view bytes, struct model **ret_texts,
+                                       size_t *ret_params, struct why *why)
+{
+    struct safetensors_layout layout = {0};
+    enum status status = safetensors_layout(bytes, &layout, why);
+    size_t params = 0;
+    for (size_t i = 0; status == ST_OK && i < layout.count; i++) {
+        params += layout.tensors[i].count;
+        status = check_tensor(&layout.tensors[i], why);
+    }
+    if (status == ST_OK) {
+        *ret_texts = layout.texts;
+        *ret_params = params;
+        layout.texts = NULL;
+    }
+    safetensors_layout_done(&layout);
+    return status;
+}
+
+/* JSON is small: it is decoded, and only its texts are kept. */
+static enum status inspect_json(struct view bytes, struct model **ret_texts, size_t *ret_params,
+                                struct why *why)
+{
+    struct model *m, *texts = NULL;
+    enum status status = decode_json(bytes, &m, why);
+    if (status != ST_OK)
+        return status;
+    status = model_check_finite(m, why);
+    if (status == ST_OK)
+        status = model_new(NULL, 0, &texts);
+    for (size_t i = 0; status == ST_OK && i < model_meta_count(m); i++) {
+        const char *key, *value;
+        model_meta_at(m, i, &key, &value);
+        status = model_set_meta(texts, key, value);
+    }
+    if (status == ST_OK) {
+        *ret_texts = texts;
+        *ret_params = model_param_count(m);
+        texts = NULL;
+    }
+    model_free(texts);
+    model_free(m);
+    return status;
+}
+
+enum status model_inspect(struct view bytes, struct model **ret_texts, enum model_form *ret_form,
+                          size_t *ret_params, struct why *why)
+{
+    assert(ret_texts != NULL && ret_form != NULL && ret_params != NULL);
+    if (bytes.size > MODEL_BYTES_MAX) {
+        why_set(why, "%zu bytes are more than the limit of %llu", bytes.size,
+                (unsigned long long)MODEL_BYTES_MAX);
+        return ST_LIMIT;
+    }
+    enum model_form form = model_form_of(bytes);
+    enum status status = form == MODEL_SAFETENSORS
+                             ? inspect_safetensors(bytes, ret_texts, ret_params, why)
+                             : inspect_json(bytes, ret_texts, ret_params, why);
+    if (status == ST_OK)
+        *ret_form = form;
+    return status;
+}
+
+/* ---- written ---- */
 
 static enum status encode_json(const struct model *m, struct bytes *out)
 {

@@ -16,6 +16,16 @@ const char *model_form_name(enum model_form form);
 MUST_CHECK enum status model_decode(struct view bytes, struct model **ret,
                                     enum model_form *ret_form, struct why *why);
 
+/* A model as its bytes say it is, without a copy of its values: also for files that are
+ * mapped and larger than memory should be. All values are looked at once.
+ * gives: *ret_texts, a model without tensors that has the metadata, *ret_form and
+ *        *ret_params, the number of parameters
+ * fails: as model_decode(), but ST_LIMIT for more than MODEL_BYTES_MAX bytes;
+ *        ST_NOT_FINITE (a NaN or infinity), with a sentence */
+MUST_CHECK enum status model_inspect(struct view bytes, struct model **ret_texts,
+                                     enum model_form *ret_form, size_t *ret_params,
+                                     struct why *why);
+
 /* Appends the bytes to out, at most as many as model_decode() reads.
  * fails: ST_LIMIT, ST_NOMEM, ST_NOT_FINITE (a NaN or infinity in JSON); out is
  *        then unchanged */

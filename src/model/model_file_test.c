@@ -44,6 +44,49 @@ static void each_form_is_read_as_it_was_written(void **state)
     }
 }
 
+static void is_inspected_without_its_values(void **state)
+{
+    (void)state;
+    static const enum model_form forms[] = {MODEL_JSON, MODEL_SAFETENSORS};
+    for (size_t i = 0; i < 2; i++) {
+        struct model *m = small(), *texts = NULL;
+        struct bytes out = {0};
+        enum model_form form;
+        size_t params = 0;
+        assert_int_equal(model_encode(m, forms[i], &out), ST_OK);
+        assert_int_equal(model_inspect(bytes_view(&out), &texts, &form, &params, NULL), ST_OK);
+        assert_int_equal(form, forms[i]);
+        assert_int_equal(params, 3);
+        assert_int_equal(model_tensor_count(texts), 0);
+        assert_string_equal(model_meta(texts, "version"), "4");
+        texts = model_free(texts);
+
+        struct why why = {0};
+        out.size--; /* cut off */
+        assert_int_not_equal(model_inspect(bytes_view(&out), &texts, &form, &params, &why), ST_OK);
+        assert_true(texts == NULL && why.text[0] != '\0');
+        bytes_done(&out);
+        model_free(m);
+    }
+}
+
+static void inspection_finds_what_is_not_finite(void **state)
+{
+    (void)state;
+    struct model *m = small(), *texts = NULL;
+    struct bytes out = {0};
+    enum model_form form;
+    size_t params = 77;
+    struct why why = {0};
+    model_params_mutable(m)[2] = NAN;
+    assert_int_equal(model_encode(m, MODEL_SAFETENSORS, &out), ST_OK);
+    assert_int_equal(model_inspect(bytes_view(&out), &texts, &form, &params, &why), ST_NOT_FINITE);
+    assert_string_equal(why.text, "tensor w holds a NaN at index 1");
+    assert_true(texts == NULL && params == 77);
+    bytes_done(&out);
+    model_free(m);
+}
+
 static void json_is_never_taken_for_safetensors(void **state)
 {
     (void)state;
@@ -130,6 +173,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_form_is_read_as_it_was_written),
+        cmocka_unit_test(is_inspected_without_its_values),
+        cmocka_unit_test(inspection_finds_what_is_not_finite),
         cmocka_unit_test(json_is_never_taken_for_safetensors),
         cmocka_unit_test(cut_off_safetensors_are_called_so),
         cmocka_unit_test(other_bytes_are_refused),

@@ -11,6 +11,7 @@
 struct program {
     struct service_settings common;
     const char *id;
+    struct id me; /* the same */
     const char *models_dir;
     const char *initial;
     uint64_t retain, keep;
@@ -95,13 +96,21 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
         .specs = specs,
         .count = sizeof specs / sizeof specs[0],
     };
-    return options_read_only(&o, argc, argv);
+    enum options_result result = options_read_only(&o, argc, argv);
+    if (result == OPTIONS_RUN && id_from(p->id, &p->me) != ST_OK) {
+        (void)fprintf(stderr,
+                      "%s: --id is not an id: 1 to 64 letters, digits, '.', '_', '-', ':'\n",
+                      o.program);
+        result = OPTIONS_WRONG;
+    }
+    return result;
 }
 
 /* gives: p->server and p->service */
 static enum status open_all(struct program *p)
 {
-    const struct server_settings settings = {.folder = p->models_dir,
+    const struct server_settings settings = {.me = p->me,
+                                             .folder = p->models_dir,
                                              .initial = p->initial,
                                              .retain = (size_t)p->retain,
                                              .keep = (size_t)p->keep};
@@ -119,8 +128,9 @@ static enum status open_all(struct program *p)
     enum status status = server_new(&settings, &out, &p->server);
     if (status == ST_OK)
         status = service_new(&p->common, &hooks, &p->service);
-    for (const char *const *topic = server_topics; *topic != NULL && status == ST_OK; topic++)
-        status = mqtt_subscribe(service_mqtt(p->service), *topic);
+    char filter[TOPIC_SIZE_MAX];
+    for (size_t i = 0; status == ST_OK && server_filter(p->server, i, filter); i++)
+        status = mqtt_subscribe(service_mqtt(p->service), filter);
     return status;
 }
 

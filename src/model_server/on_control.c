@@ -8,6 +8,7 @@
 
 #include "base/jsn.h"
 #include "io/clock.h"
+#include "io/map.h"
 #include "service/log.h"
 
 #define EVENTS_SHOWN 100
@@ -171,7 +172,7 @@ static const struct version *usable(struct server *s, const struct model_ref *re
                                     const struct asker *asker)
 {
     const struct version *v = store_find(s->store, ref);
-    struct bytes bytes = {0};
+    struct view bytes = {0};
     if (v == NULL) {
         answer_refused(s, asker, "unknown_version", "there is no such version");
         return NULL;
@@ -181,7 +182,7 @@ static const struct version *usable(struct server *s, const struct model_ref *re
         return NULL;
     }
     enum status status = store_read(s->store, v, &bytes);
-    bytes_done(&bytes);
+    map_close(&bytes);
     if (status == ST_OK)
         return v;
     answer_refused(s, asker, "corrupt",
@@ -261,17 +262,17 @@ static void do_fetch(struct server *s, const struct request *r, const struct ask
         return;
     const struct model_ref ref = {r->model, r->version};
     const struct version *v = usable(s, &ref, asker);
-    struct bytes bytes = {0};
+    struct view bytes = {0};
     if (v == NULL)
         return;
     enum status status = store_read(s->store, v, &bytes);
     if (status == ST_OK) {
-        publish_version(s, v, bytes_view(&bytes));
+        publish_version(s, v, bytes);
         answer(s, asker, json_pack("{s:b}", "ok", 1));
     } else {
         answer_refused(s, asker, "not_read", status_name(status));
     }
-    bytes_done(&bytes);
+    map_close(&bytes);
 }
 
 static void do_prune(struct server *s, const struct request *r, const struct asker *asker)

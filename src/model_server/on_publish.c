@@ -50,13 +50,11 @@ static const char *code_of_decoding(enum status status)
 
 static bool read_model(struct publication *p, struct view bytes, struct model **ret)
 {
-    enum status status = model_decode(bytes, ret, &p->facts.form, &p->why);
+    size_t params;
+    enum status status = model_inspect(bytes, ret, &p->facts.form, &params, &p->why);
     if (status != ST_OK)
         return refuse(p, code_of_decoding(status), status_name(status));
-    status = model_check_finite(*ret, &p->why);
-    if (status != ST_OK)
-        return refuse(p, code_of_decoding(status), status_name(status));
-    if (model_param_count(*ret) == 0)
+    if (params == 0)
         return refuse(p, "wrong_shape", "a model without parameters");
     return true;
 }
@@ -163,10 +161,11 @@ static bool read_lineage(struct publication *p, const struct mqtt_message *m,
            read_metrics(p, m, model);
 }
 
-static bool read_publication(struct publication *p, const struct mqtt_message *m)
+/* bytes: the version's; m has the properties. */
+static bool read_publication(struct publication *p, const struct mqtt_message *m, struct view bytes)
 {
     struct model *model = NULL;
-    bool fine = read_model(p, m->payload, &model) && read_name(p, m, model) &&
+    bool fine = read_model(p, bytes, &model) && read_name(p, m, model) &&
                 read_version(p, m, model) && read_lineage(p, m, model);
     model_free(model);
     return fine;
@@ -185,6 +184,14 @@ static bool cannot_store(struct publication *p, enum status status)
                       "this version was deleted, and a number is not used again");
     case ST_LIMIT:
         return refuse(p, "too_many_versions", "the store is full; give the server another folder");
+    case ST_INVALID:
+        return refuse(p, "malformed",
+                      "a reference that cannot be used: it needs a holder, a manifest of at most "
+                      "1 GiB and the user properties name and version");
+    case ST_CORRUPT:
+        return refuse(p, "corrupt", "its parts do not make up what its digest promises");
+    case ST_CLOSED:
+        return refuse(p, "unavailable", "its holder does not have it any more");
     case ST_FULL:
         return refuse(p, "disk_full", "no space is left where the models are stored");
     default:
@@ -253,9 +260,28 @@ static void send_refused(struct server *s, const struct publication *p)
              p->code, log_quote(p->why.text));
 }
 
-void on_publish(struct server *s, const struct mqtt_message *m)
+void take_publication(struct server *s, const struct mqtt_message *m, struct view bytes)
 {
     struct publication p = {0};
-    if (!read_publication(&p, m) || !store_and_publish(s, &p, m->payload))
+    if (!read_publication(&p, m, bytes) || !store_and_publish(s, &p, bytes))
         send_refused(s, &p);
+}
+
+void refuse_publication(struct server *s, const struct mqtt_message *m, enum status status)
+{
+    struct publication p = {0};
+    const char *name = mqtt_message_property(m, "name");
+    const char *version = mqtt_message_property(m, "version");
+    p.has_name = name != NULL && id_from(name, &p.facts.ref.name) == ST_OK;
+    p.has_version = version != NULL && fl_version_parse(version, &p.facts.ref.version) == ST_OK;
+    (void)cannot_store(&p, status);
+    send_refused(s, &p);
+}
+
+void on_publish(struct server *s, const struct mqtt_message *m)
+{
+    if (reference_looks_like(m->payload))
+        on_reference(s, m);
+    else
+        take_publication(s, m, m->payload);
 }

@@ -147,8 +147,10 @@ static void delete_chosen(struct server *s, const bool *chosen, const bool *was_
     }
     if (count > 0 && !p->dry_run) {
         for (size_t i = 0; i < store_count(s->store); i++)
-            if (chosen[i])
+            if (chosen[i]) {
                 topic_follows(s, store_at(s->store, i), was_on_topic[i]);
+                exchange_withdraw(s->exchange, &store_at(s->store, i)->digest);
+            }
         publish_index(s);
         log_line(LOG_INFO, "models.pruned", "versions=%zu who=%s why=%s", count,
                  log_quote(p->what.who), log_quote(p->what.why));

@@ -1,12 +1,15 @@
 #include "model_server/state.h"
 
 #include <assert.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/jsn.h"
+#include "exchange/file_manifest.h"
 #include "io/clock.h"
-#include "io/file.h"
+#include "io/map.h"
 #include "service/log.h"
 
 #define SERVER_MAGIC          0x73727672u /* "srvr" */
@@ -33,16 +36,51 @@ bool is_on_topic(const struct server *s, const struct version *v)
     return !version_is_deleted(v) && (!is_aged(s, v) || store_is_pointed_at(s->store, v));
 }
 
-void publish_version(struct server *s, const struct version *v, struct view bytes)
+/* The digest is that of the version, also beside a reference to it. */
+static void send_version(struct server *s, const struct version *v, struct view payload)
 {
     char topic[FL_TOPIC_SIZE], digest[DIGEST_TEXT_SIZE];
     fl_topic_model(&v->ref, topic);
     digest_text(&v->digest, digest);
     send_message(s, &(struct mqtt_message){.topic = topic,
-                                           .payload = bytes,
+                                           .payload = payload,
                                            .retain = is_on_topic(s, v),
                                            .properties = {{"digest", digest}},
                                            .property_count = 1});
+}
+
+/* Offers the file, unless it is on offer already. */
+static enum status offer(struct server *s, const struct version *v, char **ret_reference)
+{
+    char path[PATH_MAX];
+    struct manifest m;
+    enum status status = exchange_refer(s->exchange, &v->digest, ret_reference);
+    if (status != ST_NOT_FOUND)
+        return status;
+    status = store_path(s->store, v, path);
+    if (status == ST_OK)
+        status = file_manifest(path, EXCHANGE_PART_SIZE, MODEL_BYTES_MAX, &m);
+    if (status != ST_OK)
+        return status;
+    status = exchange_offer(s->exchange, &m, path);
+    manifest_done(&m);
+    return status == ST_OK ? exchange_refer(s->exchange, &v->digest, ret_reference) : status;
+}
+
+void publish_version(struct server *s, const struct version *v, struct view bytes)
+{
+    if (bytes.size <= MODEL_INLINE_MAX) {
+        send_version(s, v, bytes);
+        return;
+    }
+    char *reference = NULL;
+    enum status status = offer(s, v, &reference);
+    if (status == ST_OK)
+        send_version(s, v, view_text(reference));
+    else
+        log_line(LOG_ERROR, "model.unoffered", "model=%s version=%llu reason=%s, not served",
+                 v->ref.name.text, (unsigned long long)v->ref.version, status_name(status));
+    free(reference);
 }
 
 static void clear(struct server *s, const struct version *v)
@@ -87,15 +125,15 @@ void publish_channel(struct server *s, const struct channel *c)
 /* Its bytes as they are on disk, if they are right. */
 static void announce(struct server *s, const struct version *v)
 {
-    struct bytes bytes = {0};
+    struct view bytes = {0};
     enum status status = store_read(s->store, v, &bytes);
     if (status == ST_OK)
-        publish_version(s, v, bytes_view(&bytes));
+        publish_version(s, v, bytes);
     else
         log_line(LOG_ERROR, "model.unreadable", "model=%s version=%llu reason=%s, not served",
                  v->ref.name.text, (unsigned long long)v->ref.version, status_name(status));
-    s->announced_bytes += bytes.size;
-    bytes_done(&bytes);
+    s->announced_bytes += bytes.size <= MODEL_INLINE_MAX ? bytes.size : 0;
+    map_close(&bytes);
 }
 
 void topic_follows(struct server *s, const struct version *v, bool was_on_topic)
@@ -158,6 +196,7 @@ void server_tick(struct server *s, uint64_t now_ms)
     assert(s != NULL && s->magic == SERVER_MAGIC);
     announce_more(s);
     prune_tick(s, now_ms);
+    incoming_step(s, now_ms);
 }
 
 void server_connected(struct server *s)
@@ -165,14 +204,28 @@ void server_connected(struct server *s)
     assert(s != NULL && s->magic == SERVER_MAGIC);
     s->announcing = true;
     s->announced = s->announced_channels = 0;
+    exchange_reconnected(s->exchange);
     announce_more(s);
 }
 
-const char *const server_topics[] = {FL_MODEL_PUBLISH, FL_MODEL_CONTROL, SERVER_ANSWERS, NULL};
+bool server_filter(const struct server *s, size_t index, char ret[TOPIC_SIZE_MAX])
+{
+    assert(s != NULL && s->magic == SERVER_MAGIC);
+    static const char *const own[] = {FL_MODEL_PUBLISH, FL_MODEL_CONTROL, SERVER_ANSWERS};
+    size_t count = sizeof own / sizeof own[0];
+    if (index >= count)
+        return exchange_filter(s->exchange, index - count, ret);
+    (void)snprintf(ret, TOPIC_SIZE_MAX, "%s", own[index]);
+    return true;
+}
 
 void server_message(struct server *s, const struct mqtt_message *m)
 {
     assert(s != NULL && s->magic == SERVER_MAGIC && m != NULL);
+    if (exchange_message(s->exchange, m, clock_now_ms())) {
+        incoming_step(s, clock_now_ms());
+        return;
+    }
     if (m->retain) /* it would come again with every connect */
         log_line(LOG_WARN, "message.retained", "topic=%s, ignoring", log_quote(m->topic));
     else if (strcmp(m->topic, FL_MODEL_PUBLISH) == 0)
@@ -191,12 +244,12 @@ void server_message(struct server *s, const struct mqtt_message *m)
 static enum status read_initial(struct view bytes, struct version *facts, struct why *why)
 {
     struct model *m;
-    enum status status = model_decode(bytes, &m, &facts->form, why);
+    size_t params;
+    enum status status = model_inspect(bytes, &m, &facts->form, &params, why);
     if (status != ST_OK)
         return status;
     const char *name = model_meta(m, "name"), *version = model_meta(m, "version");
-    status = model_check_finite(m, why);
-    if (status == ST_OK && model_param_count(m) == 0) {
+    if (params == 0) {
         why_set(why, "a model without parameters");
         status = ST_SHAPE;
     }
@@ -238,13 +291,13 @@ static enum status add_initial(struct server *s, struct view bytes, struct why *
 
 static enum status load_initial(struct server *s)
 {
-    struct bytes bytes = {0};
+    struct view mapped = {0};
     struct why why = {0};
     struct view v = view_text(FIRST_MODEL);
     enum status status = ST_OK;
     if (s->settings.initial != NULL) {
-        status = file_read(s->settings.initial, MESSAGE_SIZE_MAX, &bytes);
-        v = bytes_view(&bytes);
+        status = map_open(s->settings.initial, MODEL_BYTES_MAX, &mapped);
+        v = mapped;
         why_set(&why, "it cannot be read: %s", status_name(status));
     }
     if (status == ST_OK)
@@ -253,7 +306,7 @@ static enum status load_initial(struct server *s)
         log_line(LOG_ERROR, "initial.refused", "file=%s reason=%s",
                  log_quote(s->settings.initial == NULL ? "" : s->settings.initial),
                  log_quote(why.text));
-    bytes_done(&bytes);
+    map_close(&mapped);
     return status;
 }
 
@@ -270,7 +323,10 @@ enum status server_new(const struct server_settings *settings, const struct serv
     s->settings = *settings;
     s->out = *out;
     struct why why = {0};
-    enum status status = store_open(settings->folder, &s->store, &why);
+    const struct exchange_out parts = {out->publish, out->unacknowledged, out->owner};
+    enum status status = exchange_new(&settings->me, &parts, &s->exchange);
+    if (status == ST_OK)
+        status = store_open(settings->folder, &s->store, &why);
     if (status != ST_OK)
         log_line(LOG_ERROR, "store.refused", "reason=%s", log_quote(why.text));
     else
@@ -287,6 +343,8 @@ struct server *server_free(struct server *s)
 {
     if (s == NULL)
         return NULL;
+    incoming_end(s);
+    exchange_free(s->exchange);
     store_close(s->store);
     *(volatile uint32_t *)&s->magic = 0;
     free(s);

@@ -6,6 +6,7 @@
 #ifndef MODEL_SERVER_SERVER_H
 #define MODEL_SERVER_SERVER_H
 
+#include "base/id.h"
 #include "io/mqtt.h"
 
 #define SERVER_DEFAULT_NAME "global_model"
@@ -17,6 +18,7 @@
 struct server;
 
 struct server_settings {
+    struct id me;        /* under which others ask for parts */
     const char *folder;  /* where the versions lie */
     const char *initial; /* file of version 0; NULL: the FML demo's model of four zeros */
     size_t retain;       /* newest versions of each name on their topics, 1..SERVER_RETAIN_MAX */
@@ -38,8 +40,8 @@ struct server_out {
 MUST_CHECK enum status server_new(const struct server_settings *settings,
                                   const struct server_out *out, struct server **ret);
 
-/* The topics to subscribe to; ends with NULL. */
-extern const char *const server_topics[];
+/* The filters to subscribe to, index 0, 1, …; false: no more. */
+bool server_filter(const struct server *s, size_t index, char ret[TOPIC_SIZE_MAX]);
 
 /* The broker may be a new one: everything is published again, oldest first, then
  * the index, then the channels. A few at a time, so that memory stays bounded; the

@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <math.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/digest.h"
 #include "base/jsn.h"
+#include "exchange/exchange.h"
 #include "fl/topics.h"
 #include "io/file.h"
 #include "model/model_file.h"
@@ -100,7 +103,8 @@ static int setup(void **state)
     memset(&world, 0, sizeof world);
     (void)snprintf(world.folder, sizeof world.folder, "/tmp/fml-server-test-XXXXXX");
     assert_non_null(mkdtemp(world.folder));
-    world.settings = (struct server_settings){.folder = world.folder, .retain = 64};
+    world.settings =
+        (struct server_settings){.me = {"fml-model-server"}, .folder = world.folder, .retain = 64};
     restart();
     return 0;
 }
@@ -964,6 +968,195 @@ static void keep_deletes_after_a_publication_and_is_off_by_default(void **state)
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* ---- versions that come and go in parts ---- */
+
+/* Another program, which hears what the server says and whom the server hears. */
+struct peer {
+    struct exchange *exchange;
+    char folder[64];
+};
+
+static struct peer peer;
+
+static enum status publish_to_server(void *owner, const struct mqtt_message *m)
+{
+    (void)owner;
+    server_message(world.server, m);
+    return ST_OK;
+}
+
+static size_t none_unacknowledged(void *owner)
+{
+    (void)owner;
+    return 0;
+}
+
+static int setup_peer(void **state)
+{
+    const struct id me = {"fml-coordinator"};
+    const struct exchange_out out = {publish_to_server, none_unacknowledged, NULL};
+    if (setup(state) != 0)
+        return -1;
+    (void)snprintf(peer.folder, sizeof peer.folder, "/tmp/fml-peer-test-XXXXXX");
+    assert_non_null(mkdtemp(peer.folder));
+    assert_int_equal(exchange_new(&me, &out, &peer.exchange), ST_OK);
+    return 0;
+}
+
+static int teardown_peer(void **state)
+{
+    peer.exchange = exchange_free(peer.exchange);
+    assert_int_equal(file_remove_tree(peer.folder), ST_OK);
+    return teardown(state);
+}
+
+/* A model whose bytes are more than one message may have. value: of its last parameter */
+static void large_model(float value, struct bytes *ret)
+{
+    const struct model_shape shape = {"w", 1, {(MODEL_INLINE_MAX / sizeof(float)) + 100}};
+    struct model *m;
+    assert_int_equal(model_new(&shape, 1, &m), ST_OK);
+    model_params_mutable(m)[model_param_count(m) - 1] = value;
+    assert_int_equal(model_set_meta(m, "version", "1"), ST_OK);
+    assert_int_equal(model_encode(m, MODEL_SAFETENSORS, ret), ST_OK);
+    model_free(m);
+}
+
+static void peer_path(const char *name, char ret[128])
+{
+    (void)snprintf(ret, 128, "%s/%s", peer.folder, name);
+}
+
+/* The peer offers bytes. gives: a reference, to be freed */
+static char *offered(struct view bytes)
+{
+    char path[128], *text;
+    struct manifest m;
+    peer_path("offered", path);
+    assert_int_equal(file_write(path, bytes), ST_OK);
+    assert_int_equal(manifest_of(bytes, EXCHANGE_PART_SIZE, &m), ST_OK);
+    assert_int_equal(exchange_offer(peer.exchange, &m, path), ST_OK);
+    assert_int_equal(exchange_refer(peer.exchange, &m.digest, &text), ST_OK);
+    manifest_done(&m);
+    return text;
+}
+
+/* Carries to and fro what is the exchange's, until nothing more is said. */
+static void carry(void)
+{
+    uint64_t now_ms = 1;
+    for (bool moved = true; moved; now_ms++) {
+        moved = false;
+        while (exchange_step(peer.exchange, now_ms))
+            ;
+        server_tick(world.server, now_ms);
+        while (world.read < world.sent_count &&
+               strncmp(world.sent[world.read].topic, "fl/parts/", 9) == 0) {
+            const struct sent *s = &world.sent[world.read++];
+            moved |= exchange_message(
+                peer.exchange,
+                &(struct mqtt_message){.topic = s->topic, .payload = view_of(s->text, s->size)},
+                now_ms);
+        }
+    }
+}
+
+static void large_version_comes_and_goes_in_parts(void **state)
+{
+    (void)state;
+    char path[128];
+    struct bytes bytes = {0}, got = {0};
+    large_model(1, &bytes);
+    char *reference = offered(bytes_view(&bytes));
+    put(reference, "global_model", "1");
+    put(reference, "global_model", "1"); /* again, while it is on its way */
+    carry();
+
+    const struct sent *s = next(V(1));
+    struct digest d = digest_of(bytes_view(&bytes));
+    char digest[DIGEST_TEXT_SIZE];
+    digest_text(&d, digest);
+    assert_true(s->retain);
+    assert_string_equal(s->digest, digest); /* of the version, not of the reference */
+    struct reference r;
+    assert_int_equal(reference_decode(view_of(s->text, s->size), UINT32_MAX, &r, NULL), ST_OK);
+    assert_string_equal(r.holder.text, "fml-model-server");
+    expect_index(2);
+    nothing_more();
+
+    struct fetch *f;
+    peer_path("got", path);
+    assert_int_equal(exchange_fetch(peer.exchange, &r, path, &f), ST_OK);
+    carry();
+    assert_int_equal(fetch_state(f), FETCH_COMPLETE);
+    assert_int_equal(file_read(path, SIZE_MAX, &got), ST_OK);
+    assert_true(view_equal(bytes_view(&got), bytes_view(&bytes)));
+    fetch_release(f, false);
+
+    restart(); /* and it is on its topic and on offer again */
+    server_connected(world.server);
+    expect_version(V(0), view_text(FIRST));
+    s = next(V(1));
+    assert_true(reference_looks_like(view_of(s->text, s->size)));
+    expect_index(2);
+    reference_done(&r);
+    bytes_done(&bytes);
+    bytes_done(&got);
+    free(reference);
+}
+
+static void refused_large_versions_leave_nothing(void **state)
+{
+    (void)state;
+    char path[128];
+    struct bytes bytes = {0};
+    large_model(NAN, &bytes);
+    char *reference = offered(bytes_view(&bytes));
+
+    put(reference, NULL, "1"); /* the name must be known before the bytes are */
+    expect_refused("malformed");
+    put(reference, "global_model", "0"); /* other bytes than the version has */
+    expect_refused("version_exists");
+    put("{\"holder\":\"x\",\"manifest\":{}}", "global_model", "1");
+    expect_refused("malformed");
+    put(reference, "global_model", "1");
+    carry();
+    expect_refused("non_finite");
+    (void)snprintf(path, sizeof path, "%s/global_model_v1.safetensors", world.folder);
+    assert_int_not_equal(access(path, F_OK), 0);
+
+    struct digest d = digest_of(bytes_view(&bytes));
+    exchange_withdraw(peer.exchange, &d);
+    put(reference, "global_model", "1");
+    carry();
+    expect_refused("unavailable");
+    (void)strcat(path, ".part");
+    assert_int_not_equal(access(path, F_OK), 0);
+    nothing_more();
+    expect_versions_in_all(1);
+    bytes_done(&bytes);
+    free(reference);
+}
+
+static void somebodys_file_is_not_touched_by_parts(void **state)
+{
+    (void)state;
+    char path[128];
+    struct bytes bytes = {0}, still = {0};
+    large_model(1, &bytes);
+    char *reference = offered(bytes_view(&bytes));
+    (void)snprintf(path, sizeof path, "%s/global_model_v1.safetensors", world.folder);
+    assert_int_equal(file_write(path, view_text("mine")), ST_OK);
+    put(reference, "global_model", "1");
+    carry();
+    expect_refused("version_exists");
+    assert_int_equal(file_read(path, SIZE_MAX, &still), ST_OK);
+    assert_true(view_equal(bytes_view(&still), view_text("mine")));
+    bytes_done(&still);
+    bytes_done(&bytes);
+    free(reference);
+}
+
 int main(void)
 {
     log_level_set(LOG_ERROR);
@@ -1002,6 +1195,12 @@ int main(void)
         CASE(prune_is_shown_before_it_is_done),
         CASE(nothing_is_deleted_while_open_rounds_are_unknown),
         CASE(keep_deletes_after_a_publication_and_is_off_by_default),
+        cmocka_unit_test_setup_teardown(large_version_comes_and_goes_in_parts, setup_peer,
+                                        teardown_peer),
+        cmocka_unit_test_setup_teardown(refused_large_versions_leave_nothing, setup_peer,
+                                        teardown_peer),
+        cmocka_unit_test_setup_teardown(somebodys_file_is_not_touched_by_parts, setup_peer,
+                                        teardown_peer),
     };
     return cmocka_run_group_tests_name("model_server/server", tests, NULL, NULL);
 }

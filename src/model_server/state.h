@@ -2,6 +2,7 @@
 #ifndef MODEL_SERVER_STATE_H
 #define MODEL_SERVER_STATE_H
 
+#include "exchange/exchange.h"
 #include "model_server/server.h"
 #include "model_server/store.h"
 
@@ -24,12 +25,16 @@ struct prune {
     uint64_t deadline_ms; /* 0: not known yet */
 };
 
+struct incoming; /* a version whose bytes are on their way */
+
 struct server {
     uint32_t magic;
     struct server_settings settings;
     struct server_out out;
     struct store *store;
-    bool announcing; /* after a connect, until all is published again */
+    struct exchange *exchange;
+    struct incoming *incoming; /* in the order in which they came */
+    bool announcing;           /* after a connect, until all is published again */
     size_t announced, announced_channels;
     size_t announced_bytes; /* since the broker had acknowledged all */
     struct prune prune;
@@ -37,6 +42,18 @@ struct server {
 };
 
 void on_publish(struct server *s, const struct mqtt_message *m);
+/* The same when all bytes are here: m's properties, and bytes instead of its payload. */
+void take_publication(struct server *s, const struct mqtt_message *m, struct view bytes);
+/* It is refused before its bytes are here. */
+void refuse_publication(struct server *s, const struct mqtt_message *m, enum status status);
+
+/* ---- incoming.c: versions that come in parts ---- */
+
+/* A reference came where a version's bytes would be. */
+void on_reference(struct server *s, const struct mqtt_message *m);
+/* Parts are asked for and given; what is whole is taken. */
+void incoming_step(struct server *s, uint64_t now_ms);
+void incoming_end(struct server *s);
 void on_control(struct server *s, const struct mqtt_message *m);
 
 /* ---- server.c: what is on the topics ---- */

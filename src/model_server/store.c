@@ -8,6 +8,7 @@
 
 #include "base/jsn.h"
 #include "io/file.h"
+#include "io/map.h"
 
 #define STORE_MAGIC  0x73746f72u /* "stor" */
 #define INDEX_NAME   "index.json"
@@ -572,25 +573,39 @@ enum status store_open(const char *folder, struct store **ret, struct why *why)
 
 /* ---- versions, written and read ---- */
 
-static enum status read_checked(const char *path, const struct version *v, struct bytes *ret)
+static enum status read_checked(const char *path, const struct version *v, struct view *ret)
 {
-    struct bytes bytes = {0};
-    enum status status = file_read(path, (size_t)v->size, &bytes);
-    if (status == ST_LIMIT)
-        return ST_CORRUPT; /* longer than what was stored */
+    struct view bytes;
+    enum status status = map_open(path, v->size, &bytes);
+    if (status == ST_LIMIT || status == ST_INVALID)
+        return ST_CORRUPT; /* longer than what was stored, or empty */
     if (status != ST_OK)
         return status;
-    struct digest digest = digest_of(bytes_view(&bytes));
+    struct digest digest = digest_of(bytes);
     if (!digest_equal(&digest, &v->digest)) {
-        bytes_done(&bytes);
+        map_close(&bytes);
         return ST_CORRUPT;
     }
-    bytes_done(ret);
     *ret = bytes;
     return ST_OK;
 }
 
-enum status store_read(const struct store *s, const struct version *v, struct bytes *ret)
+/* Whether the file is there and right, as a status. */
+static enum status check_file(const char *path, const struct version *v)
+{
+    struct view bytes = {0};
+    enum status status = read_checked(path, v, &bytes);
+    map_close(&bytes);
+    return status;
+}
+
+enum status store_path(const struct store *s, const struct version *v, char ret[PATH_MAX])
+{
+    assert(s != NULL && s->magic == STORE_MAGIC && v != NULL && ret != NULL);
+    return path_of(s, v, ret);
+}
+
+enum status store_read(const struct store *s, const struct version *v, struct view *ret)
 {
     assert(s != NULL && s->magic == STORE_MAGIC && v != NULL && ret != NULL);
     if (version_is_deleted(v))
@@ -605,9 +620,7 @@ enum status store_read(const struct store *s, const struct version *v, struct by
 static enum status write_new(const char *path, const struct version *v, struct view bytes,
                              bool *ret_made)
 {
-    struct bytes old = {0};
-    enum status status = read_checked(path, v, &old);
-    bytes_done(&old);
+    enum status status = check_file(path, v);
     *ret_made = status == ST_NOT_FOUND;
     if (status == ST_NOT_FOUND)
         return file_write(path, bytes);
@@ -650,31 +663,59 @@ static enum status add_new(struct store *s, const struct version *v, struct view
 
 static enum status repair(const struct store *s, const struct version *v, struct view bytes)
 {
-    struct bytes old = {0};
     char path[PATH_MAX];
     enum status status = path_of(s, v, path);
     if (status == ST_OK)
-        status = read_checked(path, v, &old);
-    bytes_done(&old);
+        status = check_file(path, v);
     if (status == ST_CORRUPT || status == ST_NOT_FOUND)
         status = file_write(path, bytes);
     return status;
+}
+
+/* Whether other bytes stand in the way. ret_known: the version that is there, or NULL */
+static enum status compare(const struct store *s, const struct version *v,
+                           const struct version **ret_known)
+{
+    const struct version *known = store_find(s, &v->ref);
+    if (known != NULL && !digest_equal(&known->digest, &v->digest))
+        return ST_EXISTS;
+    if (known != NULL && version_is_deleted(known))
+        return ST_NOT_FOUND;
+    *ret_known = known;
+    return ST_OK;
+}
+
+enum status store_expect(const struct store *s, const struct version *v)
+{
+    assert(s != NULL && s->magic == STORE_MAGIC && v != NULL);
+    char path[PATH_MAX];
+    const struct version *known;
+    enum status status = compare(s, v, &known);
+    if (status == ST_OK)
+        status = path_of(s, v, path);
+    if (status != ST_OK || known != NULL) /* a damaged file of ours may be written anew */
+        return status;
+    if (s->count == MODEL_VERSIONS_MAX)
+        return ST_LIMIT;
+    status = check_file(path, v);
+    if (status == ST_NOT_FOUND)
+        return ST_OK;
+    return status == ST_CORRUPT ? ST_EXISTS : status; /* somebody's: it is not touched */
 }
 
 enum status store_add(struct store *s, const struct version *facts, struct view bytes,
                       const struct version **ret)
 {
     assert(s != NULL && s->magic == STORE_MAGIC && facts != NULL && ret != NULL);
-    assert(bytes.size >= 1 && bytes.size <= MESSAGE_SIZE_MAX);
+    assert(bytes.size >= 1 && bytes.size <= MODEL_BYTES_MAX);
     struct version v = *facts;
     v.size = bytes.size;
     v.digest = digest_of(bytes);
-    const struct version *known = store_find(s, &v.ref);
-    if (known != NULL && !digest_equal(&known->digest, &v.digest))
-        return ST_EXISTS;
-    if (known != NULL && version_is_deleted(known))
-        return ST_NOT_FOUND;
-    enum status status = known != NULL ? repair(s, known, bytes) : add_new(s, &v, bytes);
+    const struct version *known;
+    enum status status = compare(s, &v, &known);
+    if (status != ST_OK)
+        return status;
+    status = known != NULL ? repair(s, known, bytes) : add_new(s, &v, bytes);
     if (status == ST_OK)
         *ret = known != NULL ? known : &s->versions[s->count - 1];
     return status;

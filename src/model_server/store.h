@@ -12,6 +12,8 @@
 #ifndef MODEL_SERVER_STORE_H
 #define MODEL_SERVER_STORE_H
 
+#include <limits.h>
+
 #include "base/bytes.h"
 #include "model_server/records.h"
 
@@ -47,11 +49,22 @@ const struct version *store_newest(const struct store *s, const struct id *name)
 MUST_CHECK enum status store_add(struct store *s, const struct version *facts, struct view bytes,
                                  const struct version **ret);
 
-/* Reads one version, checked.
+/* One version's bytes, checked, without a copy of them.
+ * gives: *ret, to be ended with map_close()
  * fails: ST_CORRUPT (not the bytes that were stored), ST_NOT_FOUND (the file is
  *        gone, or was deleted), ST_NOMEM, ST_IO */
-MUST_CHECK enum status store_read(const struct store *s, const struct version *v,
-                                  struct bytes *ret);
+MUST_CHECK enum status store_read(const struct store *s, const struct version *v, struct view *ret);
+
+/* The path of a version's file, for who reads or offers it. fails: ST_LIMIT */
+MUST_CHECK enum status store_path(const struct store *s, const struct version *v,
+                                  char ret[PATH_MAX]);
+
+/* Whether a version could be added whose bytes are not here yet, as far as that can be
+ * known: then they may be written to store_path(), whole and durable before they have
+ * that name, and store_add() takes the file as it is.
+ * v: ref, form, size and digest
+ * fails: as store_add() */
+MUST_CHECK enum status store_expect(const struct store *s, const struct version *v);
 
 /* Deletes the bytes of versions and records that; no channel may point at one.
  * chosen: (store_count(s),)

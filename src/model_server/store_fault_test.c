@@ -19,6 +19,7 @@
 
 #include "base/jsn.h"
 #include "io/file.h"
+#include "io/map.h"
 #include "model_server/store.h"
 
 /* ---- the system calls, as this program sees them ---- */
@@ -192,10 +193,10 @@ static void folder_is_clean(const char *folder, const struct store *s)
 static void all_bytes_are_right(const struct store *s)
 {
     for (size_t i = 0; i < store_count(s); i++) {
-        struct bytes bytes = {0};
+        struct view bytes = {0};
         enum status status = store_read(s, store_at(s, i), &bytes);
         assert_int_equal(status, version_is_deleted(store_at(s, i)) ? ST_NOT_FOUND : ST_OK);
-        bytes_done(&bytes);
+        map_close(&bytes);
     }
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/jsn.h"
 #include "io/file.h"
+#include "io/map.h"
 #include "model_server/store.h"
 
 struct fixture {
@@ -70,13 +71,13 @@ static enum status read_text(struct fixture *f, const char *name, uint64_t versi
 {
     const struct version *v = find(f, name, version);
     assert_non_null(v);
-    struct bytes bytes = {0};
+    struct view bytes = {0};
     enum status status = store_read(f->store, v, &bytes);
     if (status == ST_OK)
         (void)snprintf(ret, 64, "%.*s", (int)bytes.size, (const char *)bytes.data);
     else
         assert_null(bytes.data); /* nothing of it is handed out */
-    bytes_done(&bytes);
+    map_close(&bytes);
     return status;
 }
 

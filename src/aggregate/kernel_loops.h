@@ -15,6 +15,10 @@
 
 #include "aggregate/kernel.h"
 
+/* squares() reads one stream of bytes, and the processor alone does not fetch far
+ * enough ahead in one: measured to be faster by a quarter. */
+#define PREFETCH_SIZE 2048
+
 #define INLINE static inline __attribute__((always_inline))
 
 _Static_assert(KERNEL_LANES % LANES == 0, "a step of squares() is a whole number of vectors");
@@ -98,7 +102,8 @@ INLINE void squares_of(enum dtype dtype, bool with_model, const uint8_t *bytes, 
     vdouble sums[2 * KERNEL_LANES / LANES];
     for (size_t j = 0; j < 2 * KERNEL_LANES / LANES; j++)
         sums[j] = double_load(lanes + j * (LANES / 2));
-    for (size_t i = 0; i < count; i += KERNEL_LANES)
+    for (size_t i = 0; i < count; i += KERNEL_LANES) {
+        __builtin_prefetch(bytes + i * dtype_size(dtype) + PREFETCH_SIZE);
         for (size_t j = 0; j < KERNEL_LANES / LANES; j++) {
             size_t at = i + j * LANES;
             vfloat values = load(dtype, bytes + at * dtype_size(dtype), float_all(scale));
@@ -106,6 +111,7 @@ INLINE void squares_of(enum dtype dtype, bool with_model, const uint8_t *bytes, 
             sums[2 * j] = add_square(sums[2 * j], double_sub(lower(values), lower(zero)));
             sums[2 * j + 1] = add_square(sums[2 * j + 1], double_sub(upper(values), upper(zero)));
         }
+    }
     for (size_t j = 0; j < 2 * KERNEL_LANES / LANES; j++)
         double_store(lanes + j * (LANES / 2), sums[j]);
 }

@@ -1,6 +1,7 @@
-/* Checks fold.c: values worked by hand, then that neither the order of arrival
- * nor the split changes a bit, then against sums in long double. */
+/* Checks fold.c: values worked by hand, then that neither the order of arrival,
+ * the split nor threads change a bit, then against sums in long double. */
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -185,6 +186,39 @@ static void any_split_gives_the_same_bytes(void **state)
     }
 }
 
+struct part {
+    const struct fleet *fleet;
+    size_t from, to;
+    enum status status;
+};
+
+static void *fold_part(void *argument)
+{
+    struct part *p = argument;
+    p->status = fold_mean(p->fleet->sources, PARTICIPANTS, p->from, p->to, other + p->from);
+    return NULL;
+}
+
+static void any_number_of_threads_gives_the_same_bytes(void **state)
+{
+    struct fleet *f = *state;
+    assert_int_equal(fold_mean(f->sources, PARTICIPANTS, 0, PARAMS, mean), ST_OK);
+    for (size_t count = 1; count <= 8; count++) {
+        pthread_t threads[8];
+        struct part parts[8];
+        memset(other, 0xff, sizeof other);
+        for (size_t t = 0; t < count; t++) {
+            parts[t] = (struct part){f, PARAMS * t / count, PARAMS * (t + 1) / count, ST_INVALID};
+            assert_int_equal(pthread_create(&threads[t], NULL, fold_part, &parts[t]), 0);
+        }
+        for (size_t t = 0; t < count; t++) {
+            assert_int_equal(pthread_join(threads[t], NULL), 0);
+            assert_int_equal(parts[t].status, ST_OK);
+        }
+        assert_memory_equal(other, mean, sizeof mean);
+    }
+}
+
 static int by_participant(const void *a, const void *b)
 {
     const struct source *x = a, *y = b;
@@ -248,6 +282,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_mean_is_that_of_long_double_to_the_last_place,
                                         draw_fleet, end_fleet),
         cmocka_unit_test_setup_teardown(any_split_gives_the_same_bytes, draw_fleet, end_fleet),
+        cmocka_unit_test_setup_teardown(any_number_of_threads_gives_the_same_bytes, draw_fleet,
+                                        end_fleet),
         cmocka_unit_test_setup_teardown(any_order_of_arrival_gives_the_same_bytes, draw_fleet,
                                         end_fleet),
     };

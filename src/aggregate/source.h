@@ -6,9 +6,10 @@
  * rule takes the sources of all participants and a range [from, to) of
  * coordinates, and what it gives for a coordinate depends on the values of that
  * coordinate only. So an owner may split [0, param_count) as it likes, over time
- * or over threads, and gets the same bytes. And because sources stand in the
- * order of their participants' ids, the same updates give the same bytes in
- * whatever order they arrived.
+ * or over threads, and gets the same bytes; a source need only cover the range
+ * that is folded, so that files can be read window by window. And because sources
+ * stand in the order of their participants' ids, the same updates give the same
+ * bytes in whatever order they arrived.
  *
  * Nothing here is changed by reading, so threads may share sources. */
 #ifndef AGGREGATE_SOURCE_H

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <math.h>
 
+#include "aggregate/values.h"
+
 #define TILE ((size_t)1024)
 
 /* The loops are built for more than one kind of processor; nothing in them depends
@@ -38,9 +40,9 @@ enum status differences_add(const struct source *sources, const double *factors,
     for (; from < to; from += TILE, ret += TILE) {
         size_t size = to - from < TILE ? to - from : TILE;
         double sums[TILE] = {0};
-        float values[TILE];
+        float room[TILE];
         for (size_t k = 0; k < count; k++) {
-            source_read(&sources[k], from, from + size, values);
+            const float *values = values_of(&sources[k], from, from + size, room);
             add(sums, values, (bases == NULL ? base : bases[k]) + from, factors[k], size);
         }
         if (!step(sums, base + from, size, ret))

@@ -6,8 +6,14 @@
 #include <string.h>
 
 #include "aggregate/products.h"
+#include "aggregate/values.h"
 
 #define MAGIC 0x64697374u /* "dist" */
+
+/* Coordinates whose products are summed before they are added to the section's: two
+ * panels of these fit into the first-level cache. */
+#define CHUNK      ((size_t)128)
+#define CACHE_LINE ((size_t)64)
 
 struct distances {
     uint32_t magic;
@@ -17,6 +23,11 @@ struct distances {
     bool added[SECTIONS_MAX];
     double sums[]; /* (sections, width, width): g, where i's panel <= j's panel */
 };
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
 
 static size_t width(const struct distances *d)
 {
@@ -70,23 +81,38 @@ static void pack(const struct distances *d, const struct source *sources, size_t
         const float *rows[PRODUCTS_WIDTH];
         for (size_t i = 0; i < PRODUCTS_WIDTH; i++) {
             size_t k = panel * PRODUCTS_WIDTH + i;
-            rows[i] = k < d->count ? values[i] : none;
-            if (k < d->count)
-                source_read(&sources[k], from, to, values[i]);
+            rows[i] = k < d->count ? values_of(&sources[k], from, to, values[i]) : none;
         }
         products_best()->pack(rows, to - from, panels + panel * SECTION_TILE * PRODUCTS_WIDTH);
     }
 }
 
-/* Adds the products of a tile to the sums of its section. */
-static void multiply(const struct distances *d, const double *panels, size_t count, double *sums)
+/* Adds the products of coordinates [from, to) of a tile to the sums of its section. */
+static void multiply(const struct distances *d, const double *panels, size_t from, size_t to,
+                     double *sums)
 {
     const struct products *products = products_best();
+    panels += from * PRODUCTS_WIDTH;
     for (size_t j = 0; j < d->panels; j++)
         for (size_t i = 0; i <= j; i++)
             products->add(panels + i * SECTION_TILE * PRODUCTS_WIDTH,
-                          panels + j * SECTION_TILE * PRODUCTS_WIDTH, count,
+                          panels + j * SECTION_TILE * PRODUCTS_WIDTH, to - from,
                           sums + i * PRODUCTS_WIDTH * width(d) + j * PRODUCTS_WIDTH, width(d));
+}
+
+/* Asks for the bytes of the next tile while this one is multiplied: the processor
+ * itself does not see so many streams coming. */
+static void fetch(const struct distances *d, const struct source *sources, size_t from)
+{
+    for (size_t k = 0; k < d->count; k++) {
+        const struct piece *p = source_piece(&sources[k], from);
+        if (p == NULL)
+            continue;
+        size_t begin = (from - p->from) * dtype_size(p->dtype);
+        size_t end = least(p->count * dtype_size(p->dtype), begin + SECTION_TILE * 4);
+        for (; begin < end; begin += CACHE_LINE)
+            __builtin_prefetch(p->bytes + begin);
+    }
 }
 
 /* Squares of finite float32 do not overflow float64, nor do sums of so few. */
@@ -109,9 +135,11 @@ enum status distances_add(struct distances *d, const struct source *sources, siz
     double *sums = d->sums + section * matrix_size(d);
     size_t end = section_to(&d->sections, section);
     for (size_t from = section_from(&d->sections, section); from < end; from += SECTION_TILE) {
-        size_t to = from + SECTION_TILE < end ? from + SECTION_TILE : end;
+        size_t to = least(from + SECTION_TILE, end);
         pack(d, sources, from, to, panels);
-        multiply(d, panels, to - from, sums);
+        fetch(d, sources, to);
+        for (size_t k = 0; k < to - from; k += CHUNK)
+            multiply(d, panels, k, least(k + CHUNK, to - from), sums);
     }
     free(panels);
     if (!all_finite(d, sums)) {

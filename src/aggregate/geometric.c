@@ -8,6 +8,7 @@
 #include "aggregate/fold.h"
 #include "aggregate/kernel.h"
 #include "aggregate/section.h"
+#include "aggregate/values.h"
 
 #define MAGIC 0x67656f6du /* "geom" */
 
@@ -69,13 +70,13 @@ size_t geometric_section_count(const struct geometric *g)
 /* lanes: (count, KERNEL_LANES), to be added to */
 static enum status measure_tile(const struct geometric *g, size_t from, size_t to, double *lanes)
 {
-    float z[TILE], values[TILE];
+    float z[TILE], room[TILE];
     enum status status = fold_mean(g->sources, g->count, from, to, z);
     if (status != ST_OK)
         return status;
     const struct kernel *kernel = kernel_best();
     for (size_t i = 0; i < g->count; i++) {
-        source_read(&g->sources[i], from, to, values);
+        const float *values = values_of(&g->sources[i], from, to, room);
         kernel->squares[DTYPE_F32]((const uint8_t *)values, 0, z, to - from,
                                    lanes + i * KERNEL_LANES);
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "aggregate/columns.h"
+#include "aggregate/values.h"
 
 /* A tile of keys that stays in the second-level cache while it is sorted. */
 #define TILE_KEYS ((size_t)1 << 16)
@@ -40,10 +41,10 @@ static enum status tile_read(const struct tile *t, const struct source *sources,
                              size_t from, size_t to)
 {
     const struct columns *kernel = columns_best();
-    float values[WIDTH_MAX];
+    float room[WIDTH_MAX];
     bool finite = true;
     for (size_t k = 0; k < count; k++) {
-        source_read(&sources[k], from, to, values);
+        const float *values = values_of(&sources[k], from, to, room);
         finite &= kernel->keys(values, to - from, t->keys + k * t->stride);
     }
     return finite ? ST_OK : ST_NOT_FINITE;

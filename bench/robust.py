@@ -1,0 +1,111 @@
+"""The robust rules on whole updates of random numbers, beside Flower's.
+
+usage: robust.py [PARTICIPANTS PARAMS]        (100 1000000; FML_BUILD names the build)
+
+Ours run in one thread, but for krum_two_threads. Flower runs its own strategies on its
+own replies, as its server calls them, in a process of its own and with as many threads
+as it likes. The two take turns, so that what else happens on the machine meets both;
+each figure is the median over all turns.
+"""
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+TURNS, REPEATS = 2, 3
+# Flower's strategies and their arguments for n participants.
+STRATEGIES = {
+    "FedMedian": lambda n: {},
+    "FedTrimmedAvg": lambda n: {"beta": 0.1},
+    "Krum": lambda n: {"num_malicious_nodes": n // 10},
+}
+# What a rule is compared with, and the ratio to reach.
+PEERS = {
+    "median": ("FedMedian", 10),
+    "trimmed_mean": ("FedTrimmedAvg", 10),
+    "krum": ("Krum", 8),
+    "krum_two_threads": ("Krum", 8),
+}
+LAYERS = 8
+
+
+def flower(participants, params):
+    """Prints the seconds of each run of each strategy. Runs where flwr is installed."""
+    import logging
+
+    import numpy as np
+    from flwr.app import ArrayRecord, Message, MetricRecord, RecordDict
+    from flwr.serverapp import strategy
+    from flwr.supercore.task_identity import TaskIdentity
+
+    logging.getLogger("flwr").setLevel(logging.ERROR)
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 1
+    rng = np.random.default_rng(1)
+    sizes = [len(part) for part in np.array_split(np.empty(params, np.uint8), LAYERS)]
+    updates = [ArrayRecord([rng.standard_normal(size, dtype=np.float32) for size in sizes])
+               for _ in range(participants)]
+
+    def reply(node, update):
+        # Some strategies take the arrays out of their replies: each run gets new ones.
+        content = RecordDict({"arrays": ArrayRecord(dict(update.items())),
+                              "metrics": MetricRecord({"num-examples": 100 + node})})
+        return Message(content, dst_node_id=node + 1, message_type="train")
+
+    for name, arguments in STRATEGIES.items():
+        aggregate = getattr(strategy, name)(**arguments(participants))
+        seconds = []
+        for _ in range(REPEATS):
+            replies = [reply(node, update) for node, update in enumerate(updates)]
+            began = time.perf_counter()
+            arrays, _ = aggregate.aggregate_train(1, replies)
+            seconds.append(time.perf_counter() - began)
+            assert arrays is not None
+        print(json.dumps([name, seconds]), flush=True)
+
+
+def run_flower(participants, params):
+    python = subprocess.run([ROOT / "tools" / "peer-python"], check=True, text=True,
+                            stdout=subprocess.PIPE).stdout.strip()
+    lines = subprocess.run(
+        [python, __file__, "--flower", str(participants), str(params)], check=True, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    # Its log goes to the same place.
+    return dict(json.loads(line) for line in lines.splitlines() if line.startswith('["'))
+
+
+def run_ours(participants, params):
+    program = pathlib.Path(os.environ["FML_BUILD"]) / "bin" / "robust_bench"
+    lines = subprocess.run([program, str(participants), str(params), str(REPEATS)], check=True,
+                           text=True, stdout=subprocess.PIPE).stdout.splitlines()
+    return {rule: [float(seconds)] for rule, seconds in map(str.split, lines)}
+
+
+def main(participants, params):
+    ours, theirs = {}, {}
+    for _ in range(TURNS):
+        for all_runs, run in ((ours, run_ours), (theirs, run_flower)):
+            for rule, seconds in run(participants, params).items():
+                all_runs.setdefault(rule, []).extend(seconds)
+    ours, theirs = ({rule: statistics.median(seconds) for rule, seconds in runs.items()}
+                    for runs in (ours, theirs))
+    size = f"participants={participants} params={params}"
+    for rule, seconds in ours.items():
+        row = f"robust/{rule}: {size} seconds={seconds:.3f}"
+        if rule in PEERS:
+            strategy, target = PEERS[rule]
+            ratio = theirs[strategy] / seconds
+            row += (f" flower_seconds={theirs[strategy]:.3f} ratio={ratio:.1f} target={target} "
+                    f"{'ok' if ratio >= target else 'short'}")
+        print(row, flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--flower"]:
+        flower(int(sys.argv[2]), int(sys.argv[3]))
+    else:
+        main(*map(int, sys.argv[1:3] or (100, 1000000)))

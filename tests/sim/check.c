@@ -458,6 +458,8 @@ void check_end(struct world *w)
 {
     for (int i = 0; i < w->round_count; i++) {
         const struct sim_round *sr = &w->rounds[i];
+        if (w->experiment.is_there && i >= w->experiment.first_round && !disk_kept(w, i)->has_start)
+            continue; /* undone before anybody heard of it */
         if (disk_kept(w, i)->complete == NULL || sr->complete == NULL) {
             violation(w, "never_ends", "r-%d, and nothing is left to happen", i);
             continue;
@@ -468,4 +470,6 @@ void check_end(struct world *w)
             violation(w, "wrong_expiry", "r-%d has a version", i);
     }
     check_versions(w);
+    if (w->experiment.is_there)
+        check_experiment_end(w);
 }

@@ -57,7 +57,7 @@ static void publish(struct world *w, int i, struct model *model)
         say(w, (struct event){.kind = EV_PUBLISH, .round = i, .version = v});
 }
 
-static const char *keep_text(struct world *w, char *text)
+const char *keep_text(struct world *w, char *text)
 {
     struct text *kept = must(malloc(sizeof *kept));
     kept->next = w->texts;
@@ -118,6 +118,7 @@ static void end(struct world *w, int i, const struct complete *complete)
     w->disk[i].complete = text;
     if (goes_on(w) && w->mutant != MUTANT_COMPLETE_FIRST)
         send_complete(w, i, text);
+    experiment_hears(w);
 }
 
 /* All but receipts, which only answers have. */
@@ -280,9 +281,17 @@ void coordinator_returns(struct world *w)
     for (int i = 0; i < w->round_count && goes_on(w); i++)
         if (w->disk[i].has_start)
             rebuild(w, i);
+    experiment_returns(w);
 }
 
 /* ---- events ---- */
+
+void coordinator_opens(struct world *w, int round)
+{
+    w->coordinator.rounds[round] = make_round(w, round);
+    if (goes_on(w))
+        ask_base(w, round);
+}
 
 void coordinator_start(struct world *w, const struct event *e)
 {
@@ -294,9 +303,7 @@ void coordinator_start(struct world *w, const struct event *e)
     w->touched |= 1u << e->round;
     disk->has_start = true;
     disk->started_ms = w->now_ms;
-    c->rounds[e->round] = make_round(w, e->round);
-    if (goes_on(w))
-        ask_base(w, e->round);
+    coordinator_opens(w, e->round);
 }
 
 void coordinator_base(struct world *w, const struct event *e)
@@ -427,7 +434,7 @@ void coordinator_stored(struct world *w, const struct event *e)
 
 void coordinator_cancel(struct world *w, const struct event *e)
 {
-    struct round *r = w->coordinator.rounds[e->round];
+    struct round *r = e->round == NO_ROUND ? NULL : w->coordinator.rounds[e->round];
     if (!w->coordinator.up || r == NULL || !goes_on(w))
         return;
     w->touched |= 1u << e->round;
@@ -448,10 +455,12 @@ void coordinator_wakes(struct world *w)
         round_tick(c->rounds[i], w->now_ms, &actions);
         carry_out(w, i, &actions);
     }
+    experiment_wakes(w);
 }
 
 void coordinator_done(struct world *w)
 {
+    w->coordinator.experiment = experiment_free(w->coordinator.experiment);
     for (int i = 0; i < ROUNDS_MAX; i++)
         w->coordinator.rounds[i] = round_free(w->coordinator.rounds[i]);
 }

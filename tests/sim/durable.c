@@ -34,6 +34,8 @@ static void roll_back(struct world *w)
         if ((t->written & 1u << i) != 0)
             w->disk[i] = t->kept[i];
     t->written = 0;
+    w->disk_experiment = t->kept_experiment;
+    t->experiment_written = false;
     t->said_count = t->said_kept;
 }
 
@@ -48,6 +50,7 @@ void coordinator_crashes(struct world *w)
     for (int i = 0; i < w->round_count; i++)
         if (w->disk[i].has_start)
             forget(w, i);
+    c->experiment = experiment_free(c->experiment);
     if (commits_in_common(w)) {
         w->commits.written |= w->touched;
         roll_back(w);
@@ -85,6 +88,10 @@ void set_aside(struct world *w, int i)
 
 static void transmit(struct world *w, const struct event *e)
 {
+    if (e->kind == EV_LAUNCH) {
+        launch(w, e->round);
+        return;
+    }
     if (e->kind == EV_RECEIPT) {
         check_receipt(w, e->update, e->verdict);
     } else if (e->kind == EV_PUBLISH) {
@@ -138,6 +145,8 @@ static bool commit(struct world *w)
         if ((t->written & 1u << i) != 0)
             t->kept[i] = w->disk[i];
     t->written = 0;
+    t->kept_experiment = w->disk_experiment;
+    t->experiment_written = false;
     t->said_kept = t->said_count;
     return true;
 }
@@ -149,6 +158,8 @@ static void undo_batch(struct world *w)
     for (int i = 0; i < w->round_count; i++)
         if ((rounds & 1u << i) != 0)
             set_aside(w, i);
+    if (w->commits.experiment_written)
+        experiment_set_aside(w);
     roll_back(w);
 }
 
@@ -174,7 +185,7 @@ void coordinator_stepped(struct world *w)
     if (!commits_in_common(w) || !w->coordinator.up)
         return;
     t->written |= w->touched;
-    bool waiting = t->written != 0 || t->said_sent < t->said_count;
+    bool waiting = t->written != 0 || t->experiment_written || t->said_sent < t->said_count;
     if (waiting && t->said_count - t->said_sent > SAID_MAX / 2)
         coordinator_commits(w);
     else if (waiting && !t->due) {

@@ -19,6 +19,8 @@ static const char *const mutants[MUTANT_COUNT] = {
     [MUTANT_REPLAYED_NOW] = "replayed-now",
     [MUTANT_DISK_FULL_IGNORED] = "disk-full-ignored",
     [MUTANT_REFUSALS_FORGOTTEN] = "refusals-forgotten",
+    [MUTANT_START_FIRST] = "start-first",
+    [MUTANT_END_UNTOLD] = "end-untold",
 };
 
 struct options {
@@ -135,11 +137,11 @@ int main(int argc, char **argv)
             tell(seed, o.mutant, w.step, w.violation);
         world_done(&w);
     }
-    printf("sim: steps=%" PRIu64 " completed=%" PRIu64 " expired=%" PRIu64 " failed=%" PRIu64
-           " cancelled=%" PRIu64 " unannounced=%" PRIu64 " refused=%" PRIu64 " disk_full=%" PRIu64
-           "\n",
-           t.steps, t.completed, t.expired, t.failed, t.cancelled, t.unannounced, t.refused,
-           t.disk_full);
+    printf("sim: steps=%" PRIu64 " experiments=%" PRIu64 " rows=%" PRIu64 " completed=%" PRIu64
+           " expired=%" PRIu64 " failed=%" PRIu64 " cancelled=%" PRIu64 " unannounced=%" PRIu64
+           " refused=%" PRIu64 " disk_full=%" PRIu64 "\n",
+           t.steps, t.experiments, t.rows, t.completed, t.expired, t.failed, t.cancelled,
+           t.unannounced, t.refused, t.disk_full);
     printf("sim: rounds=%" PRIu64 " crashes=%" PRIu64 " dropped=%" PRIu64 " duplicated=%" PRIu64
            " accepted=%" PRIu64 " violations=%d seconds=%.1f\n",
            t.rounds, t.crashes, t.dropped, t.duplicated, t.accepted, held ? 0 : 1,

@@ -16,19 +16,22 @@
 #include <stdint.h>
 
 #include "base/rand.h"
+#include "experiment/experiment.h"
 #include "model/model_file.h"
 #include "round/round.h"
 
-#define ROUNDS_MAX   6
-#define DEVICES_MAX  16
-#define VARIANTS_MAX 3  /* different updates that one device makes for one round */
-#define OUTBOX_MAX   48 /* updates that one device waits with, of all rounds */
-#define WIDTH        3  /* of the tensor "w" */
-#define VERSIONS_MAX 64 /* the server's; a coordinator without a bug makes ROUNDS_MAX */
-#define CRASHES_MAX  20 /* in one world, or a round would be allowed to take for ever */
-#define SAID_MAX     512
-#define NO_ROUND     (-1)
-#define SECOND       1000u
+#define ROUNDS_MAX          6
+#define DEVICES_MAX         16
+#define VARIANTS_MAX        3  /* different updates that one device makes for one round */
+#define OUTBOX_MAX          48 /* updates that one device waits with, of all rounds */
+#define WIDTH               3  /* of the tensor "w" */
+#define VERSIONS_MAX        64 /* the server's; a coordinator without a bug makes ROUNDS_MAX */
+#define CRASHES_MAX         20 /* in one world, or a round would be allowed to take for ever */
+#define SAID_MAX            512
+#define NO_ROUND            (-1)
+#define SIM_BASE            "fl/models/m_v0"
+#define EXPERIMENT_ROWS_MAX ROUNDS_MAX
+#define SECOND              1000u
 
 /* ---- bugs that are planted, to see that the checks would find them ---- */
 
@@ -42,6 +45,8 @@ enum mutant {
     MUTANT_REPLAYED_NOW,       /* after a crash the log is fed in as if it came now */
     MUTANT_DISK_FULL_IGNORED,  /* the receipt is sent although the disk refused */
     MUTANT_REFUSALS_FORGOTTEN, /* what was refused before a crash is not counted any more */
+    MUTANT_START_FIRST,        /* an experiment's round begins before the experiment knows it */
+    MUTANT_END_UNTOLD,         /* after a crash the experiment is not told how its round ended */
     MUTANT_COUNT
 };
 
@@ -92,7 +97,14 @@ enum event_kind {
     EV_COORDINATOR_CRASHES,
     EV_COORDINATOR_RETURNS,
     EV_COMMIT,
-    EV_ROUND_REBUILT, /* one round, after the disk refused */
+    EV_ROUND_REBUILT,  /* one round, after the disk refused */
+    EV_ASK_EXPERIMENT, /* the user sends it until it has begun */
+    EV_EXPERIMENT_AT_COORDINATOR,
+    EV_CANCEL_EXPERIMENT,
+    EV_ROSTER_ASKED,
+    EV_ROSTER, /* number: who is alive, as bits */
+    EV_EXPERIMENT_REBUILT,
+    EV_LAUNCH, /* of a round of the experiment */
     EV_DEVICE_DIES,
     EV_DEVICE_RETURNS,
     EV_SERVER_STOPS,
@@ -183,12 +195,27 @@ struct disk_round {
     bool complete_sent;
 };
 
+/* At most one experiment; its rounds are those from first_round on, in the order in
+ * which they began. */
+struct sim_experiment {
+    bool is_there;
+    int first_round;
+    char start[1024]; /* the request */
+};
+
+struct disk_experiment {
+    const char *memory; /* NULL: it has not begun */
+    const char *rows[EXPERIMENT_ROWS_MAX];
+    size_t row_count;
+};
+
 struct coordinator {
     bool up;
     uint64_t returned_ms; /* when it last came back */
     uint64_t wakes_ms;    /* the earliest EV_COORDINATOR_WAKES under way */
     struct round *rounds[ROUNDS_MAX];
     const struct version *handed_out[ROUNDS_MAX];
+    struct experiment *experiment;
 };
 
 /* In a world of common commits: what was written and not yet committed is gone with
@@ -197,7 +224,9 @@ struct coordinator {
 struct commits {
     struct disk_round kept[ROUNDS_MAX]; /* as it was committed last */
     uint32_t written;                   /* rounds that differ from it, as bits */
-    bool due;                           /* EV_COMMIT is under way */
+    struct disk_experiment kept_experiment;
+    bool experiment_written;
+    bool due; /* EV_COMMIT is under way */
     struct event said[SAID_MAX];
     size_t said_count, said_kept, said_sent; /* written, committed, sent */
 };
@@ -208,7 +237,7 @@ struct server {
 };
 
 struct tally {
-    uint64_t rounds, crashes, dropped, duplicated, accepted, steps;
+    uint64_t rounds, experiments, rows, crashes, dropped, duplicated, accepted, steps;
     uint64_t completed, expired, failed, cancelled, refused, disk_full;
     uint64_t unannounced; /* versions of rounds that ended without naming one */
 };
@@ -228,6 +257,8 @@ struct world {
     int round_count;
     struct sim_round rounds[ROUNDS_MAX];
     struct disk_round disk[ROUNDS_MAX];
+    struct sim_experiment experiment;
+    struct disk_experiment disk_experiment;
     uint64_t disk_next_number;
     struct commits commits;
     struct coordinator coordinator;
@@ -259,6 +290,10 @@ uint64_t between(struct world *w, uint64_t from, uint64_t to);
 /* Out of memory ends the program: it is not what is tried here. */
 void *must(void *memory);
 void trace(struct world *w, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The manager sends the round's start to all who take part. */
+void launch(struct world *w, int round);
+/* takes: text. gives: it, as long as the world is there */
+const char *keep_text(struct world *w, char *text);
 
 /* Lives one world to its end. Returns false if a check failed; why is in w. */
 bool world_run(struct world *w, uint64_t seed, enum mutant mutant, bool tracing,
@@ -305,12 +340,34 @@ void coordinator_stored(struct world *w, const struct event *e);
 void coordinator_cancel(struct world *w, const struct event *e);
 void coordinator_wakes(struct world *w);
 void coordinator_commits(struct world *w);
+/* A round whose start is on the disk. */
+void coordinator_opens(struct world *w, int round);
 /* After each event of the coordinator. */
 void coordinator_stepped(struct world *w);
 void coordinator_crashes(struct world *w);
 void coordinator_returns(struct world *w);
 void coordinator_rebuilds(struct world *w, int round);
 void coordinator_done(struct world *w);
+
+/* ---- experiment.c ---- */
+
+void experiment_draw(struct world *w);
+void experiment_asked(struct world *w);
+void experiment_begins(struct world *w);
+void experiment_roster_asked(struct world *w);
+void experiment_roster_comes(struct world *w, const struct event *e);
+void experiment_cancelled(struct world *w);
+void experiment_wakes(struct world *w);
+/* The round that it runs may have ended: what the disk says is told. */
+void experiment_hears(struct world *w);
+/* From the disk, if it is not in memory. */
+void experiment_returns(struct world *w);
+/* It knows what the disk does not, see set_aside(). */
+void experiment_set_aside(struct world *w);
+/* What is on the disk for certain. */
+const struct disk_experiment *experiment_kept(const struct world *w);
+/* Its round of this name; NO_ROUND: none is on the disk */
+int experiment_find(const struct world *w, const struct id *round);
 
 /* ---- durable.c: what the coordinator stands on ---- */
 
@@ -346,6 +403,9 @@ void check_stored(struct world *w, const struct version *v);
 void check_ended(struct world *w, int round, const struct complete *facts);
 /* It is sent, perhaps not for the first time. */
 void check_complete(struct world *w, int round, const char *text);
+/* A round of the experiment is to begin. */
+void check_opens(struct world *w, const struct round_start *start);
+void check_experiment_end(struct world *w);
 void check_step(struct world *w);
 void check_end(struct world *w);
 

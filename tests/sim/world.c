@@ -137,16 +137,25 @@ static void draw_damage(struct world *w)
             after(w, below(w, DAMAGE_MS_MAX), (struct event){.kind = EV_DEVICE_DIES, .device = d});
 }
 
+/* Bugs of rounds are looked for in rounds that nobody else drives. */
+static bool is_for_experiments(enum mutant mutant)
+{
+    return mutant == MUTANT_NONE || mutant == MUTANT_START_FIRST || mutant == MUTANT_END_UNTOLD;
+}
+
 static void draw_world(struct world *w)
 {
     draw_odds(w);
     w->form = below(w, 2) == 0 ? MODEL_JSON : MODEL_SAFETENSORS;
     w->device_count = (int)between(w, 2, DEVICES_MAX);
-    w->round_count = (int)between(w, 1, ROUNDS_MAX);
+    bool has_experiment = is_for_experiments(w->mutant) && below(w, 3) == 0;
+    w->round_count = has_experiment ? (int)below(w, 3) : (int)between(w, 1, ROUNDS_MAX);
     for (int d = 0; d < w->device_count; d++)
         w->devices[d].alive = true;
     for (int i = 0; i < w->round_count; i++)
         draw_round(w, i);
+    if (has_experiment)
+        experiment_draw(w);
     draw_damage(w);
     w->server.up = true;
     w->server.versions[0] = version_zero(w);
@@ -174,7 +183,7 @@ static void draw_base(struct world *w, struct sim_round *sr)
     fl_topic_model(&sr->start.model, sr->start.model_uri);
 }
 
-static void launch(struct world *w, int i)
+void launch(struct world *w, int i)
 {
     for (int d = 0; d < w->device_count; d++) {
         if (w->rounds[i].takes_part[d])
@@ -274,6 +283,24 @@ static void happen(struct world *w, const struct event *e)
     case EV_ROUND_REBUILT:
         coordinator_rebuilds(w, e->round);
         break;
+    case EV_ASK_EXPERIMENT:
+        experiment_asked(w);
+        break;
+    case EV_EXPERIMENT_AT_COORDINATOR:
+        experiment_begins(w);
+        break;
+    case EV_CANCEL_EXPERIMENT:
+        experiment_cancelled(w);
+        break;
+    case EV_ROSTER_ASKED:
+        experiment_roster_asked(w);
+        break;
+    case EV_ROSTER:
+        experiment_roster_comes(w, e);
+        break;
+    case EV_EXPERIMENT_REBUILT:
+        experiment_returns(w);
+        break;
     case EV_DEVICE_DIES:
         device_dies(w, e);
         break;
@@ -286,6 +313,7 @@ static void happen(struct world *w, const struct event *e)
     case EV_SERVER_RETURNS:
         w->server.up = true;
         break;
+    case EV_LAUNCH: /* is said, not sent */
     case EV_COUNT:
         assert(false);
     }
@@ -297,7 +325,7 @@ static void set_timer(struct world *w)
     struct coordinator *c = &w->coordinator;
     if (c->wakes_ms <= w->now_ms)
         c->wakes_ms = UINT64_MAX;
-    uint64_t due_ms = UINT64_MAX;
+    uint64_t due_ms = c->experiment == NULL ? UINT64_MAX : experiment_deadline_ms(c->experiment);
     for (int i = 0; i < w->round_count; i++) {
         uint64_t round_ms = c->rounds[i] == NULL ? UINT64_MAX : round_deadline_ms(c->rounds[i]);
         due_ms = round_ms < due_ms ? round_ms : due_ms;
@@ -317,6 +345,8 @@ static void tally_outcomes(struct world *w)
     struct tally *t = w->tally;
     t->steps += w->step;
     t->rounds += (uint64_t)w->round_count;
+    t->experiments += w->experiment.is_there;
+    t->rows += w->disk_experiment.row_count;
     for (int i = 0; i < w->round_count; i++) {
         if (w->disk[i].complete == NULL)
             continue;

@@ -133,6 +133,7 @@ static void end_round(struct coordinator *c, struct entry *e, const struct compl
     rounds_end(c->rounds, e);
     say_ended_state(c, e, now_ms);
     feed_early(c, e, now_ms); /* whoever was early for a round that failed is told so */
+    tell_round_ended(c, &e->complete, now_ms);
 }
 
 void carry_out(struct coordinator *c, struct entry *e, const struct round_actions *actions,

@@ -13,8 +13,11 @@
 #define STATE_DIR_SIZE_MAX ((size_t)PATH_MAX / 2) /* so that no path below it is too long */
 #define MODELS_PREFIX      "fl/models/"
 
-const char *const coordinator_topics[] = {FL_MODEL_ALL,    FL_UPDATES,     FL_ROUND_QUERY,
-                                          FL_ROUND_CANCEL, FL_ROUND_START, NULL};
+const char *const coordinator_topics[] = {FL_MODEL_ALL,         FL_UPDATES,
+                                          FL_ROUND_QUERY,       FL_ROUND_CANCEL,
+                                          FL_ROUND_START,       FL_EXPERIMENT_START,
+                                          FL_EXPERIMENT_CANCEL, FL_EXPERIMENT_QUERY,
+                                          COORDINATOR_ANSWERS,  NULL};
 
 static enum status make_folder(const char *path)
 {
@@ -60,6 +63,8 @@ enum status coordinator_new(const struct coordinator_settings *settings,
     c->settings = *settings;
     c->out = *out;
     enum status status = rounds_new(settings->rounds_open_max, &c->rounds);
+    if (status == ST_OK)
+        status = experiments_new(settings->experiments_open_max, &c->experiments);
     if (status == ST_OK)
         status = models_new(&c->models);
     if (status == ST_OK && settings->models_dir != NULL)
@@ -119,6 +124,14 @@ static void dispatch(struct coordinator *c, const struct mqtt_message *m, uint64
         on_update(c, m, now_ms);
     else if (strcmp(m->topic, FL_ROUND_QUERY) == 0)
         on_query(c, m, now_ms);
+    else if (strcmp(m->topic, FL_EXPERIMENT_START) == 0)
+        on_experiment_start(c, m, now_ms);
+    else if (strcmp(m->topic, FL_EXPERIMENT_CANCEL) == 0)
+        on_experiment_cancel(c, m, now_ms);
+    else if (strcmp(m->topic, FL_EXPERIMENT_QUERY) == 0)
+        on_experiment_query(c, m, now_ms);
+    else if (strcmp(m->topic, COORDINATOR_ANSWERS) == 0)
+        on_roster(c, m, now_ms);
     else if (strncmp(m->topic, MODELS_PREFIX, sizeof MODELS_PREFIX - 1) == 0)
         on_model(c, m, now_ms);
     else
@@ -147,8 +160,11 @@ void coordinator_tick(struct coordinator *c, uint64_t now_ms)
         round_tick(e->round, now_ms, &actions);
         carry_out(c, e, &actions, now_ms);
     }
-    if (c->states_due)
+    tell_time(c, now_ms);
+    if (c->states_due) {
         say_all_states(c, now_ms);
+        say_all_experiments(c, now_ms);
+    }
     flush(c, now_ms);
     c->states_due = c->states_due && c->closed;
 }
@@ -160,6 +176,8 @@ void coordinator_stop(struct coordinator *c, uint64_t now_ms)
     flush(c, now_ms);
     if (c->closed || !c->settings.cancel_on_stop)
         return;
+    for (size_t i = experiments_open_count(c->experiments); i > 0; i--)
+        cancel_experiment(c, experiments_open_at(c->experiments, i - 1), REASON_STOPPED, now_ms);
     for (size_t i = rounds_open_count(c->rounds); i > 0; i--) {
         struct entry *e = rounds_open_at(c->rounds, i - 1);
         struct round_actions actions;
@@ -174,6 +192,7 @@ struct coordinator *coordinator_free(struct coordinator *c)
     if (c == NULL)
         return NULL;
     rounds_free(c->rounds);
+    experiments_free(c->experiments);
     models_free(c->models);
     store_close(c->store);
     *(volatile uint32_t *)&c->magic = 0;

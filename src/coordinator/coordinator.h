@@ -6,22 +6,25 @@
  * nothing of it happened: what is known is read from the folder again, the messages
  * have to come again, and until the folder can be written each is refused.
  *
- * It owns all rounds. Each message that can arrive has its own file, on_*.c.
- * What goes out passes through struct coordinator_out, so that tests drive all
- * of it without a broker. It logs. Not thread-safe. */
+ * It owns all rounds, and experiments, which are rounds that follow from each other. Each message
+ * that can arrive has its own file, on_*.c. What goes out passes through struct coordinator_out, so
+ * that tests drive all of it without a broker. It logs. Not thread-safe. */
 #ifndef COORDINATOR_COORDINATOR_H
 #define COORDINATOR_COORDINATOR_H
 
 #include "io/mqtt.h"
+#include "wire/topic.h"
 
 struct coordinator;
 
 struct coordinator_settings {
-    size_t rounds_open_max; /* 1..ROUNDS_KEPT_MAX */
-    const char *models_dir; /* each new version is written there too; NULL: nowhere */
-    const char *state_dir;  /* rounds live here, over restarts; one process at a time */
-    const char *boot;       /* clock_boot() */
-    bool cancel_on_stop;    /* coordinator_stop() ends open rounds; else they go on later */
+    size_t rounds_open_max;      /* 1..ROUNDS_KEPT_MAX */
+    size_t experiments_open_max; /* 1..EXPERIMENTS_KEPT_MAX */
+    struct topic_space space;    /* where the manager is asked who is alive */
+    const char *models_dir;      /* each new version is written there too; NULL: nowhere */
+    const char *state_dir;       /* rounds live here, over restarts; one process at a time */
+    const char *boot;            /* clock_boot() */
+    bool cancel_on_stop; /* coordinator_stop() ends all that is open; else it goes on later */
 };
 
 struct coordinator_out {
@@ -35,6 +38,9 @@ struct coordinator_out {
     uint64_t (*taken)(void *owner);
     void *owner;
 };
+
+/* Where the manager's answers come (MQTT 5 response topic). */
+#define COORDINATOR_ANSWERS "fml/answers/fml-coordinator"
 
 /* The topics to subscribe to, ended by NULL. */
 extern const char *const coordinator_topics[];
@@ -67,11 +73,11 @@ MUST_CHECK bool coordinator_flush(struct coordinator *c, uint64_t now_ms);
  * whole batch. m is borrowed for the call; nothing in it is trusted. */
 void coordinator_message(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
 
-/* Time passed: deadlines of rounds; what is still to be sent. */
+/* Time passed: deadlines of rounds and experiments; what is still to be sent. */
 void coordinator_tick(struct coordinator *c, uint64_t now_ms);
 
-/* The process ends. Open rounds stay open for the next one, unless cancel_on_stop:
- * then each gets its `complete`. */
+/* The process ends. Open rounds and experiments stay open for the next one, unless
+ * cancel_on_stop: then each gets its `complete`, or its last state. */
 void coordinator_stop(struct coordinator *c, uint64_t now_ms);
 
 struct coordinator *coordinator_free(struct coordinator *c);

@@ -180,6 +180,7 @@ static void begin(struct coordinator_settings settings)
     world.now_ms = 5000;
     world.settings = settings;
     world.settings.boot = "the first boot";
+    world.settings.experiments_open_max = 1;
     /* In memory where there is such a place: syncs cost time and prove nothing here. */
     (void)snprintf(world.folder, sizeof world.folder, "%s/fml-coordinator-test-XXXXXX",
                    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");

@@ -1,9 +1,6 @@
 /* A kill at every step: one round is played again and again, and each time the
  * coordinator dies at another write, sync, rename, removal or message sent, and a
- * second time soon after. What the dead one would have done next does not happen:
- * its folder is copied at that moment, and the next one is opened on the copy.
- *
- * A kill leaves what was written, synced or not; so syncs need not be real here. */
+ * second time soon after (kill_points.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,10 +11,8 @@
 
 #include <cmocka.h>
 
-#include <dlfcn.h>
-#include <unistd.h>
-
 #include "coordinator/coordinator.h"
+#include "coordinator/kill_points.h"
 #include "fl/complete.h"
 #include "fl/receipt.h"
 #include "fl/topics.h"
@@ -49,11 +44,8 @@ static const char *const names[DEVICES] = {"p0", "p1", "p2"};
 
 static struct {
     struct coordinator *coordinator;
-    char folder[64];
+    const char *folder;
     uint64_t now_ms;
-    /* kills */
-    bool armed, dead;
-    size_t points, kill_at, second_after, kills, copies;
     /* the world: it does not forget */
     bool accepted[DEVICES]; /* has its receipt */
     /* The broker's session: what need not be handed over again. The first update is a
@@ -65,92 +57,6 @@ static struct {
     char *complete;
     char state[16]; /* retained last */
 } w;
-
-/* ---- kills ---- */
-
-static void copy_folder(void)
-{
-    char fresh[64], command[256];
-    (void)snprintf(fresh, sizeof fresh, "%.40s-%zu", w.folder, ++w.copies);
-    (void)snprintf(command, sizeof command, "cp -a %s %s", w.folder, fresh);
-    assert_int_equal(system(command), 0);
-}
-
-static void point(void)
-{
-    if (!w.armed || w.dead || ++w.points != w.kill_at)
-        return;
-    w.armed = false;
-    copy_folder();
-    w.dead = true;
-    w.kills++;
-}
-
-/* Every way to change a file passes through here: these stand before libc's. */
-static void *next_of(const char *name)
-{
-    return dlsym(RTLD_NEXT, name);
-}
-
-ssize_t write(int fd, const void *data, size_t size)
-{
-    static ssize_t (*next)(int, const void *, size_t);
-    if (next == NULL)
-        *(void **)&next = next_of("write");
-    if (fd > 2)
-        point();
-    return next(fd, data, size);
-}
-
-ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
-{
-    static ssize_t (*next)(int, const void *, size_t, off_t);
-    if (next == NULL)
-        *(void **)&next = next_of("pwrite");
-    point();
-    return next(fd, data, size, at);
-}
-
-ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at)
-{
-    static ssize_t (*next)(int, const void *, size_t, off64_t);
-    if (next == NULL)
-        *(void **)&next = next_of("pwrite64");
-    point();
-    return next(fd, data, size, at);
-}
-
-int fsync(int fd)
-{
-    (void)fd;
-    point();
-    return 0;
-}
-
-int fdatasync(int fd)
-{
-    (void)fd;
-    point();
-    return 0;
-}
-
-int rename(const char *from, const char *to)
-{
-    static int (*next)(const char *, const char *);
-    if (next == NULL)
-        *(void **)&next = next_of("rename");
-    point();
-    return next(from, to);
-}
-
-int unlinkat(int fd, const char *name, int flag)
-{
-    static int (*next)(int, const char *, int);
-    if (next == NULL)
-        *(void **)&next = next_of("unlinkat");
-    point();
-    return next(fd, name, flag);
-}
 
 /* ---- devices, broker, model server ---- */
 
@@ -192,8 +98,8 @@ static void on_state(const struct mqtt_message *m)
 static enum status publish(void *owner, const struct mqtt_message *m)
 {
     (void)owner;
-    point();
-    if (w.dead)
+    kill_point();
+    if (kill_points_dead())
         return ST_OK;
     if (strncmp(m->topic, "fl/rounds/" ROUND "/receipts/", 26) == 0)
         on_receipt(m);
@@ -208,7 +114,7 @@ static enum status publish(void *owner, const struct mqtt_message *m)
     else
         fail_msg("unexpected: %s", m->topic);
     w.published++;
-    point();
+    kill_point();
     return ST_OK;
 }
 
@@ -229,7 +135,7 @@ static uint64_t taken(void *owner)
 static void open_coordinator(void)
 {
     const struct coordinator_settings settings = {
-        .rounds_open_max = 4, .state_dir = w.folder, .boot = "boot"};
+        .rounds_open_max = 4, .experiments_open_max = 1, .state_dir = w.folder, .boot = "boot"};
     const struct coordinator_out out = {
         .publish = publish, .ask = ask, .ask_no_more = ask, .taken = taken};
     w.published = 0;
@@ -258,15 +164,11 @@ static void connect_coordinator(void)
  * before it is up. */
 static void revive(void)
 {
-    while (w.dead) {
+    while (kill_points_dead()) {
         w.coordinator = coordinator_free(w.coordinator);
-        assert_int_equal(file_remove_tree(w.folder), ST_OK);
-        (void)snprintf(w.folder + 40, sizeof w.folder - 40, "-%zu", w.copies);
-        w.kill_at = w.kills == 1 && w.second_after > 0 ? w.points + w.second_after : 0;
-        w.dead = false;
-        w.armed = true;
+        w.folder = kill_points_revive();
         open_coordinator();
-        if (!w.dead)
+        if (!kill_points_dead())
             connect_coordinator();
     }
 }
@@ -274,9 +176,9 @@ static void revive(void)
 /* True: the broker hears that what came need not come again. */
 static bool flush(void)
 {
-    size_t kills = w.kills;
+    size_t kills = kill_points_kills();
     bool kept = coordinator_flush(w.coordinator, w.now_ms);
-    bool heard = kept && !w.dead && w.kills == kills;
+    bool heard = kept && !kill_points_dead() && kill_points_kills() == kills;
     revive();
     return heard;
 }
@@ -296,19 +198,19 @@ static void put_update(size_t device)
 /* A coordinator that was dead in between may have lost what came before. */
 static bool put_and_flush(const char *topic, const char *text)
 {
-    size_t kills = w.kills;
+    size_t kills = kill_points_kills();
     put(topic, text, false);
     revive();
-    return flush() && w.kills == kills;
+    return flush() && kill_points_kills() == kills;
 }
 
 /* Updates that come together, and so share a transaction. */
 static bool put_updates(size_t first, size_t end)
 {
-    size_t kills = w.kills;
+    size_t kills = kill_points_kills();
     for (size_t i = first; i < end; i++)
         put_update(i);
-    return flush() && w.kills == kills;
+    return flush() && kill_points_kills() == kills;
 }
 
 /* Nobody sends anything twice: what the broker has not heard of as done with, it
@@ -337,7 +239,8 @@ static void play_to_the_end(void)
 {
     for (int turn = 0; w.complete == NULL; turn++) {
         if (turn == TURNS)
-            fail_msg("killed at %zu and %zu later: the round hangs", w.kill_at, w.second_after);
+            fail_msg("killed %zu times, of %zu steps: the round hangs", kill_points_kills(),
+                     kill_points_passed());
         play_turn();
         w.now_ms += 5000; /* the version is published again, if need be */
     }
@@ -369,7 +272,7 @@ static void assert_exactly_once(void)
 /* Also the next life knows whose update counted. */
 static void assert_remembered(void)
 {
-    w.armed = false;
+    kill_points_disarm();
     w.coordinator = coordinator_free(w.coordinator);
     open_coordinator();
     for (size_t i = 0; i < DEVICES; i++)
@@ -385,20 +288,14 @@ static size_t play(size_t kill_at, size_t second_after)
 {
     memset(&w, 0, sizeof w);
     w.now_ms = 1000;
-    const char *root = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    (void)snprintf(w.folder, sizeof w.folder, "%s/fml-crash-%0*d", root,
-                   (int)(40 - strlen(root) - 11), (int)getpid());
-    assert_int_equal(strlen(w.folder), 40);
-    w.kill_at = kill_at;
-    w.second_after = second_after;
-    w.armed = true;
+    w.folder = kill_points_begin(kill_at, second_after);
     open_coordinator();
     revive();
     connect_coordinator();
     revive();
     play_to_the_end();
     assert_exactly_once();
-    size_t points = w.points, kills = w.kills;
+    size_t points = kill_points_passed(), kills = kill_points_kills();
     assert_remembered();
     assert_exactly_once();
     w.coordinator = coordinator_free(w.coordinator);

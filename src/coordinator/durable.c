@@ -193,11 +193,16 @@ void try_again(struct coordinator *c, uint64_t now_ms)
 
 /* ---- flush ---- */
 
+static bool something_is_open(const struct coordinator *c)
+{
+    return rounds_open_count(c->rounds) > 0 || experiments_open_count(c->experiments) > 0;
+}
+
 static bool must_commit(const struct coordinator *c, uint64_t now_ms)
 {
     uint64_t age_ms = now_ms - c->saved_ms;
     return c->broken != ST_OK || store_changed(c->store) || (was_taken(c) && age_ms >= FORGET_MS) ||
-           (rounds_open_count(c->rounds) > 0 && age_ms >= CLOCK_SAVE_MS);
+           (something_is_open(c) && age_ms >= CLOCK_SAVE_MS);
 }
 
 void flush(struct coordinator *c, uint64_t now_ms)

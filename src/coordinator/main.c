@@ -14,7 +14,8 @@
 struct program {
     struct service_settings common;
     const char *id;
-    uint64_t max_rounds;
+    uint64_t max_rounds, max_experiments;
+    const char *domain, *channel;
     const char *models_dir;
     const char *state_dir;
     bool cancel_on_stop;
@@ -110,6 +111,28 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
          .target = &p->max_rounds,
          .min = 1,
          .max = ROUNDS_KEPT_MAX},
+        {.flag = "max-experiments",
+         .fallback = TEXT(EXPERIMENTS_OPEN_MAX),
+         .help = "experiments that may be open at once",
+         .value = "N",
+         .kind = OPTION_NUMBER,
+         .target = &p->max_experiments,
+         .min = 1,
+         .max = EXPERIMENTS_KEPT_MAX},
+        {.flag = "domain",
+         .env = "COORDINATOR_DOMAIN_ID",
+         .fallback = "demo",
+         .help = "the domain of the manager's topics",
+         .value = "ID",
+         .kind = OPTION_TEXT,
+         .target = &p->domain},
+        {.flag = "channel",
+         .env = "COORDINATOR_CHANNEL_ID",
+         .fallback = "fl",
+         .help = "the channel of the manager's topics",
+         .value = "ID",
+         .kind = OPTION_TEXT,
+         .target = &p->channel},
         {.flag = "models-dir",
          .env = "MODELS_DIR",
          .help = "also write each new version to this folder",
@@ -119,12 +142,12 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
         {.flag = "state-dir",
          .env = "COORDINATOR_STATE_DIR",
          .fallback = "./fml-coordinator",
-         .help = "the folder for rounds, which outlive a restart",
+         .help = "the folder for rounds and experiments, which outlive a restart",
          .value = "DIR",
          .kind = OPTION_TEXT,
          .target = &p->state_dir},
         {.flag = "cancel-on-stop",
-         .help = "SIGTERM cancels open rounds; otherwise they go on at the next start",
+         .help = "SIGTERM cancels open rounds and experiments; otherwise they go on later",
          .kind = OPTION_SWITCH,
          .target = &p->cancel_on_stop},
     };
@@ -141,11 +164,18 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
 /* gives: p->service and p->coordinator */
 static enum status open_all(struct program *p)
 {
-    const struct coordinator_settings settings = {.rounds_open_max = (size_t)p->max_rounds,
-                                                  .models_dir = p->models_dir,
-                                                  .state_dir = p->state_dir,
-                                                  .boot = p->boot,
-                                                  .cancel_on_stop = p->cancel_on_stop};
+    struct coordinator_settings settings = {.rounds_open_max = (size_t)p->max_rounds,
+                                            .experiments_open_max = (size_t)p->max_experiments,
+                                            .models_dir = p->models_dir,
+                                            .state_dir = p->state_dir,
+                                            .boot = p->boot,
+                                            .cancel_on_stop = p->cancel_on_stop};
+    if (id_from(p->domain, &settings.space.domain) != ST_OK ||
+        id_from(p->channel, &settings.space.channel) != ST_OK) {
+        log_line(LOG_ERROR, "settings.refused",
+                 "reason=\"domain and channel are 1 to 64 letters, digits, '.', '_', '-' or ':'\"");
+        return ST_INVALID;
+    }
     const struct coordinator_out out = {
         .publish = publish, .ask = ask, .ask_no_more = ask_no_more, .taken = taken, .owner = p};
     const struct service_hooks hooks = {

@@ -43,44 +43,21 @@ static json_t *newest_ended(struct coordinator *c)
     return array;
 }
 
-static json_t *answer_to(struct coordinator *c, struct view request, uint64_t now_ms)
+static json_t *answer_to(struct coordinator *c, const json_t *request, uint64_t now_ms)
 {
-    json_t *object = NULL;
     const char *what = "";
     struct why why = {0};
-    enum status status = jsn_parse(request, CONTROL_SIZE_MAX, &object, &why);
-    if (status == ST_OK)
-        status = jsn_str(object, "what", JSN_REQUIRED, ID_SIZE_MAX, &what, &why);
+    enum status status = jsn_str(request, "what", JSN_REQUIRED, ID_SIZE_MAX, &what, &why);
     if (status == ST_OK && strcmp(what, "status") != 0) {
         status = ST_INVALID;
         why_set(&why, "what is not \"status\"");
     }
-    json_decref(object);
     if (status != ST_OK)
-        return json_pack("{s:s, s:s}", "error", status_name(status), "reason", why.text);
+        return query_error(status, &why);
     return json_pack("{s:o, s:o}", "open", all_open(c, now_ms), "ended", newest_ended(c));
-}
-
-void answer(struct coordinator *c, const struct mqtt_message *m, json_t *object)
-{
-    char *text = object == NULL ? NULL : jsn_text_and_release(object);
-    if (text == NULL)
-        log_line(LOG_ERROR, "query.unanswered", "reason=%s", status_name(ST_NOMEM));
-    else
-        send_message(c, &(struct mqtt_message){.topic = m->response_topic,
-                                               .payload = view_text(text),
-                                               .correlation = m->correlation});
-    free(text);
 }
 
 void on_query(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)
 {
-    if (m->response_topic == NULL) {
-        log_line(LOG_WARN, "query.unanswerable", "no response topic, ignoring");
-        return;
-    }
-    flush(c, now_ms); /* what may still not happen is not told */
-    if (c->undone)
-        return; /* it comes again */
-    answer(c, m, answer_to(c, m->payload, now_ms));
+    answer_query(c, m, answer_to, now_ms);
 }

@@ -1,4 +1,4 @@
-/* After a restart: rounds as the store has them.
+/* After a restart: rounds and experiments as the store has them.
  *
  * An open round is fed its start, its base model and its updates again, in their
  * order and each at its own time; so it is what it was, to the last bit of its mean.
@@ -233,6 +233,55 @@ static enum status restore_round(void *arg, const struct store_round *r)
     return status;
 }
 
+/* ---- one experiment ---- */
+
+static enum status adopt_experiment(struct coordinator *c, struct experiment_start *start,
+                                    const struct store_experiment *r)
+{
+    struct experiment_memory memory;
+    struct experiment *experiment = NULL;
+    struct experiment_entry *e = NULL;
+    struct digest digest = digest_of(r->start);
+    enum status status = experiment_memory_decode(r->memory, &memory, NULL);
+    if (status == ST_OK)
+        status = experiment_restore(start, &memory, &experiment);
+    if (status == ST_OK)
+        status = experiments_add(c->experiments, &digest, experiment, &e);
+    if (status != ST_OK) {
+        experiment_free(experiment);
+        return status;
+    }
+    e->kept = digest_of(r->memory);
+    return ST_OK;
+}
+
+static enum status restore_ended(struct coordinator *c, const struct store_experiment *r)
+{
+    struct experiment_state state;
+    struct digest digest = digest_of(r->start);
+    enum status status = experiment_state_decode(r->state, &state, NULL);
+    return status == ST_OK ? experiments_add_ended(c->experiments, &digest, &state) : status;
+}
+
+static enum status restore_open(struct coordinator *c, const struct store_experiment *r)
+{
+    struct experiment_start start = {0};
+    struct id id;
+    enum status status = experiment_start_decode(r->start, &start, &id, NULL);
+    if (status != ST_OK)
+        return status;
+    status = adopt_experiment(c, &start, r);
+    experiment_start_done(&start);
+    return status;
+}
+
+static enum status restore_experiment(void *arg, const struct store_experiment *r)
+{
+    struct coordinator *c = arg;
+    enum status status = r->state.size > 0 ? restore_ended(c, r) : restore_open(c, r);
+    return status == ST_OK || status == ST_NOMEM ? status : ST_CORRUPT;
+}
+
 /* ---- all of them ---- */
 
 /* The broker is asked for base models again, or no more. */
@@ -249,10 +298,15 @@ enum status restore(struct coordinator *c)
 {
     ask_no_more(c);
     rounds_clear(c->rounds);
+    experiments_clear(c->experiments);
     c->early_bytes = 0;
     enum status status = store_each_round(c->store, restore_round, c);
-    if (status != ST_OK)
+    if (status == ST_OK)
+        status = store_each_experiment(c->store, restore_experiment, c);
+    if (status != ST_OK) {
         rounds_clear(c->rounds);
+        experiments_clear(c->experiments);
+    }
     return status;
 }
 
@@ -274,4 +328,5 @@ void resume(struct coordinator *c, uint64_t now_ms)
 {
     for (size_t i = rounds_open_count(c->rounds); i > 0; i--)
         go_on(c, rounds_open_at(c->rounds, i - 1), now_ms);
+    resume_experiments(c, now_ms);
 }

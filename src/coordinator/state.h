@@ -2,17 +2,29 @@
 #ifndef COORDINATOR_STATE_H
 #define COORDINATOR_STATE_H
 
+#include <jansson.h>
+
 #include "coordinator/coordinator.h"
+#include "coordinator/experiments.h"
 #include "coordinator/models.h"
 #include "coordinator/rounds.h"
 #include "coordinator/store.h"
+
+/* What the manager was asked last: who is alive. */
+struct roster_question {
+    bool pending;
+    uint64_t number; /* its correlation */
+    uint64_t asked_ms;
+};
 
 struct coordinator {
     uint32_t magic;
     struct coordinator_settings settings;
     struct coordinator_out out;
     struct rounds *rounds;
+    struct experiments *experiments;
     struct models *models;
+    struct roster_question roster;
     size_t early_bytes; /* of all updates that wait for a base model */
 
     /* durable.c */
@@ -21,7 +33,7 @@ struct coordinator {
     bool closed;          /* nothing is taken until the folder can be written again */
     bool unflushed;       /* a message came since the last flush */
     bool undone;          /* such a message was not kept, and is not answered either */
-    bool loaded;          /* `rounds` is what the store says */
+    bool loaded;          /* rounds and experiments are what the store says */
     uint64_t retry_ms;    /* closed: when to try again */
     bool connected;       /* once, in this life */
     bool states_due;      /* the broker may have none of what was retained */
@@ -41,6 +53,52 @@ void on_round_cancel(struct coordinator *c, const struct mqtt_message *m, uint64
 void on_update(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
 void on_model(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
 void on_query(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
+void on_experiment_start(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
+void on_experiment_cancel(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
+void on_experiment_query(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
+void on_roster(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
+
+/* ---- on_roster.c ---- */
+
+/* Asks the manager who is alive, unless it was asked just now; on_roster() is the answer. */
+void ask_roster(struct coordinator *c, uint64_t now_ms);
+
+/* ---- answer.c: answers to queries ---- */
+
+/* To the Response Topic of m, which must have one. takes: object; NULL: no memory */
+void answer(struct coordinator *c, const struct mqtt_message *m, json_t *object);
+
+/* gives: what to answer, NULL: no memory. request: an object */
+typedef json_t *query_answer_fn(struct coordinator *c, const json_t *request, uint64_t now_ms);
+
+/* Answers m with what answer_to() says of it, or with what is wrong with it. */
+void answer_query(struct coordinator *c, const struct mqtt_message *m, query_answer_fn *answer_to,
+                  uint64_t now_ms);
+
+/* {"error","reason"} */
+json_t *query_error(enum status status, const struct why *why);
+
+/* ---- drive.c: experiments ---- */
+
+/* Carries out what an experiment wants, in order, and keeps what it remembers. It may
+ * have ended then. */
+void drive(struct coordinator *c, struct experiment_entry *e, struct experiment_actions *actions,
+           uint64_t now_ms);
+
+/* Events for those that are open. alive: (count,), borrowed */
+void tell_roster(struct coordinator *c, const struct id *alive, size_t count, uint64_t now_ms);
+void tell_round_ended(struct coordinator *c, const struct complete *complete, uint64_t now_ms);
+void tell_time(struct coordinator *c, uint64_t now_ms);
+
+/* Ends an open one. reason: a code */
+void cancel_experiment(struct coordinator *c, struct experiment_entry *e, const char *reason,
+                       uint64_t now_ms);
+
+/* Says again what is retained of all, to a broker that may have lost it. */
+void say_all_experiments(struct coordinator *c, uint64_t now_ms);
+
+/* Restored ones go on; rounds were resumed before. */
+void resume_experiments(struct coordinator *c, uint64_t now_ms);
 
 /* ---- actions.c: what rounds want done ---- */
 
@@ -88,11 +146,11 @@ bool keep_bytes(struct coordinator *c, struct entry *e, struct view bytes);
 
 /* ---- restore.c ---- */
 
-/* Makes c->rounds what the store says; what was there is freed.
- * fails: ST_NOMEM, ST_CORRUPT, ST_IO, ST_FULL; c->rounds is then empty */
+/* Makes c->rounds and c->experiments what the store says; what was there is freed.
+ * fails: ST_NOMEM, ST_CORRUPT, ST_IO, ST_FULL; both are then empty */
 MUST_CHECK enum status restore(struct coordinator *c);
 
-/* Restored rounds go on; time passes for them when they are told so, as for all. */
+/* Restored rounds and experiments go on; time passes for them when they are told so, as for all. */
 void resume(struct coordinator *c, uint64_t now_ms);
 
 /* The folder of a round's bytes. fails: ST_LIMIT (path too long) */
@@ -144,11 +202,6 @@ void begin_round(struct coordinator *c, struct entry *e, uint64_t now_ms);
 /* Says that a start or a wish about a round is refused, on the topic of refusals. */
 void send_refused(struct coordinator *c, const struct id *round_id, const char *code,
                   const char *reason);
-
-/* ---- on_query.c ---- */
-
-/* To the Response Topic of m, which must have one. takes: object; NULL: no memory */
-void answer(struct coordinator *c, const struct mqtt_message *m, json_t *object);
 
 /* ---- on_update.c ---- */
 

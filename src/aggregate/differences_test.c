@@ -175,6 +175,23 @@ static void what_is_not_finite_is_refused(void **state)
                      ST_NOT_FINITE);
 }
 
+static void values_anywhere_in_memory_give_the_same_bytes(void **state)
+{
+    (void)state;
+    enum { SIZE = 1000 };
+    static struct fake_scattered scattered;
+    const double factors[PARTICIPANTS] = {0.1, 0.7, 1e-9, 3, -1, 0.3, 0.25};
+    float *params = drawn(), whole[SIZE], out[SIZE];
+    fake_sources_of(&fake, params, PARTICIPANTS, SIZE);
+    assert_int_equal(
+        differences_add(fake.sources, factors, NULL, PARTICIPANTS, params, 0, SIZE, whole), ST_OK);
+    fake_sources_scatter(&fake, &scattered);
+    assert_int_equal(
+        differences_add(fake.sources, factors, NULL, PARTICIPANTS, params, 0, SIZE, out), ST_OK);
+    assert_memory_equal(out, whole, sizeof whole);
+    free(params);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +203,7 @@ int main(void)
         cmocka_unit_test(nobody_moves_the_model_by_more_than_his_share),
         cmocka_unit_test(a_split_changes_nothing),
         cmocka_unit_test(what_is_not_finite_is_refused),
+        cmocka_unit_test(values_anywhere_in_memory_give_the_same_bytes),
     };
     return cmocka_run_group_tests_name("aggregate/differences", tests, NULL, NULL);
 }

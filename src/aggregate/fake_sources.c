@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/rand.h"
 #include "model/safetensors.h"
@@ -32,6 +33,25 @@ void fake_sources_shuffle(struct fake_sources *f, uint64_t seed)
         struct piece piece = f->pieces[k];
         f->pieces[k] = f->pieces[other];
         f->pieces[other] = piece;
+    }
+}
+
+void fake_sources_scatter(struct fake_sources *f, struct fake_scattered *room)
+{
+    for (size_t k = 0; k < f->count; k++) {
+        const struct piece *whole = &f->pieces[k];
+        size_t first = whole->count / 3;
+        assert(whole->from == 0 && whole->count <= FAKE_SCATTERED_MAX && first >= 1);
+        uint8_t *bytes = room->bytes[k] + 1;
+        memcpy(bytes, whole->bytes, whole->count * sizeof(float));
+        room->pieces[k][0] = (struct piece){.count = first, .bytes = bytes};
+        room->pieces[k][1] = (struct piece){
+            .from = first,
+            .count = whole->count - first,
+            .bytes = bytes + first * sizeof(float),
+        };
+        f->sources[k].pieces = room->pieces[k];
+        f->sources[k].piece_count = 2;
     }
 }
 

@@ -22,6 +22,18 @@ void fake_sources_of(struct fake_sources *f, const float *params, size_t count, 
  * rule makes of them must not change. */
 void fake_sources_shuffle(struct fake_sources *f, uint64_t seed);
 
+#define FAKE_SCATTERED_MAX 1000
+
+struct fake_scattered {
+    uint8_t bytes[FAKE_SOURCES_MAX][FAKE_SCATTERED_MAX * sizeof(float) + 1];
+    struct piece pieces[FAKE_SOURCES_MAX][2];
+};
+
+/* Moves the updates to where no float may be read, each in two pieces: the same
+ * values, of which a rule makes the same bytes. room is kept.
+ * At least 3 and at most FAKE_SCATTERED_MAX parameters. */
+void fake_sources_scatter(struct fake_sources *f, struct fake_scattered *room);
+
 /* The file tests/vectors/aggregate/NAME.safetensors; to be ended with model_free(). */
 struct model *test_vectors(const char *name);
 

@@ -160,6 +160,20 @@ static void values_out_of_range_are_refused(void **state)
     assert_null(geometric_free(NULL));
 }
 
+static void values_anywhere_in_memory_give_the_same_bytes(void **state)
+{
+    (void)state;
+    enum { COUNT = 10, SIZE = 1000 };
+    static struct fake_scattered scattered;
+    float *params = drawn(), whole[SIZE], out[SIZE];
+    fake_sources_of(&fake, params, COUNT, SIZE);
+    geometric_median(COUNT, SIZE, 1e-6, 2, false, whole);
+    fake_sources_scatter(&fake, &scattered);
+    geometric_median(COUNT, SIZE, 1e-6, 2, false, out);
+    assert_memory_equal(out, whole, sizeof whole);
+    free(params);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +185,7 @@ int main(void)
         cmocka_unit_test(less_than_half_cannot_carry_it_away),
         cmocka_unit_test(what_is_not_finite_is_refused),
         cmocka_unit_test(values_out_of_range_are_refused),
+        cmocka_unit_test(values_anywhere_in_memory_give_the_same_bytes),
     };
     return cmocka_run_group_tests_name("aggregate/geometric", tests, NULL, NULL);
 }

@@ -271,6 +271,24 @@ static void sizes_out_of_range_are_refused(void **state)
     assert_null(d);
 }
 
+static void values_anywhere_in_memory_give_the_same_bits(void **state)
+{
+    (void)state;
+    enum { COUNT = 10, SIZE = 1000 };
+    static struct fake_scattered scattered;
+    float *params = drawn();
+    fake_sources_of(&fake, params, COUNT, SIZE);
+    struct distances *whole = distances_of(fake.sources, COUNT, SIZE);
+    fake_sources_scatter(&fake, &scattered);
+    struct distances *d = distances_of(fake.sources, COUNT, SIZE);
+    for (size_t i = 0; i < COUNT; i++)
+        for (size_t j = 0; j < COUNT; j++)
+            assert_true(distances_squared(d, i, j) == distances_squared(whole, i, j));
+    distances_free(whole);
+    distances_free(d);
+    free(params);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +304,7 @@ int main(void)
         cmocka_unit_test(a_value_that_is_not_finite_is_refused_and_leaves_no_trace),
         cmocka_unit_test(what_cannot_be_judged_is_refused_with_a_sentence),
         cmocka_unit_test(sizes_out_of_range_are_refused),
+        cmocka_unit_test(values_anywhere_in_memory_give_the_same_bits),
     };
     return cmocka_run_group_tests_name("aggregate/krum", tests, NULL, NULL);
 }

@@ -189,8 +189,8 @@ static double next_second_moment(const struct optimiser *o, double v, double del
     case OPTIMISER_FEDAVGM:
         break;
     }
-    assert(!"a kind with a second moment");
-    return 0;
+    assert(o->kind != OPTIMISER_FEDAVGM); /* it has no second moment */
+    return v;
 }
 
 /* The coordinates of fedavgm; returns whether all numbers are finite. */

@@ -170,6 +170,20 @@ static void a_value_that_is_not_finite_is_refused(void **state)
     }
 }
 
+static void values_anywhere_in_memory_give_the_same_bytes(void **state)
+{
+    (void)state;
+    enum { COUNT = 10, SIZE = 1000 };
+    static struct fake_scattered scattered;
+    float *params = drawn(), whole[SIZE], out[SIZE];
+    fake_sources_of(&fake, params, COUNT, SIZE);
+    assert_int_equal(rank_median(fake.sources, COUNT, 0, SIZE, whole), ST_OK);
+    fake_sources_scatter(&fake, &scattered);
+    assert_int_equal(rank_median(fake.sources, COUNT, 0, SIZE, out), ST_OK);
+    assert_memory_equal(out, whole, sizeof whole);
+    free(params);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +196,7 @@ int main(void)
         cmocka_unit_test(a_split_changes_nothing),
         cmocka_unit_test(fewer_than_half_cannot_move_the_median_out),
         cmocka_unit_test(a_value_that_is_not_finite_is_refused),
+        cmocka_unit_test(values_anywhere_in_memory_give_the_same_bytes),
     };
     return cmocka_run_group_tests_name("aggregate/rank", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 """An MQTT 5 client that remembers every message, and waits for one by event."""
 
 import json
+import socket
 import threading
 import time
 
@@ -38,6 +39,8 @@ class Bus:
             mqtt.CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5
         )
         self.client.max_inflight_messages_set(100)
+        self.client.on_socket_open = lambda _c, _u, sock: sock.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.client.on_connect = lambda c, *_: c.subscribe(
             [(f, SubscribeOptions(qos=1, retainAsPublished=True)) for f in filters]
         )

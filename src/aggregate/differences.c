@@ -51,13 +51,21 @@ enum status differences_add(const struct source *sources, const double *factors,
     return ST_OK;
 }
 
-void norm_bound_factors(const struct source *sources, const double *squares, size_t count,
-                        double bound, double *ret_factors)
+void difference_shares(const struct source *sources, size_t count, double *ret_factors)
 {
-    assert(count >= 1 && bound > 0 && isfinite(bound));
+    assert(count >= 1);
     double weights = 0;
     for (size_t k = 0; k < count; k++)
         weights += sources[k].weight;
     for (size_t k = 0; k < count; k++)
-        ret_factors[k] = sources[k].weight / weights / fmax(1, sqrt(squares[k]) / bound);
+        ret_factors[k] = sources[k].weight / weights;
+}
+
+void norm_bound_factors(const struct source *sources, const double *squares, size_t count,
+                        double bound, double *ret_factors)
+{
+    assert(bound > 0 && isfinite(bound));
+    difference_shares(sources, count, ret_factors);
+    for (size_t k = 0; k < count; k++)
+        ret_factors[k] /= fmax(1, sqrt(squares[k]) / bound);
 }

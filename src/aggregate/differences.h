@@ -4,6 +4,7 @@
  *     x = base + sum_k factor_k (x_k - base_k)
  *
  * factor_k is, for
+ *   a mean         difference_shares() below
  *   norm bounding  norm_bound_factors() below
  *   FedNova        weight_fednova()
  *   FedBuff        rate / count * weight_fedbuff(staleness_k), where base_k is the
@@ -26,6 +27,10 @@
 MUST_CHECK enum status differences_add(const struct source *sources, const double *factors,
                                        const float *const *bases, size_t count, const float *base,
                                        size_t from, size_t to, float *ret);
+
+/* What multiplies each difference in a weighted mean of them: weight / sum of weights.
+ * ret_factors: (count,) */
+void difference_shares(const struct source *sources, size_t count, double *ret_factors);
 
 /* Norm bounding: nobody moves the model by more than his share of `bound`.
  *

@@ -40,7 +40,7 @@ enum weighting {
     WEIGHTING_EQUAL,     /* all the same */
     WEIGHTING_SAMPLES,   /* examples that it was trained on */
     WEIGHTING_FEDNOVA,   /* samples, and differences divided by local steps */
-    WEIGHTING_STALENESS, /* samples, less the older its base is (FedBuff) */
+    WEIGHTING_STALENESS, /* all the same, less the older its base is (FedBuff) */
 };
 #define WEIGHTING_COUNT 4
 

@@ -8,19 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
 
+#include "base/rand.h"
 #include "io/inbox.h"
 #include "io/mqtt_address.h"
 #include "io/mqtt_copy.h"
 
 #define MQTT_MAGIC          0x6d717474u /* "mqtt" */
-#define RECONNECT_S_MIN     1u
-#define RECONNECT_S_MAX     8u
+#define RECONNECT_MS_MIN    250u
+#define RECONNECT_MS_MAX    8000u
 #define IN_FLIGHT_MAX       64
 #define SUBSCRIPTIONS_MAX   4096
 #define EARLY_PUBLISHES_MAX 1024
@@ -177,15 +179,30 @@ static void on_incoming(struct mosquitto *client, void *object,
     m->arrived += put_or_free(m, mqtt_item_of(message, properties));
 }
 
-/* Waits up to s seconds, or until the end. */
-static void pause_s(struct mqtt *m, unsigned s)
+/* Half to one and a half of it, so that those who lost the same broker do not come
+ * back to it at the same moment. */
+static uint64_t jittered(uint64_t ms)
+{
+    struct rand r;
+    if (getrandom(&r.state, sizeof r.state, GRND_NONBLOCK) != (ssize_t)sizeof r.state)
+        return ms;
+    return ms / 2 + rand_below(&r, ms + 1);
+}
+
+/* Waits up to ms milliseconds, or until the end. */
+static void pause_ms(struct mqtt *m, uint64_t ms)
 {
     struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (time_t)s;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(ms / 1000);
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
     (void)pthread_mutex_lock(&m->lock);
     while (!atomic_load(&m->stopping) &&
-           pthread_cond_timedwait(&m->stop_signal, &m->lock, &until) == 0)
+           pthread_cond_clockwait(&m->stop_signal, &m->lock, CLOCK_MONOTONIC, &until) == 0)
         ;
     (void)pthread_mutex_unlock(&m->lock);
 }
@@ -277,11 +294,11 @@ static void release(struct mqtt *m);
 static void *network_main(void *arg)
 {
     struct mqtt *m = arg;
-    unsigned wait_s = RECONNECT_S_MIN;
+    uint64_t wait_ms = RECONNECT_MS_MIN;
     int rc = first_connect(m);
     while (!atomic_load(&m->stopping)) {
         if (rc == MOSQ_ERR_SUCCESS) {
-            wait_s = RECONNECT_S_MIN;
+            wait_ms = RECONNECT_MS_MIN;
             do
                 rc = m->hold ? turn_held(m) : mosquitto_loop(m->client, LOOP_WAIT_MS, 1);
             while (rc == MOSQ_ERR_SUCCESS && !atomic_load(&m->stopping));
@@ -291,8 +308,8 @@ static void *network_main(void *arg)
         if (rc == RC_HANDED_BACK)
             cut(m);
         else
-            pause_s(m, wait_s);
-        wait_s = wait_s * 2 > RECONNECT_S_MAX ? RECONNECT_S_MAX : wait_s * 2;
+            pause_ms(m, jittered(wait_ms));
+        wait_ms = wait_ms * 2 > RECONNECT_MS_MAX ? RECONNECT_MS_MAX : wait_ms * 2;
         if (!atomic_load(&m->stopping))
             rc = mosquitto_reconnect(m->client);
     }

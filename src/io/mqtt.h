@@ -1,7 +1,8 @@
 /* One MQTT 5 connection (OASIS MQTT 5.0) whose messages arrive on a libuv loop.
  *
- * libmosquitto's own thread keeps the connection (keep-alive, reconnect with
- * back-off, name lookup), so that a busy loop never loses it. Its callback only
+ * libmosquitto's own thread keeps the connection (keep-alive, reconnect, name
+ * lookup), so that a busy loop never loses it. It reconnects after 0.25 to 8 s,
+ * doubled each time, and each half to one and a half as long. Its callback only
  * copies a message into a bounded inbox and wakes the loop; when the inbox is
  * full that thread waits, so the broker is slowed by TCP and nothing that was
  * acknowledged is dropped. Everything here is called on the loop's thread.

@@ -15,6 +15,7 @@ struct program {
     const char *models_dir;
     const char *initial;
     uint64_t retain, keep;
+    uv_check_t turn_over;
     struct service *service;
     struct server *server;
 };
@@ -35,6 +36,15 @@ static void on_message(void *owner, const struct mqtt_message *m)
 {
     struct program *p = owner;
     server_message(p->server, m);
+}
+
+/* What came in this turn of the loop is stored and said: it need not come again. */
+static void on_turn_over(uv_check_t *check)
+{
+    struct program *p = check->data;
+    struct mqtt *mqtt = service_mqtt(p->service);
+    if (mqtt != NULL) /* the connection has not ended */
+        mqtt_settled(mqtt);
 }
 
 static void on_connected(void *owner)
@@ -119,6 +129,7 @@ static enum status open_all(struct program *p)
     const struct service_hooks hooks = {
         .client_id = p->id,
         .session_expiry_s = SESSION_EXPIRY_S,
+        .hold_acknowledgements = true,
         .on_message = on_message,
         .on_connected = on_connected,
         .on_tick = on_tick,
@@ -131,7 +142,13 @@ static enum status open_all(struct program *p)
     char filter[TOPIC_SIZE_MAX];
     for (size_t i = 0; status == ST_OK && server_filter(p->server, i, filter); i++)
         status = mqtt_subscribe(service_mqtt(p->service), filter);
-    return status;
+    if (status != ST_OK)
+        return status;
+    (void)uv_check_init(service_loop(p->service), &p->turn_over);
+    p->turn_over.data = p;
+    (void)uv_check_start(&p->turn_over, on_turn_over);
+    uv_unref((uv_handle_t *)&p->turn_over);
+    return ST_OK;
 }
 
 int main(int argc, char **argv)
@@ -148,6 +165,8 @@ int main(int argc, char **argv)
     int exit_status = 1;
     if (open_all(&p) == ST_OK)
         exit_status = service_run(p.service);
+    if (p.turn_over.data != NULL)
+        uv_close((uv_handle_t *)&p.turn_over, NULL);
     service_free(p.service);
     server_free(p.server);
     return exit_status;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 #include "wire/proplet_msg.h"
 
 #define PROPLET_MAGIC 0x70726f70u /* "prop" */
+#define LOCK_WAIT_MS  2000
+#define LOCK_PAUSE_MS 20
 
 uint64_t proplet_now_ms(const struct proplet *p)
 {
@@ -112,6 +115,18 @@ static enum status open_data(struct proplet *p, struct why *why)
     return ST_NOT_FOUND;
 }
 
+/* One that was killed while it started a guest may leave its lock to the child, which
+ * is about to become another program or to end. */
+static bool take_lock(int fd)
+{
+    for (int waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited_ms += LOCK_PAUSE_MS) {
+        if (waited_ms >= LOCK_WAIT_MS)
+            return false;
+        (void)poll(NULL, 0, LOCK_PAUSE_MS);
+    }
+    return true;
+}
+
 /* Two processes in one state folder would remove each other's tasks. */
 static enum status lock_state(struct proplet *p, struct why *why)
 {
@@ -122,7 +137,7 @@ static enum status lock_state(struct proplet *p, struct why *why)
         why_set(why, "%s: %s", path, strerror(errno));
         return ST_IO;
     }
-    if (flock(p->lock, LOCK_EX | LOCK_NB) == 0)
+    if (take_lock(p->lock))
         return ST_OK;
     why_set(why, "%s is in use by another fml-proplet", p->state_dir);
     return ST_EXISTS;

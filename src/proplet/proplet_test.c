@@ -2,6 +2,7 @@
  * is its broker, its manager and its clock. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -410,6 +413,41 @@ static void the_state_folder_is_its_own(void **state)
     assert_int_equal(proplet_new(&loop, &settings, &fake->out, &second, &why), ST_EXISTS);
     assert_null(second);
     assert_non_null(strstr(why.text, "in use"));
+}
+
+/* In a child: holds the folder's lock a little longer than its parent's start takes. */
+static void hold_lock_for_a_moment(const char *path, int told)
+{
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    if (fd < 0 || flock(fd, LOCK_EX) != 0 || write(told, "x", 1) != 1)
+        _exit(1);
+    (void)poll(NULL, 0, 200);
+    _exit(0);
+}
+
+static void a_lock_that_a_killed_one_left_is_waited_for(void **state)
+{
+    (void)state;
+    struct proplet *second = NULL;
+    struct why why = {0};
+    char folder[128], path[160], byte;
+    int ends[2], ended = -1;
+    struct proplet_settings other = settings;
+    (void)snprintf(folder, sizeof folder, "%s/second", root);
+    (void)snprintf(path, sizeof path, "%s/lock", folder);
+    assert_int_equal(file_make_folder(folder), ST_OK);
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0)
+        hold_lock_for_a_moment(path, ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    other.state_dir = folder;
+    assert_int_equal(proplet_new(&loop, &other, &fake->out, &second, &why), ST_OK);
+    proplet_free(second);
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_int_equal(ended, 0);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
 }
 
 static void a_data_folder_must_be_there(void **state)
@@ -1500,6 +1538,7 @@ int main(void)
         TEST(it_listens_to_its_own_topics),
         TEST(heartbeats_follow_the_clock),
         TEST(the_state_folder_is_its_own),
+        TEST(a_lock_that_a_killed_one_left_is_waited_for),
         TEST(a_data_folder_must_be_there),
         TEST(a_plain_task_prints_its_results),
         TEST(an_image_is_fetched_and_compiled_once),

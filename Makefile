@@ -7,7 +7,7 @@
 CONFIGURE := $(if $(FML_WASMTIME_ROOT),-DFML_WASMTIME_ROOT=$(FML_WASMTIME_ROOT))
 SOURCES := $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 FUZZ_SECONDS ?= 60
-TORTURE_KILLS ?= 100
+TORTURE_KILLS ?= 1000
 SIM_ARGS ?= --rounds 100000
 
 help:

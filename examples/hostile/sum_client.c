@@ -1,7 +1,9 @@
 /* Not hostile, but for tests: a client whose update can be predicted. Each
  * parameter of the base model grows by the number at the end of PROPLET_ID
  * ("proplet-3": 3), so that sums over clients are exact. The hyperparameter
- * num_samples (1) is its weight, seconds (0) how long it waits before. */
+ * num_samples (1) is its weight, seconds (0) how long it waits before, and spread (0)
+ * how many seconds more for each bit of the number: the updates come one by one. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,16 +23,18 @@ static float number_at_the_end(const char *id)
 static enum fml_status add_and_print(const struct fml_env *env, struct fml_model *m)
 {
     uint64_t samples = 0;
-    double seconds = 0.0;
+    double seconds = 0.0, spread = 0.0;
     enum fml_status status = fml_hyperparam_integer(env, "num_samples", SUM_CLIENT_SAMPLES, 1,
                                                     FML_SAMPLES_MAX, &samples);
     if (status == FML_OK)
         status = fml_hyperparam_real(env, "seconds", 0.0, 0.0, SECONDS_MAX, &seconds);
+    if (status == FML_OK)
+        status = fml_hyperparam_real(env, "spread", 0.0, 0.0, SECONDS_MAX, &spread);
     if (status != FML_OK)
         return status;
-    usleep((useconds_t)(seconds * 1e6));
-
     float number = number_at_the_end(env->proplet_id);
+    usleep((useconds_t)((seconds + spread * log2(1.0 + (double)number)) * 1e6));
+
     for (size_t i = 0; i < fml_model_param_count(m); i++)
         fml_model_params(m)[i] += number;
     const struct fml_metric metrics[] = {{"number", (double)number}};

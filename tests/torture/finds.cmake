@@ -1,0 +1,18 @@
+# A torture run with a planted bug must end as a failure, and say FAULT.
+string(REPLACE "|" ";" torture "${TORTURE}")
+execute_process(COMMAND ${torture} --seed 1 --plant ${PLANT}
+  OUTPUT_VARIABLE said ERROR_VARIABLE said RESULT_VARIABLE status)
+if(NOT status EQUAL 1)
+  message(FATAL_ERROR "exit status ${status} instead of 1\n${said}")
+endif()
+if(NOT said MATCHES "torture: fault: [^\n]*(${FAULT})")
+  message(FATAL_ERROR "not found out as: ${FAULT}\n${said}")
+endif()
+if(NOT said MATCHES "torture: kills=[0-9]+ acknowledged=[0-9]+ counted=[0-9]+ lost=[0-9]+ double=[0-9]+ hung=0\n")
+  message(FATAL_ERROR "the last line is missing\n${said}")
+endif()
+if(said MATCHES " lost=0 double=0 ")
+  message(FATAL_ERROR "the last line says that nothing is wrong\n${said}")
+endif()
+string(REGEX MATCH "torture: kills=[^\n]*" last "${said}")
+message(STATUS "${last}")

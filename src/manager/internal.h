@@ -41,6 +41,7 @@ struct manager {
     struct id *new_launches; /* (new_launch_count,) not recorded yet */
     size_t new_launch_count;
     struct manager_counters counters;
+    uint64_t started_ms;
     uint64_t last_tick_ms;
     uint64_t recorded_ms; /* when the store learnt the time last */
     uint64_t transmitted; /* messages that out.publish took */

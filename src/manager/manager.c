@@ -84,6 +84,7 @@ enum status manager_new(const struct manager_settings *settings, const struct ru
     m->magic = MANAGER_MAGIC;
     m->settings = *settings;
     m->rules = rules;
+    m->started_ms = now_ms;
     m->out = *out;
     add_routes(m);
     enum status status = make_tables(m);

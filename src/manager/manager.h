@@ -32,7 +32,9 @@ struct manager_out {
     void *owner;
 };
 
-/* What happened so far; part of the answer to a status query. */
+/* What happened since manager_new(); part of the answer to a status query. They
+ * begin at 0 again with each start, and say so: what must outlive it is in the lists
+ * of tasks and images. */
 #define MANAGER_COUNTERS(X)                                                                        \
     X(launches) /* accepted, each with its tasks */                                                \
     X(launches_refused)                                                                            \

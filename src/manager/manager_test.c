@@ -999,8 +999,27 @@ static void the_status_tells_images_counters_and_silence(void **state)
     assert_int_equal(json_integer_value(json_object_get(p, "last_seen_s")), 7);
     assert_int_equal(json_integer_value(json_object_get(status, "proplets_count")), 2);
     assert_int_equal(json_array_size(json_object_get(status, "images")), 1);
-    json_t *counters = json_object_get(status, "counters");
+    json_t *counters = json_object_get(status, "since_start");
     assert_int_equal(json_integer_value(json_object_get(counters, "pushes")), 1);
+    assert_true(json_integer_value(json_object_get(counters, "seconds")) >= 7);
+    json_decref(status);
+}
+
+static void restart(void);
+
+static void counters_say_since_when_they_count(void **state)
+{
+    (void)state;
+    launch("j1", "[\"p1\"]");
+    after_s(5);
+    forget_sent();
+    restart();
+    after_s(3);
+    json_t *status = ask("{\"what\":\"status\"}");
+    json_t *counters = json_object_get(status, "since_start");
+    assert_int_equal(json_integer_value(json_object_get(counters, "seconds")), 3);
+    assert_int_equal(json_integer_value(json_object_get(counters, "launches")), 0);
+    assert_int_equal(json_array_size(json_object_get(status, "tasks")), 1); /* this stays */
     json_decref(status);
 }
 
@@ -1429,6 +1448,7 @@ int main(void)
         TEST(all_that_are_alive_are_told),
         TEST(an_image_is_told_by_any_of_its_references),
         TEST(the_status_tells_images_counters_and_silence),
+        TEST(counters_say_since_when_they_count),
         TEST(at_most_the_hundred_newest_tasks_are_told),
         TEST(metadata_is_kept_and_refreshed),
         TEST(a_proplet_with_too_much_metadata_is_welcome_without),

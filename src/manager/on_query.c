@@ -82,9 +82,11 @@ static json_t *list_images(const struct manager *m)
     return array;
 }
 
-static json_t *list_counters(const struct manager *m)
+/* With the time that they cover: they begin anew with each start. */
+static json_t *list_counters(const struct manager *m, uint64_t now_ms)
 {
-    json_t *object = json_object();
+    uint64_t age_ms = now_ms > m->started_ms ? now_ms - m->started_ms : 0;
+    json_t *object = json_pack("{s:I}", "seconds", (json_int_t)(age_ms / 1000));
 #define X(name)                                                                                    \
     (void)json_object_set_new(object, #name, json_integer((json_int_t)m->counters.name));
     MANAGER_COUNTERS(X)
@@ -97,7 +99,7 @@ static json_t *answer_status(const struct manager *m, uint64_t now_ms)
     return json_pack("{s:b, s:o, s:I, s:o, s:o, s:o}", "recorded", !m->unrecorded, "proplets",
                      list_proplets(m, now_ms), "proplets_count",
                      (json_int_t)proplets_count(m->proplets), "tasks", list_tasks(m), "images",
-                     list_images(m), "counters", list_counters(m));
+                     list_images(m), "since_start", list_counters(m, now_ms));
 }
 
 /* ---- the others ---- */

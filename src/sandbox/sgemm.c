@@ -14,9 +14,12 @@ static struct range range_of(uint32_t at, uint32_t rows, uint32_t columns)
     return (struct range){at, at + (uint64_t)rows * columns * sizeof(float)};
 }
 
+/* Whether they have a byte in common: an empty one has none. */
 static bool overlap(struct range x, struct range y)
 {
-    return x.begin < y.end && y.begin < x.end;
+    uint64_t begin = x.begin > y.begin ? x.begin : y.begin;
+    uint64_t end = x.end < y.end ? x.end : y.end;
+    return begin < end;
 }
 
 /* NULL: nothing is wrong. */

@@ -153,6 +153,11 @@ static void empty_matrices_are_fine(void **state)
     assert_int_equal(memory[88], 1);
     o = (struct sgemm_order){0, 0, 3, 2, 0, 0, 64};
     assert_null(sgemm_do(&o, memory, MEMORY));
+    /* An empty one overlaps nothing, wherever it lies. */
+    o = (struct sgemm_order){0, 2, 0, 4, 0, 0, 4};
+    assert_null(sgemm_do(&o, memory, MEMORY));
+    o = (struct sgemm_order){0, 2, 3, 0, 68, 72, 64};
+    assert_null(sgemm_do(&o, memory, MEMORY));
     /* Also at the very end of the memory, and with nothing else. */
     o = (struct sgemm_order){0, 0, 0, 0, MEMORY, MEMORY, MEMORY};
     assert_null(sgemm_do(&o, memory, MEMORY));

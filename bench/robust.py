@@ -2,10 +2,10 @@
 
 usage: robust.py [PARTICIPANTS PARAMS]        (100 1000000; FML_BUILD names the build)
 
-Ours run in one thread, but for krum_two_threads. Flower runs its own strategies on its
-own replies, as its server calls them, in a process of its own and with as many threads
-as it likes. The two take turns, so that what else happens on the machine meets both;
-each figure is the median over all turns.
+Ours run in one thread and in two. Flower runs its own strategies on its own replies, as
+its server calls them, in a process of its own and with as many threads as it likes. The
+two take turns, so that what else happens on the machine meets both; each figure is the
+median over all turns.
 """
 
 import json
@@ -18,18 +18,11 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TURNS, REPEATS = 2, 3
-# Flower's strategies and their arguments for n participants.
-STRATEGIES = {
-    "FedMedian": lambda n: {},
-    "FedTrimmedAvg": lambda n: {"beta": 0.1},
-    "Krum": lambda n: {"num_malicious_nodes": n // 10},
-}
-# What a rule is compared with, and the ratio to reach.
+# Flower's strategy for a rule, its arguments for n participants, and the ratio to reach.
 PEERS = {
-    "median": ("FedMedian", 10),
-    "trimmed_mean": ("FedTrimmedAvg", 10),
-    "krum": ("Krum", 8),
-    "krum_two_threads": ("Krum", 8),
+    "median": ("FedMedian", lambda n: {}, 10),
+    "trimmed_mean": ("FedTrimmedAvg", lambda n: {"beta": 0.1}, 10),
+    "krum": ("Krum", lambda n: {"num_malicious_nodes": n // 10}, 8),
 }
 LAYERS = 8
 
@@ -56,7 +49,7 @@ def flower(participants, params):
                               "metrics": MetricRecord({"num-examples": 100 + node})})
         return Message(content, dst_node_id=node + 1, message_type="train")
 
-    for name, arguments in STRATEGIES.items():
+    for rule, (name, arguments, _) in PEERS.items():
         aggregate = getattr(strategy, name)(**arguments(participants))
         seconds = []
         for _ in range(REPEATS):
@@ -65,7 +58,7 @@ def flower(participants, params):
             arrays, _ = aggregate.aggregate_train(1, replies)
             seconds.append(time.perf_counter() - began)
             assert arrays is not None
-        print(json.dumps([name, seconds]), flush=True)
+        print(json.dumps([rule, seconds]), flush=True)
 
 
 def run_flower(participants, params):
@@ -82,24 +75,25 @@ def run_ours(participants, params):
     program = pathlib.Path(os.environ["FML_BUILD"]) / "bin" / "robust_bench"
     lines = subprocess.run([program, str(participants), str(params), str(REPEATS)], check=True,
                            text=True, stdout=subprocess.PIPE).stdout.splitlines()
-    return {rule: [float(seconds)] for rule, seconds in map(str.split, lines)}
+    return {(rule, threads): [float(seconds[threads - 1])]
+            for rule, *seconds in map(str.split, lines) for threads in (1, 2)}
 
 
 def main(participants, params):
     ours, theirs = {}, {}
     for _ in range(TURNS):
         for all_runs, run in ((ours, run_ours), (theirs, run_flower)):
-            for rule, seconds in run(participants, params).items():
-                all_runs.setdefault(rule, []).extend(seconds)
-    ours, theirs = ({rule: statistics.median(seconds) for rule, seconds in runs.items()}
+            for key, seconds in run(participants, params).items():
+                all_runs.setdefault(key, []).extend(seconds)
+    ours, theirs = ({key: statistics.median(seconds) for key, seconds in runs.items()}
                     for runs in (ours, theirs))
-    size = f"participants={participants} params={params}"
-    for rule, seconds in ours.items():
-        row = f"robust/{rule}: {size} seconds={seconds:.3f}"
+    for (rule, threads), seconds in ours.items():
+        row = (f"robust/{rule}: participants={participants} params={params} threads={threads} "
+               f"seconds={seconds:.3f}")
         if rule in PEERS:
-            strategy, target = PEERS[rule]
-            ratio = theirs[strategy] / seconds
-            row += (f" flower_seconds={theirs[strategy]:.3f} ratio={ratio:.1f} target={target} "
+            target = PEERS[rule][2]
+            ratio = theirs[rule] / seconds
+            row += (f" flower_seconds={theirs[rule]:.3f} ratio={ratio:.1f} target={target} "
                     f"{'ok' if ratio >= target else 'short'}")
         print(row, flush=True)
 

@@ -1,27 +1,26 @@
-/* Seconds that the robust rules need for whole updates in memory, in one thread where
- * nothing else is said. ../robust.py runs it beside others.
+/* Seconds that the robust rules need for whole updates in memory, in one thread and in
+ * two. ../robust.py runs it beside others.
  *
  * usage: robust_bench PARTICIPANTS PARAMS REPEATS
- * prints for each rule its name and the median of REPEATS runs, after one that is
- * not counted. */
+ * prints for each rule its name and the medians of REPEATS runs, after one that is not
+ * counted. */
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "aggregate/differences.h"
-#include "aggregate/fold.h"
-#include "aggregate/geometric.h"
-#include "aggregate/krum.h"
-#include "aggregate/rank.h"
+#include "aggregate/aggregation.h"
 #include "base/rand.h"
 
 #define REPEATS_MAX 99
+#define RANGE       ((size_t)64 << 10) /* coordinates of the result at a time */
 
 struct round {
     size_t count, params;
     struct source *sources;
     float *base, *result;
+    double *squares;
 };
 
 static void must(enum status status)
@@ -49,6 +48,7 @@ static struct round drawn(size_t count, size_t params)
         .sources = room(count, sizeof *round.sources),
         .base = room(params, sizeof(float)),
         .result = room(params, sizeof(float)),
+        .squares = room(count, sizeof(double)),
     };
     struct piece *pieces = room(count, sizeof *pieces);
     for (size_t k = 0; k < count; k++) {
@@ -59,85 +59,60 @@ static struct round drawn(size_t count, size_t params)
         struct source *s = &round.sources[k];
         *s = (struct source){.weight = 1, .pieces = &pieces[k], .piece_count = 1};
         (void)snprintf(s->participant.text, sizeof s->participant.text, "p%05zu", k);
+        must(source_measure(s, round.base, &round.squares[k], NULL));
     }
     return round;
 }
 
-static void median(const struct round *r)
-{
-    must(rank_median(r->sources, r->count, 0, r->params, r->result));
-}
-
-static void trimmed_mean(const struct round *r)
-{
-    must(rank_trimmed_mean(r->sources, r->count, r->count / 10, 0, r->params, r->result));
-}
-
-struct half {
-    struct distances *distances;
-    const struct source *sources;
-    size_t first, step; /* sections */
+struct worker {
+    struct aggregation *aggregation;
+    const struct round *round;
+    size_t first, step; /* which sections or ranges */
+    bool write;
 };
 
-static void *add_half(void *argument)
+static void *work(void *argument)
 {
-    struct half *h = argument;
-    for (size_t section = h->first; section < distances_section_count(h->distances);
-         section += h->step)
-        must(distances_add(h->distances, h->sources, section));
+    const struct worker *w = argument;
+    size_t params = w->round->params;
+    if (!w->write)
+        for (size_t i = w->first; i < aggregation_section_count(w->aggregation); i += w->step)
+            must(aggregation_measure(w->aggregation, i));
+    for (size_t i = w->first; w->write && i * RANGE < params; i += w->step) {
+        size_t from = i * RANGE, to = from + RANGE < params ? from + RANGE : params;
+        must(aggregation_write(w->aggregation, from, to, w->round->result + from));
+    }
     return NULL;
 }
 
-/* As many lie as the peer is told: a tenth. */
-static void krum_in(const struct round *r, size_t threads)
+static void in_threads(struct aggregation *a, const struct round *r, size_t threads, bool write)
 {
-    struct distances *d = NULL;
-    struct source chosen;
-    must(distances_new(r->count, r->params, &d));
-    struct half halves[] = {{d, r->sources, 0, threads}, {d, r->sources, 1, threads}};
+    struct worker workers[] = {{a, r, 0, threads, write}, {a, r, 1, threads, write}};
     pthread_t second;
-    if (threads == 2 && pthread_create(&second, NULL, add_half, &halves[1]) != 0)
+    if (threads == 2 && pthread_create(&second, NULL, work, &workers[1]) != 0)
         must(ST_NOMEM);
-    add_half(&halves[0]);
+    (void)work(&workers[0]);
     if (threads == 2)
         (void)pthread_join(second, NULL);
-    must(krum_choose(d, r->count / 10, 1, r->sources, &chosen));
-    must(fold_mean(&chosen, 1, 0, r->params, r->result));
-    distances_free(d);
 }
 
-static void krum(const struct round *r)
+static void aggregate(const struct rule_settings *s, const struct round *r, size_t threads)
 {
-    krum_in(r, 1);
-}
-
-static void krum_two_threads(const struct round *r)
-{
-    krum_in(r, 2);
-}
-
-static void geometric_median(const struct round *r)
-{
-    struct geometric *g = NULL;
-    must(geometric_new(r->sources, r->count, r->params, 1e-6, &g));
-    for (int iteration = 0; iteration < 3; iteration++) {
-        for (size_t section = 0; section < geometric_section_count(g); section++)
-            must(geometric_measure(g, section));
-        geometric_next(g);
+    const struct aggregation_input in = {
+        .sources = r->sources,
+        .count = r->count,
+        .param_count = r->params,
+        .base = r->base,
+        .squares = r->squares,
+    };
+    struct aggregation *a = NULL;
+    must(aggregation_new(s, &in, &a, NULL));
+    for (size_t pass = 0; pass < aggregation_passes(a); pass++) {
+        in_threads(a, r, threads, false);
+        must(aggregation_next(a));
     }
-    must(fold_mean(geometric_sources(g), r->count, 0, r->params, r->result));
-    geometric_free(g);
-}
-
-static void norm_bound(const struct round *r)
-{
-    double *squares = room(r->count, sizeof *squares), *factors = room(r->count, sizeof *factors);
-    for (size_t k = 0; k < r->count; k++)
-        must(source_measure(&r->sources[k], r->base, &squares[k], NULL));
-    norm_bound_factors(r->sources, squares, r->count, 1, factors);
-    must(differences_add(r->sources, factors, NULL, r->count, r->base, 0, r->params, r->result));
-    free(squares);
-    free(factors);
+    in_threads(a, r, threads, true);
+    aggregation_free(a);
 }
 
 static double now(void)
@@ -153,13 +128,14 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double seconds(void (*rule)(const struct round *), const struct round *r, size_t repeats)
+static double seconds(const struct rule_settings *s, const struct round *r, size_t threads,
+                      size_t repeats)
 {
     double times[REPEATS_MAX];
-    rule(r);
+    aggregate(s, r, threads);
     for (size_t i = 0; i < repeats; i++) {
         double began = now();
-        rule(r);
+        aggregate(s, r, threads);
         times[i] = now() - began;
     }
     qsort(times, repeats, sizeof times[0], compare);
@@ -168,26 +144,24 @@ static double seconds(void (*rule)(const struct round *), const struct round *r,
 
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*rule)(const struct round *);
-    } rules[] = {{"median", median},
-                 {"trimmed_mean", trimmed_mean},
-                 {"krum", krum},
-                 {"krum_two_threads", krum_two_threads},
-                 {"geometric_median", geometric_median},
-                 {"norm_bound", norm_bound}};
-
+    static const enum rule rules[] = {RULE_MEDIAN,     RULE_TRIMMED_MEAN,     RULE_KRUM,
+                                      RULE_MULTI_KRUM, RULE_GEOMETRIC_MEDIAN, RULE_NORM_BOUND};
     size_t numbers[3] = {0};
     for (int i = 1; i < argc && i <= 3; i++)
         numbers[i - 1] = strtoul(argv[i], NULL, 10);
-    if (argc != 4 || numbers[0] < 4 || numbers[1] < 1 || numbers[2] < 1 ||
+    if (argc != 4 || numbers[0] < 10 || numbers[1] < 1 || numbers[2] < 1 ||
         numbers[2] > REPEATS_MAX) {
         (void)fprintf(stderr, "usage: robust_bench PARTICIPANTS PARAMS REPEATS\n");
         return 2;
     }
     struct round round = drawn(numbers[0], numbers[1]);
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
-        printf("%s %.6f\n", rules[i].name, seconds(rules[i].rule, &round, numbers[2]));
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        struct rule_settings s = rule_defaults(rules[i]);
+        s.byzantine = (uint32_t)(round.count / 10); /* as the peer is told */
+        s.keep = (uint32_t)round.count - s.byzantine;
+        s.bound = 1;
+        printf("%s %.6f %.6f\n", rule_name(rules[i]), seconds(&s, &round, 1, numbers[2]),
+               seconds(&s, &round, 2, numbers[2]));
+    }
     return 0;
 }

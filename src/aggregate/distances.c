@@ -10,9 +10,6 @@
 
 #define MAGIC 0x64697374u /* "dist" */
 
-/* Coordinates whose products are summed before they are added to the section's: two
- * panels of these fit into the first-level cache. */
-#define CHUNK      ((size_t)128)
 #define CACHE_LINE ((size_t)64)
 
 struct distances {
@@ -87,16 +84,14 @@ static void pack(const struct distances *d, const struct source *sources, size_t
     }
 }
 
-/* Adds the products of coordinates [from, to) of a tile to the sums of its section. */
-static void multiply(const struct distances *d, const double *panels, size_t from, size_t to,
-                     double *sums)
+/* Adds the products of a tile to the sums of its section. */
+static void multiply(const struct distances *d, const double *panels, size_t count, double *sums)
 {
     const struct products *products = products_best();
-    panels += from * PRODUCTS_WIDTH;
     for (size_t j = 0; j < d->panels; j++)
         for (size_t i = 0; i <= j; i++)
             products->add(panels + i * SECTION_TILE * PRODUCTS_WIDTH,
-                          panels + j * SECTION_TILE * PRODUCTS_WIDTH, to - from,
+                          panels + j * SECTION_TILE * PRODUCTS_WIDTH, count,
                           sums + i * PRODUCTS_WIDTH * width(d) + j * PRODUCTS_WIDTH, width(d));
 }
 
@@ -111,7 +106,7 @@ static void fetch(const struct distances *d, const struct source *sources, size_
         size_t begin = (from - p->from) * dtype_size(p->dtype);
         size_t end = least(p->count * dtype_size(p->dtype), begin + SECTION_TILE * 4);
         for (; begin < end; begin += CACHE_LINE)
-            __builtin_prefetch(p->bytes + begin);
+            __builtin_prefetch(p->bytes + begin, 0, 2); /* to read, from the second level */
     }
 }
 
@@ -138,8 +133,7 @@ enum status distances_add(struct distances *d, const struct source *sources, siz
         size_t to = least(from + SECTION_TILE, end);
         pack(d, sources, from, to, panels);
         fetch(d, sources, to);
-        for (size_t k = 0; k < to - from; k += CHUNK)
-            multiply(d, panels, k, least(k + CHUNK, to - from), sums);
+        multiply(d, panels, to - from, sums);
     }
     free(panels);
     if (!all_finite(d, sums)) {

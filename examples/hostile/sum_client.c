@@ -2,7 +2,8 @@
  * parameter of the base model grows by the number at the end of PROPLET_ID
  * ("proplet-3": 3), so that sums over clients are exact. The hyperparameter
  * num_samples (1) is its weight, seconds (0) how long it waits before, and spread (0)
- * how many seconds more for each bit of the number: the updates come one by one. */
+ * how many seconds more for each bit of the number: the updates come one by one. To
+ * evaluate is to report the first parameter. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,10 @@ static enum fml_status add_and_print(const struct fml_env *env, struct fml_model
     float number = number_at_the_end(env->proplet_id);
     usleep((useconds_t)((seconds + spread * log2(1.0 + (double)number)) * 1e6));
 
+    if (env->mode == FML_EVALUATE) {
+        const struct fml_metric first[] = {{"first", (double)fml_model_params(m)[0]}};
+        return fml_update_print(env, &(struct fml_update){NULL, samples, first, 1});
+    }
     for (size_t i = 0; i < fml_model_param_count(m); i++)
         fml_model_params(m)[i] += number;
     const struct fml_metric metrics[] = {{"number", (double)number}};

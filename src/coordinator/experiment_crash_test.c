@@ -137,17 +137,26 @@ static void killed_twice_it_ends_the_same(void **state)
 {
     (void)state;
     size_t steps = play(0, 0, 4), kills = 0;
-    for (size_t i = 1; i <= steps; i += 3, kills += 2)
+    for (size_t i = 1; i <= steps; i += 5, kills += 2)
         (void)play(i, 1 + i * 7 % 31, 4);
     (void)printf("kills=%zu\n", kills);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    kill_points_disarm();
+    world_end();
+    kill_points_end();
+    return 0;
 }
 
 int main(void)
 {
     log_level_set(LOG_ERROR);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(killed_at_each_step_it_ends_the_same),
-        cmocka_unit_test(killed_twice_it_ends_the_same),
+        cmocka_unit_test_teardown(killed_at_each_step_it_ends_the_same, teardown),
+        cmocka_unit_test_teardown(killed_twice_it_ends_the_same, teardown),
     };
     return cmocka_run_group_tests_name("coordinator/experiment_crash", tests, NULL, NULL);
 }

@@ -27,6 +27,9 @@ const char *kill_points_revive(void);
 /* No more kills. */
 void kill_points_disarm(void);
 
+/* Removes what a test that failed left. */
+void kill_points_end(void);
+
 size_t kill_points_passed(void); /* steps, of all lives */
 size_t kill_points_kills(void);
 

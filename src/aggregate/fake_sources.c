@@ -42,14 +42,13 @@ void fake_sources_scatter(struct fake_sources *f, struct fake_scattered *room)
         const struct piece *whole = &f->pieces[k];
         size_t first = whole->count / 3;
         assert(whole->from == 0 && whole->count <= FAKE_SCATTERED_MAX && first >= 1);
+        size_t size = first * sizeof(float), rest = (whole->count - first) * sizeof(float);
         uint8_t *bytes = room->bytes[k] + 1;
-        memcpy(bytes, whole->bytes, whole->count * sizeof(float));
-        room->pieces[k][0] = (struct piece){.count = first, .bytes = bytes};
-        room->pieces[k][1] = (struct piece){
-            .from = first,
-            .count = whole->count - first,
-            .bytes = bytes + first * sizeof(float),
-        };
+        memcpy(bytes, whole->bytes + size, rest);
+        memcpy(bytes + rest, whole->bytes, size);
+        room->pieces[k][0] = (struct piece){.count = first, .bytes = bytes + rest};
+        room->pieces[k][1] =
+            (struct piece){.from = first, .count = whole->count - first, .bytes = bytes};
         f->sources[k].pieces = room->pieces[k];
         f->sources[k].piece_count = 2;
     }

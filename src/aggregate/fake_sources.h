@@ -29,8 +29,9 @@ struct fake_scattered {
     struct piece pieces[FAKE_SOURCES_MAX][2];
 };
 
-/* Moves the updates to where no float may be read, each in two pieces: the same
- * values, of which a rule makes the same bytes. room is kept.
+/* Moves the updates to where no float may be read, each in two pieces of which the
+ * second lies before the first: the same values, of which a rule makes the same bytes.
+ * room is kept.
  * At least 3 and at most FAKE_SCATTERED_MAX parameters. */
 void fake_sources_scatter(struct fake_sources *f, struct fake_scattered *room);
 

@@ -30,7 +30,7 @@ struct geometric {
 enum status geometric_new(const struct source *sources, size_t count, size_t param_count,
                           double smoothing, struct geometric **ret)
 {
-    if (!(smoothing > 0) || !isfinite(smoothing) || count < 1 || param_count < 1 ||
+    if (!(smoothing >= 0x1p-100 && smoothing <= 0x1p100) || count < 1 || param_count < 1 ||
         param_count > MODEL_PARAMS_MAX)
         return ST_INVALID;
     if (count > ROUND_PARTICIPANTS_MAX)
@@ -120,14 +120,10 @@ void geometric_next(struct geometric *g)
     for (size_t section = 0; section < g->sections.count; section++)
         assert(g->measured[section]);
 
-    double most = 0;
-    for (size_t i = 0; i < g->count; i++) {
-        g->sources[i].weight = g->weights[i] / fmax(g->smoothing, distance(g, i));
-        most = fmax(most, g->sources[i].weight);
-    }
-    /* Only ratios matter. Scaled, no weight can leave the range of float64. */
+    /* Weights of sources are 2^-60..2^60 and distances below 2^142: what comes out, times
+     * a float32, is far within the range of float64. */
     for (size_t i = 0; i < g->count; i++)
-        g->sources[i].weight /= most;
+        g->sources[i].weight = g->weights[i] / fmax(g->smoothing, distance(g, i));
     memset(g->measured, 0, sizeof g->measured);
 }
 

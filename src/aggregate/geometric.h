@@ -26,7 +26,7 @@ struct geometric;
 
 /* sources:   (count,) that pass sources_check() over [0, param_count); copied, but
  *            what they refer to is kept
- * smoothing: in the units of distances, above 0 and finite
+ * smoothing: in the units of distances, 2^-100..2^100
  * gives:     *ret, to be ended with geometric_free()
  * fails:     ST_INVALID (smoothing, count 0, param_count not in
  *            1..MODEL_PARAMS_MAX), ST_LIMIT (more than ROUND_PARTICIPANTS_MAX),
@@ -43,8 +43,7 @@ MUST_CHECK enum status geometric_measure(struct geometric *g, size_t section);
 /* Ends an iteration, once all sections are measured. */
 void geometric_next(struct geometric *g);
 
-/* The sources with the present weights: their mean is z. The largest weight is 1,
- * once geometric_next() was called. */
+/* The sources with the present weights: their mean is z. */
 const struct source *geometric_sources(const struct geometric *g);
 
 /* Ends g and returns NULL. NULL is allowed. */

@@ -55,6 +55,25 @@ static void equal_updates_have_no_distance(void **state)
     distances_free(d);
 }
 
+static void rounding_makes_no_distance_negative(void **state)
+{
+    (void)state;
+    /* Updates that differ in the last place of one value. */
+    struct rand r = {3};
+    static float params[200][50];
+    for (size_t k = 0; k < 200; k++) {
+        for (size_t i = 0; i < 50; i++)
+            params[k][i] = k == 0 ? (float)rand_unit(&r) : params[0][i];
+        params[k][k % 50] = nextafterf(params[k][k % 50], k < 100 ? 0 : 1);
+    }
+    fake_sources_of(&fake, params[0], 200, 50);
+    struct distances *d = distances_of(fake.sources, 200, 50);
+    for (size_t i = 0; i < 200; i++)
+        for (size_t j = 0; j < 200; j++)
+            assert_true(distances_squared(d, i, j) >= 0);
+    distances_free(d);
+}
+
 #define PARTICIPANTS 21
 #define PARAMS       9001
 
@@ -294,6 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(distances_by_hand),
         cmocka_unit_test(equal_updates_have_no_distance),
+        cmocka_unit_test(rounding_makes_no_distance_negative),
         cmocka_unit_test(distances_are_those_of_a_sum_of_squares),
         cmocka_unit_test(sections_in_any_order_give_the_same_bits),
         cmocka_unit_test(scores_and_choice_by_hand),

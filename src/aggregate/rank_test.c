@@ -184,6 +184,17 @@ static void values_anywhere_in_memory_give_the_same_bytes(void **state)
     free(params);
 }
 
+static void differences_are_added_to_their_base_first(void **state)
+{
+    (void)state;
+    const float base[] = {100, 200}, differences[] = {1, -1, 3, -3, 2, -2};
+    float out[2];
+    fake_sources_of(&fake, differences, 3, 2);
+    fake.sources[0].base = fake.sources[1].base = fake.sources[2].base = base;
+    assert_int_equal(rank_median(fake.sources, 3, 0, 2, out), ST_OK);
+    assert_true(out[0] == 102.0f && out[1] == 198.0f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +208,7 @@ int main(void)
         cmocka_unit_test(fewer_than_half_cannot_move_the_median_out),
         cmocka_unit_test(a_value_that_is_not_finite_is_refused),
         cmocka_unit_test(values_anywhere_in_memory_give_the_same_bytes),
+        cmocka_unit_test(differences_are_added_to_their_base_first),
     };
     return cmocka_run_group_tests_name("aggregate/rank", tests, NULL, NULL);
 }

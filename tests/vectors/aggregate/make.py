@@ -118,7 +118,7 @@ def geometric(rng, n=13, count=203, smoothing=1e-6):
     z = tensors["iterations.0"] = weighted_mean(x, weights)
     for iteration in range(1, 4):
         beta = weights / np.maximum(smoothing, [distance(row, z) for row in x])
-        z = tensors[f"iterations.{iteration}"] = weighted_mean(x, beta / beta.max())
+        z = tensors[f"iterations.{iteration}"] = weighted_mean(x, beta)
     save_file(tensors, HERE / "geometric.safetensors")
 
 

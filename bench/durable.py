@@ -23,6 +23,7 @@ sys.dont_write_bytecode = True
 import paho.mqtt.client as mqtt  # noqa: E402
 
 from fleet import MISSION_START, Fleet  # noqa: E402
+from publisher import packet, publish_all  # noqa: E402
 
 COUNT = 10000
 ROUNDS = ["r-0001", "r-0002"]
@@ -31,7 +32,7 @@ NAMES = [f"p{i}" for i in range(EACH + 1)]
 SENT = [(ROUNDS[i // EACH], NAMES[i % EACH]) for i in range(COUNT)]
 UPDATES = [
     json.dumps({"round_id": round_id, "base_model_uri": "fl/models/global_model_v0",
-                "num_samples": 1, "update": {"w": [i, 1, 2], "b": 3}})
+                "num_samples": 1, "update": {"w": [i, 1, 2], "b": 3}}).encode()
     for i, (round_id, _) in enumerate(SENT)
 ]
 
@@ -55,10 +56,9 @@ class Counter:
         if len(self.seen) == COUNT:
             self.all.set()
 
-    def rate(self, publish):
+    def rate(self, port, packets):
         began = time.monotonic()
-        for i in range(COUNT):
-            publish(i)
+        publish_all(port, packets)
         assert self.all.wait(600), f"{len(self.seen)} of {COUNT}"
         self.client.loop_stop()
         return COUNT / (time.monotonic() - began)
@@ -85,10 +85,10 @@ def main():
         assert len(bus.request("fl/rounds/query", {"what": "status"})["open"]) == len(ROUNDS)
 
         bare = Counter(fleet.port, "bench/bare", lambda m: m.payload).rate(
-            lambda i: bus.publish("bench/bare", UPDATES[i]))
+            fleet.port, [packet(i, "bench/bare", u) for i, u in enumerate(UPDATES)])
         durable = Counter(fleet.port, "fl/rounds/+/receipts/+", accepted).rate(
-            lambda i: bus.publish("fml/updates", UPDATES[i], round=SENT[i][0],
-                                  sender=SENT[i][1]))
+            fleet.port, [packet(i, "fml/updates", u, round=SENT[i][0], sender=SENT[i][1])
+                         for i, u in enumerate(UPDATES)])
         print(f"durable/updates: updates={COUNT} per_second={durable:.0f} "
               f"broker_alone_per_second={bare:.0f} ratio={durable / bare:.2f}", flush=True)
 

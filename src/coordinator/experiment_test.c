@@ -286,6 +286,31 @@ static void an_answer_that_cannot_be_read_is_asked_for_again(void **state)
     }
 }
 
+/* As many as a manager may know, each with the longest name. */
+static void a_fleet_of_ten_thousand_is_asked(void **state)
+{
+    (void)state;
+    uint64_t number = world.now_ms;
+    world.manager_away = true;
+    start(START("x", "\"rounds\":1"));
+    json_t *alive = json_array();
+    for (int i = 0; i < PROPLETS_MAX; i++)
+        assert_int_equal(json_array_append_new(alive, json_sprintf("%064d", i)), 0);
+    json_t *answer = json_pack("{s:o}", "alive", alive);
+    char *text = json_dumps(answer, JSON_COMPACT);
+    put_answer(text, view_of(&number, sizeof number), false);
+    world_settle();
+    const struct world_round *round = world_round("x-r0001");
+    assert_non_null(round);
+    assert_int_equal(json_array_size(json_object_get(round->read, "participants")), PROPLETS_MAX);
+    assert_int_equal(json_integer_value(json_object_get(round->read, "k_of_n")), 8000);
+    world_reopen();
+    world_put(FL_ROUND_START, round->start); /* and it is known again */
+    assert_int_equal(count_in("open"), 1);
+    free(text);
+    json_decref(answer);
+}
+
 /* ---- starts that are refused ---- */
 
 static void a_refused_start_has_a_code_and_changes_nothing(void **state)
@@ -398,6 +423,35 @@ static void a_base_that_is_no_model_fails_a_round_within_its_start(void **state)
     expect_end(&s, ROUND_FAILED, EXPERIMENT_REASON_FAILURES);
     assert_string_equal(world_complete("x-r0003").reason, "base_model_unusable");
     assert_int_equal(json_object_size(world.rows), 3);
+}
+
+static void a_round_that_somebody_cancels_counts_as_failed(void **state)
+{
+    (void)state;
+    world.silent[0] = true;
+    start(START("x", THREE));
+    world_put(FL_ROUND_CANCEL, "{\"round_id\":\"x-r0001\"}");
+    world.silent[0] = false;
+    struct experiment_state s = world_finish("x");
+    expect_end(&s, ROUND_COMPLETED, EXPERIMENT_REASON_ROUNDS);
+    assert_int_equal(s.completed, 2);
+    assert_int_equal(world_complete("x-r0001").outcome, ROUND_CANCELLED);
+}
+
+static void who_asks_for_rounds_learns_what_experiments_go_on_from(void **state)
+{
+    (void)state;
+    start(START("x", THREE));
+    (void)world_finish("x"); /* an ended one goes nowhere */
+    world.manager_away = true;
+    start(START("y", THREE));
+    json_t *answer = world_ask(FL_ROUND_QUERY, "{\"what\":\"status\"}");
+    const json_t *list = json_object_get(answer, "experiments");
+    assert_int_equal(json_array_size(list), 1);
+    const json_t *only = json_array_get(list, 0);
+    assert_string_equal(json_string_value(json_object_get(only, "experiment_id")), "y");
+    assert_string_equal(json_string_value(json_object_get(only, "model_uri")), WORLD_BASE_TOPIC);
+    json_decref(answer);
 }
 
 /* ---- cancel ---- */
@@ -715,6 +769,7 @@ int main(void)
         TEST(one_question_serves_all_who_choose),
         TEST(answers_of_others_choose_nobody),
         TEST(an_answer_that_cannot_be_read_is_asked_for_again),
+        TEST(a_fleet_of_ten_thousand_is_asked),
         TEST(a_refused_start_has_a_code_and_changes_nothing),
         TEST(the_very_same_start_again_is_ignored),
         TEST(an_id_stands_for_one_experiment),
@@ -723,6 +778,8 @@ int main(void)
         TEST(a_round_of_its_name_by_somebody_else_ends_it),
         TEST(a_base_that_is_not_there_fails_each_round),
         TEST(a_base_that_is_no_model_fails_a_round_within_its_start),
+        TEST(a_round_that_somebody_cancels_counts_as_failed),
+        TEST(who_asks_for_rounds_learns_what_experiments_go_on_from),
         TEST(a_cancelled_one_takes_its_round_with_it),
         TEST(a_cancelled_one_that_chooses_ends_at_once),
         TEST(whoever_asks_learns_that_it_is_cancelled),

@@ -43,6 +43,20 @@ static json_t *newest_ended(struct coordinator *c)
     return array;
 }
 
+/* What open experiments go on from, also between their rounds. */
+static json_t *all_experiments(struct coordinator *c, uint64_t now_ms)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < experiments_open_count(c->experiments); i++) {
+        struct experiment_state state;
+        experiment_state_now(experiments_open_at(c->experiments, i)->experiment, now_ms, &state);
+        (void)json_array_append_new(array, json_pack("{s:s, s:s}", "experiment_id",
+                                                     state.experiment_id.text, "model_uri",
+                                                     state.model_topic));
+    }
+    return array;
+}
+
 static json_t *answer_to(struct coordinator *c, const json_t *request, uint64_t now_ms)
 {
     const char *what = "";
@@ -54,7 +68,8 @@ static json_t *answer_to(struct coordinator *c, const json_t *request, uint64_t 
     }
     if (status != ST_OK)
         return query_error(status, &why);
-    return json_pack("{s:o, s:o}", "open", all_open(c, now_ms), "ended", newest_ended(c));
+    return json_pack("{s:o, s:o, s:o}", "open", all_open(c, now_ms), "ended", newest_ended(c),
+                     "experiments", all_experiments(c, now_ms));
 }
 
 void on_query(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)

@@ -12,10 +12,10 @@
 
 #define ANSWER_WAIT_MS 5000u
 
-/* Base models of open rounds. */
+/* Base models of open rounds, and those that open experiments go on from. */
 struct bases {
     size_t count;
-    struct model_ref refs[ROUNDS_KEPT_MAX];
+    struct model_ref refs[ROUNDS_KEPT_MAX + EXPERIMENTS_KEPT_MAX];
 };
 
 /* ---- asking ---- */
@@ -71,20 +71,29 @@ void prune_tick(struct server *s, uint64_t now_ms)
 
 /* ---- the answer ---- */
 
-static enum status read_bases(struct view payload, struct bases *ret, struct why *why)
+static enum status add_bases(const json_t *object, const char *key, enum jsn_need need,
+                             size_t count_max, struct bases *ret, struct why *why)
 {
-    json_t *object = NULL, *open = NULL;
-    enum status status = jsn_parse(payload, MESSAGE_SIZE_MAX, &object, why);
-    if (status == ST_OK)
-        status = jsn_array(object, "open", JSN_REQUIRED, ROUNDS_KEPT_MAX, &open, why);
-    for (size_t i = 0; status == ST_OK && i < json_array_size(open); i++) {
+    json_t *array = NULL;
+    enum status status = jsn_array(object, key, need, count_max, &array, why);
+    for (size_t i = 0; status == ST_OK && i < json_array_size(array); i++) {
         const char *uri = "";
-        status = jsn_str(json_array_get(open, i), "model_uri", JSN_REQUIRED, FL_TOPIC_SIZE - 1,
+        status = jsn_str(json_array_get(array, i), "model_uri", JSN_REQUIRED, FL_TOPIC_SIZE - 1,
                          &uri, why);
         if (status == ST_OK)
-            status = fl_model_ref_parse(uri, &ret->refs[i]);
-        ret->count = i + 1;
+            status = fl_model_ref_parse(uri, &ret->refs[ret->count++]);
     }
+    return status;
+}
+
+static enum status read_bases(struct view payload, struct bases *ret, struct why *why)
+{
+    json_t *object = NULL;
+    enum status status = jsn_parse(payload, MESSAGE_SIZE_MAX, &object, why);
+    if (status == ST_OK)
+        status = add_bases(object, "open", JSN_REQUIRED, ROUNDS_KEPT_MAX, ret, why);
+    if (status == ST_OK)
+        status = add_bases(object, "experiments", JSN_OPTIONAL, EXPERIMENTS_KEPT_MAX, ret, why);
     json_decref(object);
     return status;
 }

@@ -910,6 +910,17 @@ static void prune_deletes_only_what_nothing_needs(void **state)
     assert_non_null(strstr(next("me")->text, "\"do\":\"deleted\""));
 }
 
+static void what_an_experiment_goes_on_from_is_kept_between_its_rounds(void **state)
+{
+    (void)state;
+    publish_some(3);
+    control(PRUNE(1));
+    coordinator_answers(
+        "[],\"experiments\":[{\"experiment_id\":\"x\",\"model_uri\":\"" V(1) "\"}]");
+    for (int i = 0; i <= 3; i++)
+        assert_int_equal(file_is_there(i), i == 1 || i == 3);
+}
+
 static void prune_is_shown_before_it_is_done(void **state)
 {
     (void)state;
@@ -934,7 +945,8 @@ static void nothing_is_deleted_while_open_rounds_are_unknown(void **state)
     nothing_more();
     server_tick(world.server, 6000);
     expect_error("rounds_unknown");
-    static const char *const answers[] = {"{}", "[{}]", "[{\"model_uri\":\"x\"}]"};
+    static const char *const answers[] = {"{}", "[{}]", "[{\"model_uri\":\"x\"}]",
+                                          "[],\"experiments\":[{}]"};
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
         control(PRUNE(1));
         coordinator_answers(answers[i]);
@@ -1192,6 +1204,7 @@ int main(void)
         CASE(version_that_a_channel_points_at_stays_on_its_topic),
         CASE(version_that_left_its_topic_can_be_fetched),
         CASE(prune_deletes_only_what_nothing_needs),
+        CASE(what_an_experiment_goes_on_from_is_kept_between_its_rounds),
         CASE(prune_is_shown_before_it_is_done),
         CASE(nothing_is_deleted_while_open_rounds_are_unknown),
         CASE(keep_deletes_after_a_publication_and_is_off_by_default),

@@ -1,6 +1,6 @@
 /* The core's messages and image references. The first byte of the input says
  * which decoder gets the rest: (p)roplet, (s)tart, s(t)op, (r)esults, (g)et,
- * p(u)shed, (i)mage reference. What decodes, encodes; and what was encoded
+ * p(u)shed, (i)mage reference, (a)live. What decodes, encodes; and what was encoded
  * decodes and encodes to the same bytes. */
 #include <assert.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "transfer/get_msg.h"
 #include "wire/proplet_msg.h"
 #include "wire/registry_msg.h"
+#include "wire/roster_msg.h"
 #include "wire/task_msg.h"
 
 /* Decodes and encodes again. gives: text, NULL if it does not decode */
@@ -133,6 +134,27 @@ static char *image_ref_again(struct view payload)
     return text_of(view_text(digest));
 }
 
+static char *roster_again(struct view payload)
+{
+    json_t *object = NULL;
+    if (jsn_parse(payload, CONTROL_SIZE_MAX, &object, NULL) != ST_OK)
+        return NULL;
+    struct roster roster;
+    struct why why = {""};
+    enum status status = roster_read(object, &roster, &why);
+    json_decref(object);
+    if (status != ST_OK) {
+        assert(why.text[0] != '\0');
+        return NULL;
+    }
+    assert(roster.count <= PROPLETS_MAX);
+    json_t *alive = json_array();
+    for (size_t i = 0; i < roster.count; i++)
+        (void)json_array_append_new(alive, json_string(roster.alive[i].text));
+    roster_done(&roster);
+    return jsn_text_and_release(json_pack("{s:o}", "alive", alive));
+}
+
 static again_fn again_of(uint8_t letter)
 {
     switch (letter) {
@@ -150,6 +172,8 @@ static again_fn again_of(uint8_t letter)
         return pushed_again;
     case 'i':
         return image_ref_again;
+    case 'a':
+        return roster_again;
     default:
         return NULL;
     }

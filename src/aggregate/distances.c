@@ -88,11 +88,14 @@ static void pack(const struct distances *d, const struct source *sources, size_t
 static void multiply(const struct distances *d, const double *panels, size_t count, double *sums)
 {
     const struct products *products = products_best();
-    for (size_t j = 0; j < d->panels; j++)
+    for (size_t j = 0; j < d->panels; j++) {
+        bool narrow = d->count - j * PRODUCTS_WIDTH <= PRODUCTS_NARROW;
         for (size_t i = 0; i <= j; i++)
-            products->add(panels + i * SECTION_TILE * PRODUCTS_WIDTH,
-                          panels + j * SECTION_TILE * PRODUCTS_WIDTH, count,
-                          sums + i * PRODUCTS_WIDTH * width(d) + j * PRODUCTS_WIDTH, width(d));
+            (narrow ? products->add_narrow : products->add)(
+                panels + i * SECTION_TILE * PRODUCTS_WIDTH,
+                panels + j * SECTION_TILE * PRODUCTS_WIDTH, count,
+                sums + i * PRODUCTS_WIDTH * width(d) + j * PRODUCTS_WIDTH, width(d));
+    }
 }
 
 /* Asks for the bytes of the next tile while this one is multiplied: the processor

@@ -8,19 +8,30 @@ static void pack(const float *const rows[PRODUCTS_WIDTH], size_t count, double *
             ret_panel[k * PRODUCTS_WIDTH + i] = (double)rows[i][k];
 }
 
-static void add(const double *a, const double *b, size_t count, double *sums, size_t stride)
+static void add_columns(const double *a, const double *b, size_t count, size_t columns,
+                        double *sums, size_t stride)
 {
     for (size_t i = 0; i < PRODUCTS_WIDTH; i++) {
         double row[PRODUCTS_WIDTH] = {0};
         for (size_t k = 0; k < count; k++)
-            for (size_t j = 0; j < PRODUCTS_WIDTH; j++)
+            for (size_t j = 0; j < columns; j++)
                 row[j] += a[k * PRODUCTS_WIDTH + i] * b[k * PRODUCTS_WIDTH + j];
-        for (size_t j = 0; j < PRODUCTS_WIDTH; j++)
+        for (size_t j = 0; j < columns; j++)
             sums[i * stride + j] += row[j];
     }
 }
 
-const struct products products_plain = {"plain", pack, add};
+static void add(const double *a, const double *b, size_t count, double *sums, size_t stride)
+{
+    add_columns(a, b, count, PRODUCTS_WIDTH, sums, stride);
+}
+
+static void add_narrow(const double *a, const double *b, size_t count, double *sums, size_t stride)
+{
+    add_columns(a, b, count, PRODUCTS_NARROW, sums, stride);
+}
+
+const struct products products_plain = {"plain", pack, add, add_narrow};
 
 #if defined(__x86_64__)
 

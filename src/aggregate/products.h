@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PRODUCTS_WIDTH ((size_t)8)
+#define PRODUCTS_WIDTH  ((size_t)8)
+#define PRODUCTS_NARROW ((size_t)4)
 
 struct products {
     const char *name;
@@ -22,6 +23,10 @@ struct products {
      * a, b: (count, PRODUCTS_WIDTH), values that are float32
      * sums: (PRODUCTS_WIDTH, PRODUCTS_WIDTH), rows `stride` apart */
     void (*add)(const double *a, const double *b, size_t count, double *sums, size_t stride);
+
+    /* The same for the first PRODUCTS_NARROW columns of b only: where a panel is not
+     * full, half of the work may be for nobody. */
+    void (*add_narrow)(const double *a, const double *b, size_t count, double *sums, size_t stride);
 };
 
 /* The reference: loops that one can read. */

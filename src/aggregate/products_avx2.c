@@ -3,7 +3,7 @@
 
 #include "aggregate/products.h"
 
-_Static_assert(PRODUCTS_WIDTH == 8, "two vectors of four float64");
+_Static_assert(PRODUCTS_WIDTH == 8 && PRODUCTS_NARROW == 4, "vectors are of four float64");
 
 /* Four float32 of each of four rows, as four columns of four float64. */
 static inline void pack_four(const float *const rows[4], size_t k, double *ret_panel)
@@ -74,4 +74,39 @@ static void add(const double *a, const double *b, size_t count, double *sums, si
     add_four(a + 4, b, count, sums + 4 * stride, stride);
 }
 
-const struct products products_avx2 = {"avx2", pack, add};
+static inline __m256d added_narrow(__m256d row, const double *a, __m256d b)
+{
+    return _mm256_fmadd_pd(_mm256_broadcast_sd(a), b, row);
+}
+
+static inline void add_narrow_row(double *sums, __m256d row)
+{
+    _mm256_storeu_pd(sums, _mm256_add_pd(_mm256_loadu_pd(sums), row));
+}
+
+/* Eight rows of half the length: eight vectors again. */
+static void add_narrow(const double *a, const double *b, size_t count, double *sums, size_t stride)
+{
+    __m256d r0 = {0}, r1 = {0}, r2 = {0}, r3 = {0}, r4 = {0}, r5 = {0}, r6 = {0}, r7 = {0};
+    for (size_t k = 0; k < count; k++, a += PRODUCTS_WIDTH, b += PRODUCTS_WIDTH) {
+        __m256d columns = _mm256_loadu_pd(b);
+        r0 = added_narrow(r0, a, columns);
+        r1 = added_narrow(r1, a + 1, columns);
+        r2 = added_narrow(r2, a + 2, columns);
+        r3 = added_narrow(r3, a + 3, columns);
+        r4 = added_narrow(r4, a + 4, columns);
+        r5 = added_narrow(r5, a + 5, columns);
+        r6 = added_narrow(r6, a + 6, columns);
+        r7 = added_narrow(r7, a + 7, columns);
+    }
+    add_narrow_row(sums, r0);
+    add_narrow_row(sums + stride, r1);
+    add_narrow_row(sums + 2 * stride, r2);
+    add_narrow_row(sums + 3 * stride, r3);
+    add_narrow_row(sums + 4 * stride, r4);
+    add_narrow_row(sums + 5 * stride, r5);
+    add_narrow_row(sums + 6 * stride, r6);
+    add_narrow_row(sums + 7 * stride, r7);
+}
+
+const struct products products_avx2 = {"avx2", pack, add, add_narrow};

@@ -20,11 +20,17 @@ static void add(const double *a, const double *b, size_t count, double *sums, si
                          _mm512_add_pd(_mm512_loadu_pd(sums + i * stride), rows[i]));
 }
 
+/* Half a vector is one of AVX2. */
 extern const struct products products_avx2;
+
+static void add_narrow(const double *a, const double *b, size_t count, double *sums, size_t stride)
+{
+    products_avx2.add_narrow(a, b, count, sums, stride);
+}
 
 static void pack(const float *const rows[PRODUCTS_WIDTH], size_t count, double *ret_panel)
 {
     products_avx2.pack(rows, count, ret_panel);
 }
 
-const struct products products_avx512 = {"avx512", pack, add};
+const struct products products_avx512 = {"avx512", pack, add, add_narrow};

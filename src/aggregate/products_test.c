@@ -34,6 +34,13 @@ static void the_reference_by_hand(void **state)
     assert_true(sums[WIDTH] == 39.0);     /* 3*5 + 4*6 */
     assert_true(sums[WIDTH + 2] == 53.0); /* 3*7 + 4*8 */
     assert_true(sums[WIDTH + 1] == 0.0);
+
+    double narrow[WIDTH * WIDTH] = {0};
+    products_plain.add_narrow(b, b, 2, narrow, WIDTH);
+    assert_true(narrow[2] == 83.0);              /* 5*7 + 6*8 */
+    assert_true(narrow[2 * WIDTH + 2] == 113.0); /* 7*7 + 8*8 */
+    products_plain.add_narrow(a, a, 2, narrow, WIDTH);
+    assert_true(narrow[4] == 0.0);
 }
 
 /* Values of very different size, so that an order or a rounding that differs
@@ -71,6 +78,9 @@ static void every_kernel_gives_the_bits_of_the_reference(void **state)
                 expected[i] = sums[i] = (double)draw(&r);
             products_plain.add(a, b, count, expected, STRIDE);
             products_at(n)->add(a, b, count, sums, STRIDE);
+            assert_memory_equal(sums, expected, sizeof sums);
+            products_plain.add_narrow(a, b, count, expected, STRIDE);
+            products_at(n)->add_narrow(a, b, count, sums, STRIDE);
             assert_memory_equal(sums, expected, sizeof sums);
         }
 }

@@ -4,8 +4,6 @@
 
 #define WINDOW         3
 #define POOL           2
-#define BATCH_MAX      1024
-#define EPOCHS_MAX     1000
 #define EVALUATE_BATCH ((size_t)64)
 
 /* The parameters lie inside a model. */
@@ -32,27 +30,6 @@ struct training {
     struct fml_model *gradient, *base, *mean, *square;
     struct net at; /* the gradient's parts */
 };
-
-enum fml_status classifier_options(const struct fml_env *env, struct classifier_options *ret)
-{
-    struct classifier_options o = {0};
-    const uint64_t any = (uint64_t)1 << 53;
-
-    enum fml_status status = fml_hyperparam_integer(env, "epochs", 1, 1, EPOCHS_MAX, &o.epochs);
-    if (status == FML_OK)
-        status = fml_hyperparam_integer(env, "batch_size", 32, 1, BATCH_MAX, &o.batch_size);
-    if (status == FML_OK)
-        status = fml_hyperparam_integer(env, "seed", 1, 0, any, &o.seed);
-    if (status == FML_OK)
-        status = fml_hyperparam_integer(env, "round", 1, 0, any, &o.round);
-    if (status == FML_OK)
-        status = fml_hyperparam_real(env, "lr", 0.001, 0.0, 1000.0, &o.rate);
-    if (status == FML_OK)
-        status = fml_hyperparam_real(env, "mu", 0.0, 0.0, 1000.0, &o.mu);
-    if (status == FML_OK)
-        *ret = o;
-    return status;
-}
 
 /* ---- The network in a model ---- */
 
@@ -154,8 +131,7 @@ static enum fml_status work_new(const struct net *n, const struct fml_dataset *d
 }
 
 /* Loss and hits of the batch in w->x go to sums; w->z becomes the gradient there. */
-static void forward(const struct net *n, size_t batch, struct work *w,
-                    struct classifier_report *sums)
+static void forward(const struct net *n, size_t batch, struct work *w, struct fml_score *sums)
 {
     fml_conv2d_forward(batch, &n->conv, w->x, n->w1, n->b1, w->columns, w->y);
     fml_relu_forward(batch * n->places, w->y);
@@ -220,11 +196,11 @@ static enum fml_status training_new(const struct fml_model *m, const struct fml_
 }
 
 static void train(struct fml_model *m, const struct net *n, const struct fml_dataset *d,
-                  const struct classifier_options *o, size_t batch_max, struct work *w,
-                  struct training *t, struct classifier_report *sums)
+                  const struct fml_training *o, size_t batch_max, struct work *w,
+                  struct training *t, struct fml_score *sums)
 {
     const struct fml_adam adam = {.rate = o->rate, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
-    struct fml_rng rng = {o->seed * 1000003 + o->round * 1009 + d->client};
+    struct fml_rng rng = fml_training_rng(o, d);
     size_t params = fml_model_param_count(m);
     uint64_t step = 0;
 
@@ -246,12 +222,12 @@ static void train(struct fml_model *m, const struct net *n, const struct fml_dat
 }
 
 enum fml_status classifier_train(struct fml_model *m, const struct fml_dataset *d,
-                                 const struct classifier_options *o, struct classifier_report *ret)
+                                 const struct fml_training *o, struct fml_score *ret)
 {
     struct net n;
     struct work w = {0};
     struct training t = {0};
-    struct classifier_report sums = {0};
+    struct fml_score sums = {0};
     size_t batch = smaller((size_t)o->batch_size, d->count);
 
     enum fml_status status = find_net(m, d, &n);
@@ -262,7 +238,7 @@ enum fml_status classifier_train(struct fml_model *m, const struct fml_dataset *
     if (status == FML_OK) {
         double seen = (double)d->count * (double)o->epochs;
         train(m, &n, d, o, batch, &w, &t, &sums);
-        *ret = (struct classifier_report){sums.loss / seen, sums.accuracy / seen};
+        *ret = (struct fml_score){sums.loss / seen, sums.accuracy / seen};
     }
     training_done(&t);
     work_done(&w);
@@ -270,11 +246,11 @@ enum fml_status classifier_train(struct fml_model *m, const struct fml_dataset *
 }
 
 enum fml_status classifier_evaluate(const struct fml_model *m, const struct fml_dataset *d,
-                                    struct classifier_report *ret)
+                                    struct fml_score *ret)
 {
     struct net n;
     struct work w = {0};
-    struct classifier_report sums = {0};
+    struct fml_score sums = {0};
     size_t batch_max = smaller(EVALUATE_BATCH, d->count);
 
     enum fml_status status = find_net(m, d, &n);
@@ -289,7 +265,6 @@ enum fml_status classifier_evaluate(const struct fml_model *m, const struct fml_
         forward(&n, batch, &w, &sums);
     }
     work_done(&w);
-    *ret =
-        (struct classifier_report){sums.loss / (double)d->count, sums.accuracy / (double)d->count};
+    *ret = (struct fml_score){sums.loss / (double)d->count, sums.accuracy / (double)d->count};
     return FML_OK;
 }

@@ -58,7 +58,7 @@ static const struct fml_tensor good[] = {
     {.name = "dense1.bias", .rank = 1, .shape = {2}},
 };
 
-static const struct classifier_options many = {
+static const struct fml_training many = {
     .epochs = 40, .batch_size = 16, .seed = 1, .round = 1, .rate = 0.01};
 
 static void it_tells_lying_bars_from_standing_ones(void **state)
@@ -66,7 +66,7 @@ static void it_tells_lying_bars_from_standing_ones(void **state)
     (void)state;
     struct fml_dataset d = bars();
     struct fml_model *m = model_of(good, 4);
-    struct classifier_report before, while_training, after;
+    struct fml_score before, while_training, after;
     assert_int_equal(classifier_evaluate(m, &d, &before), FML_OK);
     assert_int_equal(classifier_train(m, &d, &many, &while_training), FML_OK);
     assert_int_equal(classifier_evaluate(m, &d, &after), FML_OK);
@@ -88,11 +88,11 @@ static double distance(const struct fml_model *a, const struct fml_model *b)
     return sqrt(sum);
 }
 
-static struct fml_model *trained(const struct classifier_options *o)
+static struct fml_model *trained(const struct fml_training *o)
 {
     struct fml_dataset d = bars();
     struct fml_model *m = model_of(good, 4);
-    struct classifier_report report;
+    struct fml_score report;
     assert_int_equal(classifier_train(m, &d, o, &report), FML_OK);
     fml_dataset_done(&d);
     return m;
@@ -101,7 +101,7 @@ static struct fml_model *trained(const struct classifier_options *o)
 static void the_same_round_gives_the_same_update(void **state)
 {
     (void)state;
-    struct classifier_options other = many;
+    struct fml_training other = many;
     other.round = 2;
     struct fml_model *a = trained(&many), *b = trained(&many), *c = trained(&other);
     assert_true(distance(a, b) == 0.0);
@@ -114,7 +114,7 @@ static void the_same_round_gives_the_same_update(void **state)
 static void fedprox_holds_the_model_near_its_base(void **state)
 {
     (void)state;
-    struct classifier_options held = many;
+    struct fml_training held = many;
     held.mu = 1.0;
     struct fml_model *base = model_of(good, 4), *a = trained(&many), *b = trained(&held);
     assert_true(distance(b, base) < 0.5 * distance(a, base));
@@ -129,7 +129,7 @@ static void evaluation_changes_nothing(void **state)
     (void)state;
     struct fml_dataset d = bars();
     struct fml_model *m = model_of(good, 4), *before = model_of(good, 4);
-    struct classifier_report a, b;
+    struct fml_score a, b;
     assert_int_equal(classifier_evaluate(m, &d, &a), FML_OK);
     assert_int_equal(classifier_evaluate(m, &d, &b), FML_OK);
     assert_true(a.loss == b.loss && a.accuracy == b.accuracy);
@@ -145,7 +145,7 @@ static void refuses(const struct fml_tensor *tensors, size_t count, size_t featu
     struct fml_dataset d = bars();
     d.features = features;
     struct fml_model *m = model_of(tensors, count), *before = model_of(tensors, count);
-    struct classifier_report report = {.loss = -1.0};
+    struct fml_score report = {.loss = -1.0};
     assert_int_equal(classifier_train(m, &d, &many, &report), FML_SHAPE);
     if (strstr(fml_why(), sentence) == NULL)
         fail_msg("%s", fml_why());

@@ -5,8 +5,6 @@
 #include <string.h>
 
 #define LAYERS_MAX     2
-#define BATCH_MAX      4096
-#define EPOCHS_MAX     1000
 #define EVALUATE_BATCH ((size_t)256)
 
 struct layer {
@@ -31,27 +29,6 @@ struct work {
     struct fml_model *gradients; /* of the model's shape */
     struct fml_model *base;      /* the parameters before training */
 };
-
-enum fml_status trainer_options(const struct fml_env *env, struct trainer_options *ret)
-{
-    struct trainer_options o = {0};
-    const uint64_t any = (uint64_t)1 << 53;
-
-    enum fml_status status = fml_hyperparam_integer(env, "epochs", 1, 1, EPOCHS_MAX, &o.epochs);
-    if (status == FML_OK)
-        status = fml_hyperparam_integer(env, "batch_size", 32, 1, BATCH_MAX, &o.batch_size);
-    if (status == FML_OK)
-        status = fml_hyperparam_integer(env, "seed", 1, 0, any, &o.seed);
-    if (status == FML_OK)
-        status = fml_hyperparam_integer(env, "round", 1, 0, any, &o.round);
-    if (status == FML_OK)
-        status = fml_hyperparam_real(env, "lr", 0.1, 0.0, 1000.0, &o.rate);
-    if (status == FML_OK)
-        status = fml_hyperparam_real(env, "mu", 0.0, 0.0, 1000.0, &o.mu);
-    if (status == FML_OK)
-        *ret = o;
-    return status;
-}
 
 /* ---- The network in a model ---- */
 
@@ -167,8 +144,7 @@ static void backward(const struct network *n, const struct network *gradient, si
 }
 
 /* Adds the batch's loss and hits to sums; y becomes the gradient at the logits. */
-static void score(const struct network *n, size_t batch, struct work *w,
-                  struct trainer_report *sums)
+static void score(const struct network *n, size_t batch, struct work *w, struct fml_score *sums)
 {
     float *z = forward(n, batch, w);
     size_t classes = n->layers[n->depth - 1].out;
@@ -184,10 +160,10 @@ static size_t smaller(size_t a, size_t b)
 /* ---- Training and evaluation ---- */
 
 static void train(struct fml_model *m, const struct network *n, const struct network *gradient,
-                  const struct fml_dataset *d, const struct trainer_options *o, size_t batch_max,
-                  struct work *w, struct trainer_report *sums)
+                  const struct fml_dataset *d, const struct fml_training *o, size_t batch_max,
+                  struct work *w, struct fml_score *sums)
 {
-    struct fml_rng rng = {o->seed * 1000003 + o->round * 1009 + d->client};
+    struct fml_rng rng = fml_training_rng(o, d);
     size_t params = fml_model_param_count(m);
     float *g = fml_model_params(w->gradients);
 
@@ -209,13 +185,13 @@ static void train(struct fml_model *m, const struct network *n, const struct net
 }
 
 enum fml_status trainer_train(struct fml_model *m, const struct fml_dataset *d,
-                              const struct trainer_options *options, struct trainer_report *ret)
+                              const struct fml_training *t, struct fml_score *ret)
 {
     struct network n;
     struct network gradient;
     struct work w = {0};
-    struct trainer_report sums = {0};
-    size_t batch = smaller((size_t)options->batch_size, d->count);
+    struct fml_score sums = {0};
+    size_t batch = smaller((size_t)t->batch_size, d->count);
 
     enum fml_status status = find_network(m, d, &n);
     if (status == FML_OK)
@@ -223,25 +199,25 @@ enum fml_status trainer_train(struct fml_model *m, const struct fml_dataset *d,
     if (status != FML_OK)
         return status;
     status = fml_model_copy(m, &w.gradients);
-    if (status == FML_OK && options->mu > 0.0)
+    if (status == FML_OK && t->mu > 0.0)
         status = fml_model_copy(m, &w.base);
     if (status == FML_OK)
         status = find_network(w.gradients, d, &gradient);
     if (status == FML_OK) {
-        double seen = (double)d->count * (double)options->epochs;
-        train(m, &n, &gradient, d, options, batch, &w, &sums);
-        *ret = (struct trainer_report){sums.loss / seen, sums.accuracy / seen};
+        double seen = (double)d->count * (double)t->epochs;
+        train(m, &n, &gradient, d, t, batch, &w, &sums);
+        *ret = (struct fml_score){sums.loss / seen, sums.accuracy / seen};
     }
     work_done(&w);
     return status;
 }
 
 enum fml_status trainer_evaluate(const struct fml_model *m, const struct fml_dataset *d,
-                                 struct trainer_report *ret)
+                                 struct fml_score *ret)
 {
     struct network n;
     struct work w = {0};
-    struct trainer_report sums = {0};
+    struct fml_score sums = {0};
     size_t batch_max = smaller(EVALUATE_BATCH, d->count);
 
     enum fml_status status = find_network(m, d, &n);
@@ -255,6 +231,6 @@ enum fml_status trainer_evaluate(const struct fml_model *m, const struct fml_dat
         score(&n, batch, &w, &sums);
     }
     work_done(&w);
-    *ret = (struct trainer_report){sums.loss / (double)d->count, sums.accuracy / (double)d->count};
+    *ret = (struct fml_score){sums.loss / (double)d->count, sums.accuracy / (double)d->count};
     return FML_OK;
 }

@@ -66,15 +66,15 @@ static struct fml_model *mlp(void)
     return model_of(tensors, 4);
 }
 
-static const struct trainer_options many = {
+static const struct fml_training many = {
     .epochs = 50, .batch_size = 7, .seed = 1, .round = 1, .rate = 0.5};
 
 static void learns(struct fml_model *m)
 {
     struct fml_dataset d = examples();
-    struct trainer_report before;
-    struct trainer_report report;
-    struct trainer_report after;
+    struct fml_score before;
+    struct fml_score report;
+    struct fml_score after;
     assert_int_equal(trainer_evaluate(m, &d, &before), FML_OK);
     assert_int_equal(trainer_train(m, &d, &many, &report), FML_OK);
     assert_int_equal(trainer_evaluate(m, &d, &after), FML_OK);
@@ -98,11 +98,11 @@ static void four_tensors_are_a_network_that_learns(void **state)
 }
 
 /* Bytes of the parameters after training mlp() with these options. */
-static struct fml_model *trained(const struct trainer_options *options, uint64_t client)
+static struct fml_model *trained(const struct fml_training *options, uint64_t client)
 {
     struct fml_dataset d = examples();
     struct fml_model *m = mlp();
-    struct trainer_report report;
+    struct fml_score report;
     d.client = client;
     assert_int_equal(trainer_train(m, &d, options, &report), FML_OK);
     fml_dataset_done(&d);
@@ -122,7 +122,7 @@ static double distance(const struct fml_model *a, const struct fml_model *b)
 static void the_order_comes_from_seed_round_and_client(void **state)
 {
     (void)state;
-    struct trainer_options other = many;
+    struct fml_training other = many;
     struct fml_model *m = trained(&many, 2);
     struct fml_model *same = trained(&many, 2);
     assert_true(distance(m, same) == 0.0);
@@ -150,7 +150,7 @@ static void the_order_comes_from_seed_round_and_client(void **state)
 static void fedprox_holds_the_model_near_its_base(void **state)
 {
     (void)state;
-    struct trainer_options prox = many;
+    struct fml_training prox = many;
     prox.mu = 0.5;
     struct fml_model *base = mlp();
     struct fml_model *free_model = trained(&many, 2);
@@ -165,10 +165,10 @@ static void fedprox_holds_the_model_near_its_base(void **state)
 static void a_batch_larger_than_the_data_is_the_data(void **state)
 {
     (void)state;
-    struct trainer_options whole = many;
+    struct fml_training whole = many;
     whole.batch_size = COUNT;
     whole.epochs = 1;
-    struct trainer_options larger = whole;
+    struct fml_training larger = whole;
     larger.batch_size = 4096;
     struct fml_model *a = trained(&whole, 2);
     struct fml_model *b = trained(&larger, 2);
@@ -183,8 +183,8 @@ static void evaluation_changes_nothing(void **state)
     struct fml_dataset d = examples();
     struct fml_model *m = mlp();
     struct fml_model *before = mlp();
-    struct trainer_report a;
-    struct trainer_report b;
+    struct fml_score a;
+    struct fml_score b;
     assert_int_equal(trainer_evaluate(m, &d, &a), FML_OK);
     assert_int_equal(trainer_evaluate(m, &d, &b), FML_OK);
     assert_true(a.loss == b.loss && a.accuracy == b.accuracy);
@@ -199,7 +199,7 @@ static void refuses(const struct fml_tensor *tensors, size_t count, const char *
     struct fml_dataset d = examples();
     struct fml_model *m = model_of(tensors, count);
     struct fml_model *before = model_of(tensors, count);
-    struct trainer_report report = {.loss = -1.0};
+    struct fml_score report = {.loss = -1.0};
     assert_int_equal(trainer_train(m, &d, &many, &report), FML_SHAPE);
     if (strstr(fml_why(), sentence) == NULL)
         fail_msg("%s", fml_why());
@@ -232,26 +232,6 @@ static void a_model_that_does_not_fit_is_named(void **state)
     refuses(t, 2, "4 classes");
 }
 
-static void options_have_the_documented_defaults(void **state)
-{
-    (void)state;
-    struct fml_env env = {0};
-    struct trainer_options o;
-    setenv("ROUND_ID", "r", 1);
-    setenv("MODEL_URI", "u", 1);
-    unsetenv("HYPERPARAMS");
-    assert_int_equal(fml_env_read(&env), FML_OK);
-    assert_int_equal(trainer_options(&env, &o), FML_OK);
-    assert_true(o.epochs == 1 && o.batch_size == 32 && o.seed == 1 && o.round == 1);
-    assert_true(o.rate == 0.1 && o.mu == 0.0);
-    fml_env_done(&env);
-    setenv("HYPERPARAMS", "{\"batch_size\":0}", 1);
-    assert_int_equal(fml_env_read(&env), FML_OK);
-    assert_int_equal(trainer_options(&env, &o), FML_INVALID);
-    assert_int_equal(o.batch_size, 32);
-    fml_env_done(&env);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,7 +242,6 @@ int main(void)
         cmocka_unit_test(a_batch_larger_than_the_data_is_the_data),
         cmocka_unit_test(evaluation_changes_nothing),
         cmocka_unit_test(a_model_that_does_not_fit_is_named),
-        cmocka_unit_test(options_have_the_documented_defaults),
     };
     return cmocka_run_group_tests_name("examples/trainer", tests, NULL, NULL);
 }

@@ -114,7 +114,7 @@ static struct fml_model *read_model(const char *path)
 /* w += sum over clients of (n_k / n) (w_k - w), in float64. */
 static void round_of(const struct federation *f, struct fml_model *m, uint64_t round)
 {
-    const struct trainer_options options = {
+    const struct fml_training options = {
         .epochs = 1, .batch_size = 32, .seed = 1, .round = round, .rate = 0.1};
     size_t params = fml_model_param_count(m);
     float *w = fml_model_params(m);
@@ -124,7 +124,7 @@ static void round_of(const struct federation *f, struct fml_model *m, uint64_t r
     assert_non_null(sum);
     for (unsigned c = 0; c < CLIENTS; c++) {
         struct fml_model *local = NULL;
-        struct trainer_report report;
+        struct fml_score report;
         assert_int_equal(fml_model_copy(m, &local), FML_OK);
         assert_int_equal(trainer_train(local, &f->clients[c], &options, &report), FML_OK);
         for (size_t i = 0; i < params; i++)
@@ -148,7 +148,7 @@ static void follows_the_reference(const struct federation *f, const char *model)
     snprintf(path, sizeof path, VECTORS "%s-initial.safetensors", model);
     struct fml_model *m = read_model(path);
     for (size_t r = 0; r < rounds; r++) {
-        struct trainer_report report;
+        struct fml_score report;
         round_of(f, m, r + 1);
         assert_int_equal(trainer_evaluate(m, &f->test, &report), FML_OK);
         double difference = fabs(report.accuracy - json_number_value(json_array_get(expected, r)));

@@ -251,6 +251,49 @@ void fml_dataset_done(struct fml_dataset *d);
 void fml_dataset_batch(const struct fml_dataset *d, const uint32_t *rows, size_t count,
                        float *ret_x, uint8_t *ret_labels);
 
+/* ---- A guest that learns ---- */
+
+/* How to train, as the round says it. */
+struct fml_training {
+    uint64_t epochs;     /* passes over the data */
+    uint64_t batch_size; /* examples per step; the last step of a pass may have fewer */
+    uint64_t seed;       /* with round and the device's number, seeds the order */
+    uint64_t round;
+    double rate; /* of learning */
+    double mu;   /* weight of FedProx's term; 0: none */
+};
+
+/* From the hyperparameters epochs, batch_size, seed, round, lr and mu; their
+ * defaults are 1, 32, 1, 1, rate and 0. fails: FML_INVALID */
+FML_MUST_CHECK enum fml_status fml_training_read(const struct fml_env *env, double rate,
+                                                 struct fml_training *ret);
+
+/* For the order of d's examples: seeded with seed * 1000003 + round * 1009 +
+ * d->client, so another round or device has another order. */
+struct fml_rng fml_training_rng(const struct fml_training *t, const struct fml_dataset *d);
+
+/* Means over the examples, as they were seen: while training, before the step. */
+struct fml_score {
+    double loss;
+    double accuracy;
+};
+
+/* What is a guest's own. Both functions fail with FML_SHAPE if m is no model for d. */
+struct fml_learner {
+    const char *name; /* in messages */
+    double rate;      /* the default of lr */
+    /* Changes m's parameters; a failure leaves them as they were. */
+    enum fml_status (*train)(struct fml_model *m, const struct fml_dataset *d,
+                             const struct fml_training *t, struct fml_score *ret);
+    enum fml_status (*evaluate)(const struct fml_model *m, const struct fml_dataset *d,
+                                struct fml_score *ret);
+};
+
+/* A whole guest: reads the round, the base model and the device's examples, trains or
+ * evaluates, leaves the update with the metrics loss and accuracy.
+ * gives: main()'s exit status: 0, or 1 after saying on standard error why */
+int fml_learner_main(const struct fml_learner *l);
+
 /* ---- Matrix products ---- */
 
 /* c = a b, c = a^T b, c = a b^T. No argument may overlap c.

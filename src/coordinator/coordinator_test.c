@@ -603,6 +603,7 @@ static void early_updates_wait_for_the_base(void **state)
     put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
     put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
     put_update("r-0001", "proplet-1", update_text("r-0001", values_2)); /* the first one stays */
+    expect_receipt(RECEIPT "proplet-1", VERDICT_NOT_STORED);
     put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
     nothing_more();
     put_update("r-0001", "proplet-9", update_text("r-0001", values_1));
@@ -1413,6 +1414,8 @@ static void folder_goes_on(int version_number)
     assert_int_equal(system(command), 0);
     assert_int_equal(open_coordinator(), ST_OK);
     coordinator_resume(world.coordinator, world.now_ms);
+    if (version_number >= 3) /* there an experiment chooses, and asks who is alive */
+        (void)next("m//c//control/manager/query");
     (void)expect_complete("fl/rounds/r-short/complete", ROUND_EXPIRED, ROUND_REASON_TOO_FEW);
     nothing_more();
     put_update("r-done", "proplet-1", "{}");
@@ -1446,6 +1449,25 @@ static void folder_of_the_second_version_goes_on(void **state)
     folder_goes_on(2);
     expect_state("r-short", "state=ended counted=0 status=expired reason=too_few_updates "
                             "completed_at=some"); /* it was still to be said */
+}
+
+static void folder_of_the_third_version_goes_on(void **state)
+{
+    (void)state;
+    folder_goes_on(3);
+    put(&(struct mqtt_message){.topic = FL_EXPERIMENT_QUERY,
+                               .payload = view_text("{\"what\":\"status\"}"),
+                               .response_topic = "answer"});
+    assert_non_null(strstr(next("answer")->text, "\"e-open\""));
+}
+
+/* There an update of r-early waits for its base model. */
+static void folder_of_the_fourth_version_goes_on(void **state)
+{
+    (void)state;
+    folder_goes_on(4);
+    put_model("fl/models/absent_v0", view_text("{\"w\":[0,0,0],\"b\":0}"));
+    expect_receipt("fl/rounds/r-early/receipts/proplet-1", VERDICT_ACCEPTED);
 }
 
 static void round_closed_by_its_deadline_is_closed_after_a_restart(void **state)
@@ -1515,6 +1537,7 @@ static void base_that_was_awaited_is_asked_for_again(void **state)
     restart();
     assert_int_equal(world.asked_count, 2);
     put_base();
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
     nothing_more();
     (void)three_receipts_and_a_version();
 }
@@ -1745,23 +1768,65 @@ static void batch_that_was_not_kept_must_come_again_as_a_whole(void **state)
     assert_true(coordinator_flush(world.coordinator, world.now_ms));
 }
 
-static void early_update_is_postponed_when_its_round_is_read_again(void **state)
+static void early_update_outlives_a_disk_that_refuses(void **state)
 {
     (void)state;
     put_text(FL_ROUND_START, START);
     put_update("r-0001", "proplet-1", UPDATE_1);
     nothing_more();
     fill_disk(true);
-    put_update("r-0001", "proplet-9", UPDATE_1); /* a refusal is counted, so written */
+    put_update("r-0001", "proplet-2", UPDATE_1);
     fill_disk(false);
-    expect_receipt(RECEIPT "proplet-1", VERDICT_NOT_STORED);
-    expect_receipt(RECEIPT "proplet-9", VERDICT_NOT_STORED);
+    expect_receipt(RECEIPT "proplet-2", VERDICT_NOT_STORED);
     nothing_more();
     pass(1000);
     put_base();
-    nothing_more(); /* it is not held any more */
-    put_update("r-0001", "proplet-1", UPDATE_1);
     expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    nothing_more();
+    put_update("r-0001", "proplet-2", UPDATE_1);
+    expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
+}
+
+/* What was acknowledged to the broker is not sent again. */
+static void early_updates_outlive_restarts(void **state)
+{
+    (void)state;
+    static char large[UPDATE_WITH_ROW_MAX + 2]; /* with space behind it */
+    (void)snprintf(large, sizeof large, "%-*s", (int)sizeof large - 1,
+                   update_text("r-0001", values_2));
+    put_text(FL_ROUND_START, START);
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    restart();
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1)); /* it is there */
+    put_update("r-0001", "proplet-2", large);
+    restart();
+    restart();
+    nothing_more();
+    put_base();
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
+    settle();
+    restart();
+    nothing_more(); /* they are judged once */
+    put_update("r-0001", "proplet-3", update_text("r-0001", values_3));
+    expect_receipt(RECEIPT "proplet-3", VERDICT_ACCEPTED);
+    assert_json(expect_version("1", "r-0001")->text,
+                "{\"w\":[1.25,0.5,3.0],\"b\":2.0,\"version\":1}");
+}
+
+static void early_updates_of_a_round_that_fails_are_told_once(void **state)
+{
+    (void)state;
+    put_text(FL_ROUND_START, START);
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    restart();
+    pass(ROUND_MODEL_WAIT_MS);
+    (void)expect_complete(COMPLETE, ROUND_FAILED, ROUND_REASON_BASE_MISSING);
+    expect_receipt(RECEIPT "proplet-1", VERDICT_LATE);
+    settle();
+    restart();
+    pass(1000);
+    nothing_more();
 }
 
 static void deadline_waits_for_the_disk(void **state)
@@ -1993,6 +2058,8 @@ int main(void)
         CASE(cancelling_needs_the_disk),
         CASE(folder_of_the_first_version_goes_on),
         CASE(folder_of_the_second_version_goes_on),
+        CASE(folder_of_the_third_version_goes_on),
+        CASE(folder_of_the_fourth_version_goes_on),
         CASE(round_closed_by_its_deadline_is_closed_after_a_restart),
         CASE(ended_round_answers_as_before),
         CASE(base_that_was_awaited_is_asked_for_again),
@@ -2006,7 +2073,9 @@ int main(void)
         CASE(full_queue_of_the_broker_delays_and_loses_nothing),
         CASE(disk_that_refuses_postpones_what_comes_and_recovers),
         CASE(batch_that_was_not_kept_must_come_again_as_a_whole),
-        CASE(early_update_is_postponed_when_its_round_is_read_again),
+        CASE(early_update_outlives_a_disk_that_refuses),
+        CASE(early_updates_outlive_restarts),
+        CASE(early_updates_of_a_round_that_fails_are_told_once),
         CASE(deadline_waits_for_the_disk),
         CASE(start_that_cannot_be_kept_is_refused),
         CASE(corrupt_bytes_fail_their_round_and_no_other),

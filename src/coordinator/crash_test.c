@@ -51,6 +51,7 @@ static struct {
     /* The broker's session: what need not be handed over again. The first update is a
      * batch of its own, the others share one. */
     bool has_start, has_first, has_others;
+    bool has_base; /* the broker; else that comes after all updates */
     uint64_t published;
     char *version; /* as the model server stored it */
     bool announced;
@@ -154,7 +155,8 @@ static void put(const char *topic, const char *text, bool retain)
 /* The broker's retained messages come with each connection. */
 static void connect_coordinator(void)
 {
-    put(V0, BASE, true);
+    if (w.has_base)
+        put(V0, BASE, true);
     if (w.version != NULL)
         put(V1, w.version, true);
     w.announced = w.version != NULL;
@@ -226,6 +228,12 @@ static void play_turn(void)
         w.has_first = put_updates(0, 1);
     if (w.has_first && !w.has_others)
         w.has_others = put_updates(1, DEVICES);
+    if (w.has_others && !w.has_base) {
+        w.has_base = true;
+        put(V0, BASE, true);
+        revive();
+        (void)flush();
+    }
     if (w.version != NULL && w.complete == NULL) {
         w.announced = true;
         put(V1, w.version, true);
@@ -242,7 +250,7 @@ static void play_to_the_end(void)
             fail_msg("killed %zu times, of %zu steps: the round hangs", kill_points_kills(),
                      kill_points_passed());
         play_turn();
-        w.now_ms += 5000; /* the version is published again, if need be */
+        w.now_ms += w.has_base ? 5000 : 10; /* the version is published again, if need be */
     }
     w.now_ms += 5000;
     coordinator_tick(w.coordinator, w.now_ms); /* the broker's word is heard */
@@ -284,9 +292,10 @@ static void assert_remembered(void)
 }
 
 /* gives: how many points there were */
-static size_t play(size_t kill_at, size_t second_after)
+static size_t play(size_t kill_at, size_t second_after, bool has_base)
 {
     memset(&w, 0, sizeof w);
+    w.has_base = has_base;
     w.now_ms = 1000;
     w.folder = kill_points_begin(kill_at, second_after);
     open_coordinator();
@@ -310,19 +319,29 @@ static size_t play(size_t kill_at, size_t second_after)
 static void killed_at_each_step_counts_everything_once(void **state)
 {
     (void)state;
-    size_t points = play(0, 0);
+    size_t points = play(0, 0, true);
     assert_true(points > 60); /* or these functions are not where files are written */
     for (size_t i = 1; i <= points; i++)
-        (void)play(i, 0);
+        (void)play(i, 0, true);
     (void)printf("kills=%zu\n", points);
 }
 
 static void killed_twice_counts_everything_once(void **state)
 {
     (void)state;
-    size_t points = play(0, 0);
+    size_t points = play(0, 0, true);
     for (size_t i = 1; i <= points; i++)
-        (void)play(i, 1 + i * 7 % 31);
+        (void)play(i, 1 + i * 7 % 31, true);
+    (void)printf("kills=%zu\n", 2 * points);
+}
+
+/* The updates come first, and nobody sends them again. */
+static void killed_while_updates_wait_for_the_base_counts_everything_once(void **state)
+{
+    (void)state;
+    size_t points = play(0, 0, false);
+    for (size_t i = 1; i <= points; i++)
+        (void)play(i, 1 + i * 11 % 37, false);
     (void)printf("kills=%zu\n", 2 * points);
 }
 
@@ -333,6 +352,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_at_each_step_counts_everything_once),
         cmocka_unit_test(killed_twice_counts_everything_once),
+        cmocka_unit_test(killed_while_updates_wait_for_the_base_counts_everything_once),
     };
     return cmocka_run_group_tests_name("coordinator/crash", tests, NULL, NULL);
 }

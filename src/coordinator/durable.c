@@ -169,7 +169,6 @@ static void close_store(struct coordinator *c, uint64_t now_ms)
     c->undone = c->unflushed;
     c->unflushed = false;
     c->retry_ms = now_ms + STORE_RETRY_MS;
-    refuse_early(c);
     reload(c);
 }
 

@@ -27,24 +27,41 @@ static void postpone(struct coordinator *c, const struct id *round_id, const str
     send_receipt(c, &receipt, false);
 }
 
-/* One for each participant, the first: what comes after it is answered when the
- * sender repeats it. It is in memory only: who sent it repeats it until its receipt. */
-static void keep_early(struct coordinator *c, struct entry *e, const struct id *sender,
-                       struct view bytes)
+bool hold_early(struct coordinator *c, struct entry *e, const struct id *sender, struct view bytes)
 {
     struct early **at = last_or_same(e, sender);
-    if (*at != NULL)
-        return;
+    assert(*at == NULL);
     struct early *early = calloc(1, sizeof *early);
     if (bytes.size > EARLY_UPDATES_BYTES_MAX - c->early_bytes || early == NULL ||
         bytes_copy(&early->bytes, bytes) != ST_OK) {
         free(early);
-        postpone(c, &round_start_of(e->round)->round_id, sender, bytes);
-        return;
+        return false;
     }
     early->sender = *sender;
     c->early_bytes += bytes.size;
     *at = early;
+    return true;
+}
+
+/* One for each participant, the first: another one is judged when the sender repeats
+ * it. */
+static void keep_early(struct coordinator *c, struct entry *e, const struct id *sender,
+                       struct view bytes)
+{
+    const struct id *round_id = &round_start_of(e->round)->round_id;
+    const struct early *known = *last_or_same(e, sender);
+    if (known != NULL && view_equal(bytes_view(&known->bytes), bytes))
+        return;
+    if (known != NULL || !hold_early(c, e, sender, bytes)) {
+        postpone(c, round_id, sender, bytes);
+        return;
+    }
+    bool small = bytes.size <= UPDATE_WITH_ROW_MAX;
+    const struct store_update update = {.participant = *sender,
+                                        .digest = digest_of(bytes),
+                                        .bytes = small ? bytes : view_of(NULL, 0)};
+    if (small || keep_bytes(c, e, bytes))
+        (void)is_kept(c, "early", store_add_early(c->store, round_id, &update));
 }
 
 /* What the verdict says is durable before the receipt is. An ended round's account is
@@ -91,6 +108,8 @@ static void judge(struct coordinator *c, struct entry *e, const struct id *sende
 void feed_early(struct coordinator *c, struct entry *e, uint64_t now_ms)
 {
     assert(round_state(e->round) != ROUND_OPENING);
+    if (e->early != NULL)
+        (void)is_kept(c, "early", store_drop_early(c->store, &round_start_of(e->round)->round_id));
     while (e->early != NULL) {
         struct early *early = e->early;
         e->early = early->next;
@@ -98,16 +117,6 @@ void feed_early(struct coordinator *c, struct entry *e, uint64_t now_ms)
         judge(c, e, &early->sender, bytes_view(&early->bytes), now_ms);
         bytes_done(&early->bytes);
         free(early);
-    }
-}
-
-void refuse_early(struct coordinator *c)
-{
-    for (size_t i = 0; i < rounds_open_count(c->rounds); i++) {
-        const struct entry *e = rounds_open_at(c->rounds, i);
-        for (const struct early *early = e->early; early != NULL; early = early->next)
-            postpone(c, &round_start_of(e->round)->round_id, &early->sender,
-                     bytes_view(&early->bytes));
     }
 }
 

@@ -131,6 +131,18 @@ static enum status feed_update(void *arg, const struct store_update *u)
     return ST_OK;
 }
 
+static enum status take_early(void *arg, const struct store_update *u)
+{
+    struct feeding *f = arg;
+    enum status status = ST_OK;
+    struct bytes bytes = {0};
+    if (f->e->lost != NULL || !read_update(f->e, u, &bytes, &status))
+        return status;
+    bool held = hold_early(f->c, f->e, &u->participant, bytes_view(&bytes));
+    bytes_done(&bytes);
+    return held ? ST_OK : ST_NOMEM;
+}
+
 static enum status feed_base(struct entry *e, const struct store_round *r)
 {
     enum status status = ST_OK;
@@ -170,6 +182,8 @@ static enum status feed(struct coordinator *c, struct entry *e, const struct sto
         status = take_version(e, r);
     if (status == ST_OK && e->lost == NULL)
         status = store_each_update(c->store, &r->round, feed_update, &f);
+    if (status == ST_OK && !r->has_base)
+        status = store_each_early(c->store, &r->round, take_early, &f);
     e->model = f.model;
     for (int v = VERDICT_ACCEPTED + 1; v < VERDICT_COUNT; v++)
         round_restore_rejected(e->round, (enum verdict)v, r->rejected[v]);

@@ -208,9 +208,10 @@ void send_refused(struct coordinator *c, const struct id *round_id, const char *
 /* Judges the updates that came early; the round is not OPENING any more. */
 void feed_early(struct coordinator *c, struct entry *e, uint64_t now_ms);
 
-/* Tells the senders of all early updates to send them again: they are about to be
- * forgotten. */
-void refuse_early(struct coordinator *c);
+/* Keeps a copy in memory until then; of this sender none must be there.
+ * False: there is no room */
+MUST_CHECK bool hold_early(struct coordinator *c, struct entry *e, const struct id *sender,
+                           struct view bytes);
 
 /* ---- version.c: numbers and bytes of new versions ---- */
 

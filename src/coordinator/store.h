@@ -59,6 +59,13 @@ struct store_update {
 MUST_CHECK enum status store_add_update(struct store *s, const struct id *round,
                                         const struct store_update *update);
 
+/* It waits for the base model. At most one of a participant in a round. num_samples
+ * and received_ms mean nothing yet. fails: as above */
+MUST_CHECK enum status store_add_early(struct store *s, const struct id *round,
+                                       const struct store_update *update);
+/* None of the round waits any more. */
+MUST_CHECK enum status store_drop_early(struct store *s, const struct id *round);
+
 /* One more was refused with this verdict. fails: ST_NOT_FOUND, ... */
 MUST_CHECK enum status store_count_rejected(struct store *s, const struct id *round,
                                             enum verdict verdict);
@@ -101,6 +108,11 @@ store_each_round(struct store *s, enum status (*visit)(void *arg, const struct s
 MUST_CHECK enum status
 store_each_update(struct store *s, const struct id *round,
                   enum status (*visit)(void *arg, const struct store_update *update), void *arg);
+
+/* The same for those that wait. */
+MUST_CHECK enum status
+store_each_early(struct store *s, const struct id *round,
+                 enum status (*visit)(void *arg, const struct store_update *update), void *arg);
 
 /* ---- experiments ---- */
 

@@ -71,6 +71,13 @@ static const char *const migrations[] = {
     "  round INTEGER NOT NULL,"
     "  row BLOB NOT NULL,"
     "  UNIQUE(experiment, round));",
+    "CREATE TABLE early("
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  round INTEGER NOT NULL REFERENCES rounds(number) ON DELETE CASCADE,"
+    "  participant TEXT NOT NULL,"
+    "  digest BLOB NOT NULL,"
+    "  bytes BLOB," /* NULL: they lie elsewhere */
+    "  UNIQUE(round, participant));",
 };
 #define SCHEMA_VERSION ((int)(sizeof migrations / sizeof migrations[0]))
 
@@ -84,6 +91,8 @@ enum query {
     SET_BASE,
     ADD_UPDATE,
     ADD_BYTES,
+    ADD_EARLY,
+    DROP_EARLY,
     COUNT_REJECTED,
     SET_VERSION,
     END_ROUND,
@@ -92,6 +101,7 @@ enum query {
     EACH_ROUND,
     EACH_REJECTED,
     EACH_UPDATE,
+    EACH_EARLY,
     ADD_EXPERIMENT,
     SET_MEMORY,
     ADD_ROW,
@@ -119,6 +129,10 @@ static const char *const texts[QUERY_COUNT] = {
     [ADD_UPDATE] = "INSERT INTO updates(round, participant, digest, num_samples, received_ms)"
                    " SELECT number, ?2, ?3, ?4, ?5 FROM rounds WHERE number = " OPEN_ROUND,
     [ADD_BYTES] = "INSERT INTO update_bytes(number, bytes) VALUES(last_insert_rowid(), ?1)",
+    [ADD_EARLY] = "INSERT INTO early(round, participant, digest, bytes)"
+                  " SELECT number, ?2, ?3, ?4 FROM rounds WHERE number = " OPEN_ROUND,
+    [DROP_EARLY] = "DELETE FROM early WHERE round ="
+                   " (SELECT number FROM rounds WHERE round = ?1)",
     [COUNT_REJECTED] = "INSERT INTO rejected(round, code, count)"
                        " SELECT number, ?2, 1 FROM rounds WHERE number = " OPEN_ROUND
                        " ON CONFLICT(round, code) DO UPDATE SET count = count + 1",
@@ -141,6 +155,8 @@ static const char *const texts[QUERY_COUNT] = {
                     " FROM updates u LEFT JOIN update_bytes b ON b.number = u.number"
                     " WHERE round = (SELECT number FROM rounds WHERE round = ?1)"
                     " ORDER BY u.number",
+    [EACH_EARLY] = "SELECT participant, digest, 0, 0, bytes FROM early WHERE round ="
+                   " (SELECT number FROM rounds WHERE round = ?1) ORDER BY number",
     [SAY] = "INSERT INTO outbox(topic, payload, retain) VALUES(?1, ?2, ?3)",
     [EACH_SAID] = "SELECT number, topic, payload, retain FROM outbox"
                   " WHERE number > ?1 ORDER BY number",
@@ -508,6 +524,25 @@ enum status store_add_update(struct store *s, const struct id *round,
     return run(s, q);
 }
 
+enum status store_add_early(struct store *s, const struct id *round,
+                            const struct store_update *update)
+{
+    sqlite3_stmt *q = writing(s, ADD_EARLY);
+    bind_text(q, 1, round->text);
+    bind_text(q, 2, update->participant.text);
+    bind_digest(q, 3, &update->digest);
+    if (update->bytes.size > 0)
+        bind_view(q, 4, update->bytes);
+    return run_on_one(s, q);
+}
+
+enum status store_drop_early(struct store *s, const struct id *round)
+{
+    sqlite3_stmt *q = writing(s, DROP_EARLY);
+    bind_text(q, 1, round->text);
+    return run(s, q);
+}
+
 enum status store_count_rejected(struct store *s, const struct id *round, enum verdict verdict)
 {
     sqlite3_stmt *q = writing(s, COUNT_REJECTED);
@@ -619,12 +654,12 @@ static enum status read_update(sqlite3_stmt *q, struct store_update *u)
     return status;
 }
 
-enum status store_each_update(struct store *s, const struct id *round,
-                              enum status (*visit)(void *arg, const struct store_update *update),
-                              void *arg)
+static enum status each_update(struct store *s, enum query query, const struct id *round,
+                               enum status (*visit)(void *arg, const struct store_update *update),
+                               void *arg)
 {
     assert(s != NULL && s->magic == STORE_MAGIC && visit != NULL);
-    sqlite3_stmt *q = prepared(s, EACH_UPDATE);
+    sqlite3_stmt *q = prepared(s, query);
     if (q == NULL)
         return status_of(s, sqlite3_extended_errcode(s->db));
     bind_text(q, 1, round->text);
@@ -640,6 +675,20 @@ enum status store_each_update(struct store *s, const struct id *round,
         status = status_of(s, rc);
     (void)sqlite3_reset(q);
     return status;
+}
+
+enum status store_each_update(struct store *s, const struct id *round,
+                              enum status (*visit)(void *arg, const struct store_update *update),
+                              void *arg)
+{
+    return each_update(s, EACH_UPDATE, round, visit, arg);
+}
+
+enum status store_each_early(struct store *s, const struct id *round,
+                             enum status (*visit)(void *arg, const struct store_update *update),
+                             void *arg)
+{
+    return each_update(s, EACH_EARLY, round, visit, arg);
 }
 
 /* ---- experiments ---- */

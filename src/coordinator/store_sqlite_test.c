@@ -514,6 +514,42 @@ static void the_first_to_end_is_forgotten_first_with_its_rows(void **state)
 
 /* ---- what is to be said ---- */
 
+static void early(const char *round_name, const char *expected)
+{
+    struct list list = {.text = ""};
+    struct id round = id(round_name);
+    assert_int_equal(store_each_early(store, &round, see_update, &list), ST_OK);
+    assert_string_equal(list.text, expected);
+}
+
+static void updates_wait_for_their_base_once(void **state)
+{
+    (void)state;
+    struct id a = id("a"), none = id("none");
+    struct store_update update = {
+        .participant = id("p1"), .digest = digest("x"), .bytes = view_text("x")};
+    add_round("a");
+    add_round("b");
+    assert_int_equal(store_add_early(store, &a, &update), ST_OK);
+    assert_int_equal(store_add_early(store, &a, &update), ST_EXISTS);
+    assert_int_equal(store_add_early(store, &none, &update), ST_NOT_FOUND);
+    update.participant = id("p2");
+    update.bytes = view_of(NULL, 0);
+    assert_int_equal(store_add_early(store, &a, &update), ST_OK);
+    commit();
+    reopen();
+    early("a", "p1 p2");
+    early("b", "");
+    (void)updates("a", ""); /* they do not count */
+    assert_int_equal(store_drop_early(store, &a), ST_OK);
+    store_rollback(store);
+    early("a", "p1 p2");
+    assert_int_equal(store_drop_early(store, &a), ST_OK);
+    commit();
+    reopen();
+    early("a", "");
+}
+
 static void what_is_said_has_numbers_that_only_grow(void **state)
 {
     (void)state;
@@ -786,6 +822,7 @@ int main(void)
         CASE(one_experiment_and_one_row_of_a_round),
         CASE(an_experiment_that_ended_changes_no_more),
         CASE(the_first_to_end_is_forgotten_first_with_its_rows),
+        CASE(updates_wait_for_their_base_once),
         CASE(what_is_said_has_numbers_that_only_grow),
         CASE(one_process_has_it),
         CASE(a_folder_that_is_not_there_is_said),

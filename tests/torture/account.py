@@ -66,6 +66,13 @@ class Account:
         self.double += 1
         self.faults.append(why)
 
+    def is_told(self, round_id):
+        """Its end, and the bytes of the version that this names, if any."""
+        facts = self.completes.get(round_id)
+        return facts is not None and (
+            facts["status"] != "completed"
+            or f"fl/models/global_model_v{facts['model_version']}" in self.models)
+
     def judge(self, round_id):
         """Of a round that has its end: who was acknowledged, and who is in the model."""
         facts = self.completes[round_id]

@@ -96,8 +96,9 @@ class Torture:
         return name if name in SERVICES else "proplet"
 
     def arm(self, name, sweeps):
+        """Unless it is ahead of the other sweeps, or no kill is left for it."""
         sweep = sweeps.get(self.role(name))
-        if sweep is None:
+        if sweep is None or sweep.passes > self.passes() or not self.kills_left():
             return
         strike, n = sweep.point()
         self.armed[name] = (sweep, strike)
@@ -126,7 +127,7 @@ class Torture:
         self.watch_process(name)
         if name == "mosquitto":
             self.fleet._await_port()
-        elif self.chain[name] < CHAIN and not self.finished():
+        elif self.chain[name] < CHAIN:
             self.chain[name] += 1
             self.arm(name, self.start_sweeps)
 
@@ -134,14 +135,22 @@ class Torture:
         name = self.random.choice(self.victims)
         if name == "proplet":
             name = self.proplet
+        if name in self.armed:
+            self.disarm(name)
+        if not self.kills_left():
+            return
         program = self.fleet.programs[name]
         if program.process.poll() is not None:
             return  # it has just died
-        if name != "mosquitto":
-            self.disarm(name)
         program.kill()
         self.kills[f"{'broker' if name == 'mosquitto' else self.role(name)} at random"] += 1
         self.start_again(name)
+
+    def kills_left(self):
+        return self.args.kills - self.kills.total() - len(self.armed)
+
+    def passes(self):
+        return min(s.passes for s in [*self.round_sweeps.values(), *self.start_sweeps.values()])
 
     def finished(self):
         return self.kills.total() >= self.args.kills
@@ -175,9 +184,8 @@ class Torture:
             "k_of_n": self.args.k or self.random.choice([5, 6, 7]), "timeout_s": TIMEOUT_S,
             "grace_s": self.random.choice([0, 1]),
             "hyperparams": {"spread": self.random.choice([0, 0.02, 0.1])}}
-        if not self.finished():
-            for name in [*SERVICES, self.proplet]:
-                self.arm(name, self.round_sweeps)
+        for name in [*SERVICES, self.proplet]:
+            self.arm(name, self.round_sweeps)
         self.began = time.monotonic()
         self.say_start()
 
@@ -200,8 +208,13 @@ class Torture:
                 self.account.complete(ended["round_id"], ended)
 
     def is_over(self):
+        """It has its end, and the version that this names was seen.
+
+        A broker that dies may have told the coordinator of a version and nobody else;
+        then the model server says it again.
+        """
         now = time.monotonic()
-        if self.start["round_id"] in self.account.completes:
+        if self.account.is_told(self.start["round_id"]):
             return True
         if now - self.began > HUNG_S:
             self.hung += 1
@@ -258,7 +271,7 @@ class Torture:
             self.take_all()
             for name in self.dead():
                 self.died(name)
-            if moments and self.read - first >= moments[0] and not self.finished():
+            if moments and self.read - first >= moments[0]:
                 moments.pop(0)
                 self.kill_at_random()
         self.close_round()

@@ -167,7 +167,9 @@ static enum status start_coordinator(struct demo *d, struct why *why)
 {
     char state[DEMO_PATH_MAX];
     enum status status = demo_path(state, why, "%s/" DEMO_ROUNDS, d->dir);
-    const char *const more[] = {"--state-dir", state, NULL};
+    const char *const more[] = {
+        "--domain", d->settings.domain, "--channel", d->settings.channel, "--state-dir", state,
+        NULL};
     return status == ST_OK ? start_ours(d, "fml-coordinator", "fml-coordinator", true, more, why)
                            : status;
 }

@@ -246,3 +246,15 @@ def test_two_experiments_at_once_each_have_their_own_line(core, bus):
     for end in ends:
         model = bus.wait(end["model_topic"]).json
         assert model["w"] == [3 * STEP] * 3, json.dumps(model)
+
+
+def test_the_manager_of_its_own_channel_is_asked(fleet, bus):
+    fleet.coordinator("--domain", "lab", "--channel", "two")
+    fleet.await_coordinator(bus)
+    start(bus)
+    question = bus.wait("m/lab/c/two/control/manager/query").json
+    assert question == {"what": "alive"}
+    assert not bus.find(f"{P}/control/manager/query")
+    fleet.programs["coordinator"].kill()
+    wrong = fleet.coordinator("--domain", "a/b")
+    assert wrong.process.wait(30) == 1 and "settings.refused" in wrong.text()

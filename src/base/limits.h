@@ -48,13 +48,14 @@
 #define ROUND_PARTICIPANTS_MAX       10000
 #define ROUND_TIMEOUT_S_MAX          ((uint32_t)7 * 24 * 3600)
 #define ROUND_GRACE_S_MAX            ((uint32_t)3600)
-#define CANCEL_REASON_MAX            ((size_t)200) /* why a round was cancelled */
+#define CANCEL_REASON_MAX            ((size_t)200)  /* why a round was cancelled */
+#define AGGREGATION_SIZE_MAX         ((size_t)1024) /* JSON, of a start */
 #define UPDATE_SAMPLES_MAX           ((uint64_t)1 << 30)
 #define ROUNDS_OPEN_MAX              64
 #define ROUNDS_KEPT_MAX              1024 /* ended rounds that are still answered for */
 #define ROUNDS_SHOWN_MAX             100  /* of them, in answers and as retained states */
 #define ROUNDS_KEPT_PARTICIPANTS_MAX ((size_t)1 << 20)   /* of all ended rounds together */
-#define UPDATE_WITH_ROW_MAX          ((size_t)64 << 10)  /* kept in the database, not in a file */
+#define EARLY_WITH_ROW_MAX           ((size_t)64 << 10)  /* one such, kept in the database */
 #define EARLY_UPDATES_BYTES_MAX      ((size_t)128 << 20) /* before their base model is here */
 
 /* Experiments. */

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -1461,7 +1462,8 @@ static void folder_of_the_third_version_goes_on(void **state)
     assert_non_null(strstr(next("answer")->text, "\"e-open\""));
 }
 
-/* There an update of r-early waits for its base model. */
+/* There an update of r-early waits for its base model. It is the last one that kept
+ * updates in the database. */
 static void folder_of_the_fourth_version_goes_on(void **state)
 {
     (void)state;
@@ -1791,7 +1793,7 @@ static void early_update_outlives_a_disk_that_refuses(void **state)
 static void early_updates_outlive_restarts(void **state)
 {
     (void)state;
-    static char large[UPDATE_WITH_ROW_MAX + 2]; /* with space behind it */
+    static char large[EARLY_WITH_ROW_MAX + 2]; /* with space behind it */
     (void)snprintf(large, sizeof large, "%-*s", (int)sizeof large - 1,
                    update_text("r-0001", values_2));
     put_text(FL_ROUND_START, START);
@@ -1900,38 +1902,56 @@ static void corrupt_bytes_fail_their_round_and_no_other(void **state)
     (void)expect_version("1", "b");
 }
 
-static void corrupt_update_in_the_database_is_found(void **state)
+/* Any bit of what the spool has. */
+static void corrupt_update_is_found_after_a_restart(void **state)
 {
     (void)state;
     char path[256];
-    sqlite3 *db;
+    struct bytes bytes = {0};
     open_common();
     put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
     expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
     settle();
     world.coordinator = coordinator_free(world.coordinator);
-    (void)snprintf(path, sizeof path, "%s/coordinator.db", world.folder);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db,
-                                  "UPDATE update_bytes SET bytes = CAST(replace(bytes, "
-                                  "'[1,2,3]', '[1,2,9]') AS BLOB)",
-                                  NULL, NULL, NULL),
-                     SQLITE_OK);
-    assert_int_equal(sqlite3_changes(db), 1);
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    (void)snprintf(path, sizeof path, "%s/rounds/r-0001/updates-0000", world.folder);
+    assert_int_equal(file_read(path, MESSAGE_SIZE_MAX, &bytes), ST_OK);
+    bytes.data[bytes.size / 2] ^= 1;
+    assert_int_equal(file_write(path, bytes_view(&bytes)), ST_OK);
+    bytes_done(&bytes);
     restart();
     (void)expect_complete(COMPLETE, ROUND_FAILED, "state_corrupt");
     nothing_more();
 }
 
-static void large_update_is_kept_in_a_file(void **state)
+/* While it runs it has them mapped: what changes there is found when they are used. */
+static void corrupt_update_is_found_when_it_is_aggregated(void **state)
 {
     (void)state;
-    char folder[256];
-    struct bytes large = {0};
+    char path[256];
+    open_common();
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
+    (void)snprintf(path, sizeof path, "%s/rounds/r-0001/updates-0000", world.folder);
+    int fd = open(path, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, "?", 1, 20), 1);
+    assert_int_equal(close(fd), 0);
+    put_update("r-0001", "proplet-3", update_text("r-0001", values_3));
+    expect_receipt(RECEIPT "proplet-3", VERDICT_ACCEPTED);
+    (void)expect_complete(COMPLETE, ROUND_FAILED, "state_corrupt");
+    nothing_more();
+}
+
+static void updates_are_restored_from_their_spool(void **state)
+{
+    (void)state;
+    char path[256];
+    struct bytes large = {0}, spooled = {0};
     struct view text = view_text(update_text("r-0001", values_1));
     assert_int_equal(bytes_append(&large, text, MESSAGE_SIZE_MAX), ST_OK);
-    assert_int_equal(bytes_resize(&large, UPDATE_WITH_ROW_MAX + 1), ST_OK);
+    assert_int_equal(bytes_resize(&large, (size_t)(64 << 10) + 1), ST_OK);
     memset(large.data + text.size, ' ', large.size - text.size);
     open_common();
     put(&(struct mqtt_message){.topic = FL_UPDATES,
@@ -1939,21 +1959,29 @@ static void large_update_is_kept_in_a_file(void **state)
                                .properties = {{"round", "r-0001"}, {"sender", "proplet-1"}},
                                .property_count = 2});
     expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
-    (void)snprintf(folder, sizeof folder, "%s/rounds/r-0001", world.folder);
-    struct blobs *blobs;
-    struct digest digest = digest_of(bytes_view(&large));
-    assert_int_equal(blobs_open(folder, &blobs), ST_OK);
-    assert_true(blobs_has(blobs, &digest));
-    blobs_close(blobs);
-    bytes_done(&large);
+    (void)snprintf(path, sizeof path, "%s/rounds/r-0001/updates-0000", world.folder);
+    assert_int_equal(file_read(path, MESSAGE_SIZE_MAX, &spooled), ST_OK);
+    assert_true(spooled.size < 1000); /* its values, not its spaces */
+    bytes_done(&spooled);
     settle();
     restart();
+    put(&(struct mqtt_message){.topic = FL_UPDATES, /* known by the bytes that came */
+                               .payload = bytes_view(&large),
+                               .properties = {{"round", "r-0001"}, {"sender", "proplet-1"}},
+                               .property_count = 2});
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    expect_receipt(RECEIPT "proplet-1", VERDICT_CONFLICT);
     put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
     put_update("r-0001", "proplet-3", update_text("r-0001", values_3));
     expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
     expect_receipt(RECEIPT "proplet-3", VERDICT_ACCEPTED);
-    assert_json(expect_version("1", "r-0001")->text,
-                "{\"w\":[1.25,0.5,3.0],\"b\":2.0,\"version\":1}");
+    const struct sent *version = expect_version("1", "r-0001");
+    assert_json(version->text, "{\"w\":[1.25,0.5,3.0],\"b\":2.0,\"version\":1}");
+    store(version);
+    struct complete c = expect_complete(COMPLETE, ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    assert_true(c.update_bytes > large.size); /* of what came */
+    bytes_done(&large);
 }
 
 static void corrupt_database_is_named_and_not_used(void **state)
@@ -2079,8 +2107,9 @@ int main(void)
         CASE(deadline_waits_for_the_disk),
         CASE(start_that_cannot_be_kept_is_refused),
         CASE(corrupt_bytes_fail_their_round_and_no_other),
-        CASE(corrupt_update_in_the_database_is_found),
-        CASE(large_update_is_kept_in_a_file),
+        CASE(corrupt_update_is_found_after_a_restart),
+        CASE(corrupt_update_is_found_when_it_is_aggregated),
+        CASE(updates_are_restored_from_their_spool),
         CASE(corrupt_database_is_named_and_not_used),
         CASE(round_that_only_the_store_remembers_is_not_opened_again),
         CASE(bytes_of_ended_rounds_are_removed),

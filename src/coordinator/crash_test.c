@@ -39,7 +39,7 @@
 /* w0 = (1+3+2*0.5)/4, w1 = (2+2-2*1)/4, w2 = (3+1+2*4)/4, b = (4+0+2*2)/4 */
 static const char *const updates[DEVICES] = {UPDATE("1", "1,2,3", "4"), UPDATE("1", "3,2,1", "0"),
                                              UPDATE("2", "0.5,-1,4", "2")};
-static char large[UPDATE_WITH_ROW_MAX + 2]; /* the first one, with space behind it */
+static char large[(64 << 10) + 2]; /* the first one, with space behind it */
 static const char *const names[DEVICES] = {"p0", "p1", "p2"};
 
 static struct {

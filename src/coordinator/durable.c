@@ -86,6 +86,18 @@ static bool was_taken(const struct coordinator *c)
     return c->await_taken > 0 && c->out.taken(c->out.owner) >= c->await_taken;
 }
 
+/* One sync for all updates of a round, before the rows that refer to them. What an ended
+ * round had is not looked at any more. */
+static bool sync_updates(struct coordinator *c)
+{
+    for (size_t i = 0; i < rounds_open_count(c->rounds); i++) {
+        struct spool *spool = rounds_open_at(c->rounds, i)->spool;
+        if (spool != NULL && !is_kept(c, "updates", spool_sync(spool)))
+            return false;
+    }
+    return true;
+}
+
 /* Every commit stores the time, and forgets what the broker has. */
 static bool commit(struct coordinator *c, uint64_t now_ms)
 {
@@ -94,7 +106,7 @@ static bool commit(struct coordinator *c, uint64_t now_ms)
     bool taken = was_taken(c);
     bool kept = c->broken == ST_OK && is_kept(c, "clock", store_set_clock(c->store, &clock)) &&
                 (!taken || is_kept(c, "outbox", store_forget_said(c->store, c->await_said))) &&
-                is_kept(c, "commit", store_commit(c->store));
+                sync_updates(c) && is_kept(c, "commit", store_commit(c->store));
     if (!kept)
         return false;
     c->saved_ms = now_ms;
@@ -142,6 +154,7 @@ static void remove_ended_folders(struct coordinator *c)
         if (e->blobs == NULL)
             return;
         e->blobs = blobs_close(e->blobs);
+        e->spool = spool_close(e->spool);
         if (round_folder(c, &round_start_of(e->round)->round_id, path, sizeof path) != ST_OK ||
             file_remove_tree(path) != ST_OK)
             log_line(LOG_WARN, "round.unremoved", "path=%s", log_quote(path));

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "round/rule_read.h"
 #include "service/log.h"
 
 #define EXISTS "this round id was used for another round"
@@ -61,6 +62,8 @@ static enum status keep_round(struct coordinator *c, struct entry *e, struct vie
     enum status status = round_folder(c, round_id, folder, sizeof folder);
     if (status == ST_OK)
         status = blobs_open(folder, &e->blobs);
+    if (status == ST_OK)
+        status = spool_open(folder, &e->spool);
     if (!is_kept(c, "folder", status))
         return ST_IO;
     status = store_add_round(c->store, round_id, payload, now_ms);
@@ -163,12 +166,16 @@ void on_round_start(struct coordinator *c, const struct mqtt_message *m, uint64_
     flush(c, now_ms);
     if (c->undone) /* what came before it must come again, and so must this */
         return;
+    struct rule_settings rule;
     enum status status = round_start_decode(m->payload, &start, &round_id, &why);
     if (status != ST_OK) {
         refuse(c, &round_id, NULL, status == ST_MALFORMED ? "malformed" : "invalid",
                why.text[0] != '\0' ? why.text : status_name(status));
         return;
     }
-    start_round(c, &start, m->payload, now_ms);
+    if (rule_read(&start, &rule, &why) != ST_OK)
+        refuse(c, &round_id, &start, "invalid", why.text);
+    else
+        start_round(c, &start, m->payload, now_ms);
     round_start_done(&start);
 }

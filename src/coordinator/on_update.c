@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "fl/update.h"
 #include "service/log.h"
 
 static struct early **last_or_same(struct entry *e, const struct id *sender)
@@ -56,7 +57,7 @@ static void keep_early(struct coordinator *c, struct entry *e, const struct id *
         postpone(c, round_id, sender, bytes);
         return;
     }
-    bool small = bytes.size <= UPDATE_WITH_ROW_MAX;
+    bool small = bytes.size <= EARLY_WITH_ROW_MAX;
     const struct store_update update = {.participant = *sender,
                                         .digest = digest_of(bytes),
                                         .bytes = small ? bytes : view_of(NULL, 0)};
@@ -64,25 +65,50 @@ static void keep_early(struct coordinator *c, struct entry *e, const struct id *
         (void)is_kept(c, "early", store_add_early(c->store, round_id, &update));
 }
 
-/* What the verdict says is durable before the receipt is. An ended round's account is
- * closed: it was sent. */
-static bool keep_verdict(struct coordinator *c, struct entry *e, const struct receipt *receipt,
-                         struct view bytes, const struct complete *before, uint64_t now_ms)
+/* The form in which an update is kept: where its values lie as float32, so that they can
+ * be aggregated there. JSON is brought to it; ret is empty if bytes are in it already.
+ * fails: ST_NOMEM, ST_LIMIT */
+static enum status to_kept_form(struct view bytes, struct bytes *ret)
 {
-    struct complete after;
-    round_facts(e->round, now_ms, &after);
-    if (after.num_updates > before->num_updates) {
-        bool small = bytes.size <= UPDATE_WITH_ROW_MAX;
-        const struct store_update update = {
-            .participant = receipt->proplet_id,
-            .digest = receipt->update_digest,
-            .num_samples = after.total_samples - before->total_samples,
-            .received_ms = now_ms,
-            .bytes = small ? bytes : view_of(NULL, 0),
-        };
-        return (small || keep_bytes(c, e, bytes)) &&
-               is_kept(c, "update", store_add_update(c->store, &receipt->round_id, &update));
-    }
+    struct update u;
+    if (model_form_of(bytes) == MODEL_SAFETENSORS)
+        return ST_OK;
+    if (update_decode(bytes, &u, NULL) != UPDATE_FINE) /* it was accepted: only memory fails */
+        return ST_NOMEM;
+    enum status status = update_encode(&u, MODEL_SAFETENSORS, ret);
+    update_done(&u);
+    return status;
+}
+
+/* Its bytes and its row, in the transaction that is under way. */
+static bool keep_update(struct coordinator *c, struct entry *e, const struct receipt *receipt,
+                        struct view bytes, uint64_t samples, uint64_t now_ms)
+{
+    struct bytes made = {0};
+    struct view there = {0};
+    struct store_update update = {.participant = receipt->proplet_id,
+                                  .digest = receipt->update_digest,
+                                  .num_samples = samples,
+                                  .received_ms = now_ms,
+                                  .size = bytes.size};
+    bool kept = is_kept(c, "form", to_kept_form(bytes, &made));
+    struct view form = made.size > 0 ? bytes_view(&made) : bytes;
+    update.kept = made.size > 0 ? digest_of(form) : update.digest;
+    kept = kept && is_kept(c, "bytes", spool_add(e->spool, form, &update.place, &there)) &&
+           is_kept(c, "update", store_add_update(c->store, &receipt->round_id, &update));
+    bytes_done(&made);
+    if (kept)
+        round_keep(e->round, there, &update.kept);
+    return kept;
+}
+
+/* What the verdict says is durable before the receipt is. An ended round's account is
+ * closed: it was sent. before: counted updates and their samples */
+static bool keep_verdict(struct coordinator *c, struct entry *e, const struct receipt *receipt,
+                         struct view bytes, const uint64_t before[2], uint64_t now_ms)
+{
+    if (round_counted(e->round) > before[0])
+        return keep_update(c, e, receipt, bytes, round_samples(e->round) - before[1], now_ms);
     if (receipt->verdict == VERDICT_ACCEPTED || round_state(e->round) == ROUND_ENDED)
         return true;
     return is_kept(c, "refusal",
@@ -93,11 +119,10 @@ static void judge(struct coordinator *c, struct entry *e, const struct id *sende
                   struct view bytes, uint64_t now_ms)
 {
     struct round_actions actions;
-    struct complete before;
-    round_facts(e->round, now_ms, &before);
+    const uint64_t before[2] = {round_counted(e->round), round_samples(e->round)};
     enum status status = round_update(e->round, sender, bytes, now_ms, &actions);
     if (status == ST_OK) {
-        if (keep_verdict(c, e, &actions.items[0].receipt, bytes, &before, now_ms))
+        if (keep_verdict(c, e, &actions.items[0].receipt, bytes, before, now_ms))
             carry_out(c, e, &actions, now_ms);
     } else if (status == ST_NOT_FOUND)
         keep_early(c, e, sender, bytes);

@@ -16,7 +16,7 @@
 #include "service/log.h"
 
 #define ROUNDS_FOLDER "rounds"
-#define REASON_LOST   "state_corrupt"
+#define REASON_LOST   ROUND_REASON_CORRUPT
 
 enum status round_folder(const struct coordinator *c, const struct id *round, char *ret,
                          size_t size)
@@ -83,9 +83,9 @@ static bool read_bytes(struct entry *e, const struct digest *digest, struct byte
     return false;
 }
 
-/* The same for an update, whose bytes are with its row or in a file. */
-static bool read_update(struct entry *e, const struct store_update *u, struct bytes *ret,
-                        enum status *ret_status)
+/* Bytes that are with their row, or in a file. True: they are there and right. */
+static bool read_with_row(struct entry *e, const struct store_update *u, struct bytes *ret,
+                          enum status *ret_status)
 {
     if (u->bytes.size == 0)
         return read_bytes(e, &u->digest, ret, ret_status);
@@ -98,37 +98,74 @@ static bool read_update(struct entry *e, const struct store_update *u, struct by
     return *ret_status == ST_OK;
 }
 
-/* What was accepted once is accepted again, or the bytes of something changed. */
-static void expect_accepted(struct entry *e, const struct id *participant,
-                            const struct round_actions *actions)
+/* What an older program kept: it stays in memory until the round's end. */
+static bool read_older(struct entry *e, const struct store_update *u, struct round_kept *ret,
+                       enum status *ret_status)
 {
-    if (actions->items[0].kind == ROUND_SEND_RECEIPT &&
-        actions->items[0].receipt.verdict == VERDICT_ACCEPTED)
-        return;
-    e->lost = REASON_LOST;
-    log_line(LOG_ERROR, "round.lost", "round=%s proplet=%s reason=%s",
-             round_start_of(e->round)->round_id.text, participant->text,
-             "\"its update is not accepted any more\"");
+    struct kept *older = calloc(1, sizeof *older);
+    if (older == NULL) {
+        *ret_status = ST_NOMEM;
+        return false;
+    }
+    older->next = e->older;
+    e->older = older;
+    if (!read_with_row(e, u, &older->bytes, ret_status))
+        return false;
+    ret->size = older->bytes.size;
+    ret->bytes = bytes_view(&older->bytes);
+    return true;
+}
+
+/* True: its bytes are there, and what they were when it counted. */
+static bool read_update(struct entry *e, const struct store_update *u, struct round_kept *ret,
+                        enum status *ret_status)
+{
+    bool spooled = u->place.size > 0;
+    *ret = (struct round_kept){
+        .update = u->digest, .size = u->size, .digest = spooled ? u->kept : u->digest};
+    if (!spooled && !read_older(e, u, ret, ret_status))
+        return false;
+    if (spooled && spool_at(e->spool, &u->place, &ret->bytes) != ST_OK) {
+        lose(e, &u->kept, ST_NOT_FOUND);
+        return false;
+    }
+    struct digest found = digest_of(ret->bytes);
+    if (digest_equal(&found, &ret->digest))
+        return true;
+    lose(e, &ret->digest, ST_CORRUPT);
+    return false;
+}
+
+/* The last update was aggregated as it was before, or there is no memory for it: an end
+ * is stored with the update that led to it, and is not fed. */
+static enum status after_update(struct feeding *f, const struct round_actions *actions)
+{
+    for (size_t i = 0; i < actions->count; i++) {
+        const struct round_action *a = &actions->items[i];
+        if (a->kind == ROUND_PUBLISH_MODEL)
+            f->model = a->model;
+        else if (a->kind == ROUND_SEND_COMPLETE)
+            return strcmp(a->complete.reason, ROUND_REASON_NO_MEMORY) == 0 ? ST_NOMEM : ST_CORRUPT;
+    }
+    return ST_OK;
 }
 
 static enum status feed_update(void *arg, const struct store_update *u)
 {
     struct feeding *f = arg;
     enum status status = ST_OK;
-    struct bytes bytes = {0};
+    struct round_kept kept;
     struct round_actions actions;
-    if (f->e->lost != NULL || !read_update(f->e, u, &bytes, &status))
+    if (f->e->lost != NULL || !read_update(f->e, u, &kept, &status))
         return status;
-    status =
-        round_update(f->e->round, &u->participant, bytes_view(&bytes), u->received_ms, &actions);
-    bytes_done(&bytes);
+    status = round_restore_update(f->e->round, &u->participant, &kept, u->received_ms, &actions);
+    if (status == ST_CORRUPT) { /* what counted once counts again, or something changed */
+        lose(f->e, &kept.digest, status);
+        return ST_OK;
+    }
     if (status != ST_OK)
-        return status == ST_NOT_FOUND ? ST_CORRUPT : status; /* an update before its base */
-    expect_accepted(f->e, &u->participant, &actions);
-    for (size_t i = 0; i < actions.count; i++)
-        if (actions.items[i].kind == ROUND_PUBLISH_MODEL)
-            f->model = actions.items[i].model;
-    return ST_OK;
+        return status;
+    return after_update(f, &actions);
 }
 
 static enum status take_early(void *arg, const struct store_update *u)
@@ -136,7 +173,7 @@ static enum status take_early(void *arg, const struct store_update *u)
     struct feeding *f = arg;
     enum status status = ST_OK;
     struct bytes bytes = {0};
-    if (f->e->lost != NULL || !read_update(f->e, u, &bytes, &status))
+    if (f->e->lost != NULL || !read_with_row(f->e, u, &bytes, &status))
         return status;
     bool held = hold_early(f->c, f->e, &u->participant, bytes_view(&bytes));
     bytes_done(&bytes);
@@ -176,6 +213,8 @@ static enum status feed(struct coordinator *c, struct entry *e, const struct sto
     enum status status = round_folder(c, &r->round, folder, sizeof folder);
     if (status == ST_OK)
         status = blobs_open(folder, &e->blobs);
+    if (status == ST_OK)
+        status = spool_open(folder, &e->spool);
     if (status == ST_OK)
         status = feed_base(e, r);
     if (status == ST_OK && e->lost == NULL)

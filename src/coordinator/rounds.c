@@ -27,6 +27,13 @@ static struct entry *entry_free(struct entry *e)
         e->early = next;
     }
     bytes_done(&e->bytes);
+    while (e->older != NULL) {
+        struct kept *next = e->older->next;
+        bytes_done(&e->older->bytes);
+        free(e->older);
+        e->older = next;
+    }
+    spool_close(e->spool);
     blobs_close(e->blobs);
     round_free(e->round);
     free(e);

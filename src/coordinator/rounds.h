@@ -7,6 +7,7 @@
 #define COORDINATOR_ROUNDS_H
 
 #include "base/bytes.h"
+#include "coordinator/spool.h"
 #include "io/blobs.h"
 #include "model/model_file.h"
 #include "round/round.h"
@@ -18,11 +19,19 @@ struct early {
     struct bytes bytes;
 };
 
+/* An update that an older program kept elsewhere than in the spool. */
+struct kept {
+    struct kept *next;
+    struct bytes bytes;
+};
+
 /* What the coordinator keeps beside each round. */
 struct entry {
     struct round *round;
     struct digest start; /* of the start in its canonical form */
-    struct blobs *blobs; /* the bytes of base, large updates and version, until the end */
+    struct blobs *blobs; /* the bytes of base and version, until the end */
+    struct spool *spool; /* those of the updates that count, until the end */
+    struct kept *older;  /* the same, as an older program kept them */
     const char *lost;    /* something of it cannot be read any more: why it must fail */
     /* OPENING */
     bool asked; /* the broker was asked for the base model */

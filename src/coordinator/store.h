@@ -7,13 +7,14 @@
  * ST_NOMEM) every further one fails too, until store_rollback(). ST_EXISTS and
  * ST_NOT_FOUND change nothing and spoil nothing.
  *
- * Bytes of models and of large updates are not here: they lie in files named by the
- * digests that are. Small updates are here, as one sync for many is all they need. Times are the
+ * Bytes of models and updates are not here: models lie in files named by the digests
+ * that are, updates in a spool (spool.h). Times are the
  * coordinator's own clock (see durable.c), in milliseconds. One process at a time. Not thread-safe.
  */
 #ifndef COORDINATOR_STORE_H
 #define COORDINATOR_STORE_H
 
+#include "coordinator/spool.h"
 #include "fl/receipt.h"
 #include "fl/topics.h"
 
@@ -51,7 +52,10 @@ struct store_update {
     struct digest digest;
     uint64_t num_samples;
     uint64_t received_ms;
-    struct view bytes; /* kept until the round ends; size 0: they lie elsewhere */
+    uint64_t size;        /* of the bytes that came */
+    struct digest kept;   /* of those that lie at `place` until the round's end */
+    struct spooled place; /* size 0: an older program wrote it, and it lies elsewhere: */
+    struct view bytes;    /* here, or if that is empty in a file named by `digest` */
 };
 
 /* It counts. At most one of a participant in a round, whoever calls.

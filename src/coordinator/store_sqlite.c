@@ -78,6 +78,13 @@ static const char *const migrations[] = {
     "  digest BLOB NOT NULL,"
     "  bytes BLOB," /* NULL: they lie elsewhere */
     "  UNIQUE(round, participant));",
+    /* Where an update's bytes lie in the round's spool; update_bytes has those that
+     * older programs kept. */
+    "ALTER TABLE updates ADD COLUMN size INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE updates ADD COLUMN kept BLOB;"
+    "ALTER TABLE updates ADD COLUMN segment INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE updates ADD COLUMN place INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE updates ADD COLUMN kept_size INTEGER NOT NULL DEFAULT 0;",
 };
 #define SCHEMA_VERSION ((int)(sizeof migrations / sizeof migrations[0]))
 
@@ -90,7 +97,6 @@ enum query {
     ADD_ROUND,
     SET_BASE,
     ADD_UPDATE,
-    ADD_BYTES,
     ADD_EARLY,
     DROP_EARLY,
     COUNT_REJECTED,
@@ -126,9 +132,10 @@ static const char *const texts[QUERY_COUNT] = {
     [ROLLBACK] = "ROLLBACK",
     [ADD_ROUND] = "INSERT INTO rounds(round, start, opened_ms) VALUES(?1, ?2, ?3)",
     [SET_BASE] = "UPDATE rounds SET base = ?2, base_ms = ?3 WHERE number = " OPEN_ROUND,
-    [ADD_UPDATE] = "INSERT INTO updates(round, participant, digest, num_samples, received_ms)"
-                   " SELECT number, ?2, ?3, ?4, ?5 FROM rounds WHERE number = " OPEN_ROUND,
-    [ADD_BYTES] = "INSERT INTO update_bytes(number, bytes) VALUES(last_insert_rowid(), ?1)",
+    [ADD_UPDATE] = "INSERT INTO updates(round, participant, digest, num_samples, received_ms,"
+                   " size, kept, segment, place, kept_size)"
+                   " SELECT number, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10"
+                   " FROM rounds WHERE number = " OPEN_ROUND,
     [ADD_EARLY] = "INSERT INTO early(round, participant, digest, bytes)"
                   " SELECT number, ?2, ?3, ?4 FROM rounds WHERE number = " OPEN_ROUND,
     [DROP_EARLY] = "DELETE FROM early WHERE round ="
@@ -151,11 +158,13 @@ static const char *const texts[QUERY_COUNT] = {
                    " v.digest, complete FROM rounds r LEFT JOIN versions v ON v.round = r.number"
                    " ORDER BY ended IS NULL, ended, r.number",
     [EACH_REJECTED] = "SELECT code, count FROM rejected WHERE round = ?1",
-    [EACH_UPDATE] = "SELECT participant, digest, num_samples, received_ms, bytes"
+    [EACH_UPDATE] = "SELECT participant, digest, num_samples, received_ms, bytes, size, kept,"
+                    " segment, place, kept_size"
                     " FROM updates u LEFT JOIN update_bytes b ON b.number = u.number"
                     " WHERE round = (SELECT number FROM rounds WHERE round = ?1)"
                     " ORDER BY u.number",
-    [EACH_EARLY] = "SELECT participant, digest, 0, 0, bytes FROM early WHERE round ="
+    [EACH_EARLY] = "SELECT participant, digest, 0, 0, bytes, 0, NULL, 0, 0, 0 FROM early"
+                   " WHERE round ="
                    " (SELECT number FROM rounds WHERE round = ?1) ORDER BY number",
     [SAY] = "INSERT INTO outbox(topic, payload, retain) VALUES(?1, ?2, ?3)",
     [EACH_SAID] = "SELECT number, topic, payload, retain FROM outbox"
@@ -516,12 +525,12 @@ enum status store_add_update(struct store *s, const struct id *round,
     bind_digest(q, 3, &update->digest);
     bind_number(q, 4, update->num_samples);
     bind_number(q, 5, update->received_ms);
-    enum status status = run_on_one(s, q);
-    if (status != ST_OK || update->bytes.size == 0)
-        return status;
-    q = writing(s, ADD_BYTES);
-    bind_view(q, 1, update->bytes);
-    return run(s, q);
+    bind_number(q, 6, update->size);
+    bind_digest(q, 7, &update->kept);
+    bind_number(q, 8, update->place.segment);
+    bind_number(q, 9, update->place.offset);
+    bind_number(q, 10, update->place.size);
+    return run_on_one(s, q);
 }
 
 enum status store_add_early(struct store *s, const struct id *round,
@@ -645,13 +654,21 @@ enum status store_each_round(struct store *s,
 
 static enum status read_update(sqlite3_stmt *q, struct store_update *u)
 {
+    *u = (struct store_update){0};
     enum status status = id_at(q, 0, &u->participant);
     if (status == ST_OK)
         status = digest_at(q, 1, &u->digest);
     u->num_samples = number_at(q, 2);
     u->received_ms = number_at(q, 3);
     u->bytes = view_at(q, 4);
-    return status;
+    u->size = number_at(q, 5);
+    u->place.size = number_at(q, 9);
+    if (status != ST_OK || u->place.size == 0)
+        return status;
+    uint64_t segment = number_at(q, 7);
+    u->place.segment = segment < SPOOL_SEGMENTS_MAX ? (uint32_t)segment : SPOOL_SEGMENTS_MAX;
+    u->place.offset = number_at(q, 8);
+    return digest_at(q, 6, &u->kept);
 }
 
 static enum status each_update(struct store *s, enum query query, const struct id *round,

@@ -269,6 +269,8 @@ static enum status read_fields(const json_t *object, struct experiment_start *s,
     if (status == ST_OK)
         status = read_hyperparams(object, s, why);
     if (status == ST_OK)
+        status = field_aggregation(object, &s->aggregation, why);
+    if (status == ST_OK)
         status = read_participants(object, s, why);
     if (status == ST_OK)
         status = read_selection(object, &s->selection, why);
@@ -355,6 +357,8 @@ char *experiment_start_encode(const struct experiment_start *start)
         failed |= field_set_digest(object, "model_digest", &start->model_digest);
     failed |= field_set_text(object, "task_wasm_image", start->image);
     failed |= json_object_set(object, "hyperparams", start->hyperparams);
+    if (start->aggregation != NULL)
+        failed |= json_object_set(object, "aggregation", start->aggregation);
     failed |= set_participants(object, start);
     failed |= json_object_set_new(object, "selection", selection_json(&start->selection));
     failed |= json_object_set_new(object, "k_of_n", share_json(&start->k));
@@ -379,6 +383,7 @@ void experiment_start_done(struct experiment_start *start)
     free(start->participants);
     free(start->evaluation.participants);
     json_decref(start->hyperparams);
+    json_decref(start->aggregation);
     *start = (struct experiment_start){0};
 }
 

@@ -143,6 +143,25 @@ enum status field_hyperparams(const json_t *object, json_t **ret, struct why *wh
     return ST_OK;
 }
 
+enum status field_aggregation(const json_t *object, json_t **ret, struct why *why)
+{
+    json_t *aggregation = NULL;
+    enum status status = jsn_object(object, "aggregation", JSN_OPTIONAL, &aggregation, why);
+    if (status != ST_OK || aggregation == NULL)
+        return status;
+    char *text = jsn_text_exact(aggregation);
+    if (text == NULL)
+        return ST_NOMEM;
+    bool fits = strlen(text) <= AGGREGATION_SIZE_MAX;
+    free(text);
+    if (!fits) {
+        why_set(why, "aggregation is longer than %zu bytes", AGGREGATION_SIZE_MAX);
+        return ST_INVALID;
+    }
+    *ret = json_incref(aggregation);
+    return ST_OK;
+}
+
 bool field_is_there(const json_t *object, const char *key)
 {
     const json_t *value = json_object_get(object, key);

@@ -45,6 +45,10 @@ MUST_CHECK enum status field_model(const json_t *object, struct field_model *ret
 /* hyperparams, an empty object if absent. gives: *ret, a reference */
 MUST_CHECK enum status field_hyperparams(const json_t *object, json_t **ret, struct why *why);
 
+/* aggregation, NULL if absent; what it says is checked by round/rule_read.h. gives: *ret,
+ * a reference. fails: ST_INVALID (more than AGGREGATION_SIZE_MAX bytes), ... */
+MUST_CHECK enum status field_aggregation(const json_t *object, json_t **ret, struct why *why);
+
 bool field_is_there(const json_t *object, const char *key); /* neither absent nor null */
 
 /* Writers: 0, or -1 without memory, as those of jansson; object may be NULL then. */

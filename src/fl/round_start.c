@@ -69,6 +69,8 @@ static enum status read_fields(const json_t *object, struct round_start *s, stru
         status = round_mode_read(object, &s->mode, why);
     if (status == ST_OK)
         status = field_hyperparams(object, &s->hyperparams, why);
+    if (status == ST_OK)
+        status = field_aggregation(object, &s->aggregation, why);
     return status;
 }
 
@@ -109,6 +111,8 @@ char *round_start_encode(const struct round_start *start)
     failed |= json_object_set_new(object, "timeout_s", json_integer(start->timeout_s));
     failed |= json_object_set_new(object, "grace_s", json_integer(start->grace_s));
     failed |= json_object_set_new(object, "mode", json_string(round_mode_name(start->mode)));
+    if (start->aggregation != NULL)
+        failed |= json_object_set(object, "aggregation", start->aggregation);
     if (start->has_model_digest)
         failed |= field_set_digest(object, "model_digest", &start->model_digest);
     char *text = failed ? NULL : jsn_text(object);
@@ -122,5 +126,6 @@ void round_start_done(struct round_start *start)
         return;
     free(start->participants);
     json_decref(start->hyperparams);
+    json_decref(start->aggregation);
     *start = (struct round_start){0};
 }

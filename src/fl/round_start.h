@@ -18,6 +18,7 @@ struct round_start {
     struct id *participants;  /* (participant_count,), all different, owned */
     size_t participant_count; /* 1..ROUND_PARTICIPANTS_MAX */
     json_t *hyperparams;      /* object, owned, never NULL */
+    json_t *aggregation;      /* object, owned: which rule, see round/rule_read.h; NULL: the mean */
     uint32_t k_of_n;          /* 1..participant_count */
     uint32_t timeout_s;       /* 1..ROUND_TIMEOUT_S_MAX */
     uint32_t grace_s;         /* 0..3600 */

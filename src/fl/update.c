@@ -237,7 +237,7 @@ static enum status set_facts(const struct update *u, struct model *params)
     char samples[24];
     (void)snprintf(samples, sizeof samples, "%llu", (unsigned long long)u->num_samples);
     json_t *object = metrics_encode(&u->metrics);
-    char *metrics = object == NULL ? NULL : jsn_text(object);
+    char *metrics = object == NULL ? NULL : jsn_text_exact(object);
     json_decref(object);
     if (metrics == NULL)
         return ST_NOMEM;

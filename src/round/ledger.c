@@ -9,7 +9,13 @@
 struct line {
     const struct id *who;
     bool counted;
-    struct digest update; /* of the counted one */
+    /* of the counted one */
+    struct digest update; /* of the bytes that came */
+    uint64_t samples;
+    struct metric *metrics; /* (metric_count,), owned */
+    size_t metric_count;
+    struct view kept;
+    struct digest kept_digest;
 };
 
 struct ledger {
@@ -76,14 +82,81 @@ enum ledger_entry ledger_look(const struct ledger *l, const struct id *sender,
     return digest_equal(&l->lines[at].update, update) ? LEDGER_SAME : LEDGER_OTHER;
 }
 
-void ledger_count(struct ledger *l, const struct id *sender, const struct digest *update)
+static enum status copy_metrics(const struct metrics *metrics, struct line *line)
+{
+    if (metrics == NULL || metrics->count == 0)
+        return ST_OK;
+    size_t size = metrics->count * sizeof metrics->items[0];
+    line->metrics = malloc(size);
+    if (line->metrics == NULL)
+        return ST_NOMEM;
+    memcpy(line->metrics, metrics->items, size);
+    line->metric_count = metrics->count;
+    return ST_OK;
+}
+
+enum status ledger_count(struct ledger *l, const struct id *sender, const struct digest *update,
+                         uint64_t samples, const struct metrics *metrics)
 {
     assert(l != NULL && l->magic == LEDGER_MAGIC && sender != NULL && update != NULL);
     size_t at = line_of(l, sender);
     assert(at < l->count && !l->lines[at].counted);
-    l->lines[at].counted = true;
-    l->lines[at].update = *update;
+    struct line *line = &l->lines[at];
+    enum status status = copy_metrics(metrics, line);
+    if (status != ST_OK)
+        return status;
+    line->counted = true;
+    line->update = *update;
+    line->samples = samples;
     l->counted++;
+    return ST_OK;
+}
+
+void ledger_keep(struct ledger *l, const struct id *sender, struct view bytes,
+                 const struct digest *digest)
+{
+    assert(l != NULL && l->magic == LEDGER_MAGIC && bytes.data != NULL && digest != NULL);
+    size_t at = line_of(l, sender);
+    assert(at < l->count && l->lines[at].counted);
+    l->lines[at].kept = bytes;
+    l->lines[at].kept_digest = *digest;
+}
+
+void ledger_metrics(const struct ledger *l, struct metrics *ret)
+{
+    assert(l != NULL && l->magic == LEDGER_MAGIC && ret != NULL);
+    struct metrics one;
+    ret->count = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        const struct line *line = &l->lines[i];
+        one.count = line->metric_count;
+        if (line->metric_count == 0)
+            continue;
+        memcpy(one.items, line->metrics, line->metric_count * sizeof one.items[0]);
+        metrics_add(ret, &one, (double)line->samples);
+    }
+}
+
+void ledger_list(const struct ledger *l, struct counted *ret)
+{
+    assert(l != NULL && l->magic == LEDGER_MAGIC && ret != NULL);
+    for (size_t i = 0; i < l->count; i++) {
+        const struct line *line = &l->lines[i];
+        if (line->counted)
+            *ret++ = (struct counted){line->who, line->samples, line->kept, line->kept_digest};
+    }
+}
+
+void ledger_forget_bytes(struct ledger *l)
+{
+    assert(l != NULL && l->magic == LEDGER_MAGIC);
+    for (size_t i = 0; i < l->count; i++) {
+        struct line *line = &l->lines[i];
+        free(line->metrics);
+        line->metrics = NULL;
+        line->metric_count = 0;
+        line->kept = view_of(NULL, 0);
+    }
 }
 
 size_t ledger_counted(const struct ledger *l)
@@ -100,8 +173,10 @@ size_t ledger_participants(const struct ledger *l)
 
 struct ledger *ledger_free(struct ledger *l)
 {
-    if (l != NULL)
-        *(volatile uint32_t *)&l->magic = 0;
+    if (l == NULL)
+        return NULL;
+    ledger_forget_bytes(l);
+    *(volatile uint32_t *)&l->magic = 0;
     free(l);
     return NULL;
 }

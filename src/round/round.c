@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aggregate/mean.h"
+#include "round/combine.h"
 #include "round/ledger.h"
+#include "round/rule_read.h"
 
 #define ROUND_MAGIC 0x726f756eu /* "roun" */
 
@@ -19,8 +20,11 @@ struct round {
     uint64_t closes_ms; /* counting ends: the timeout, or sooner by the grace */
     uint64_t store_ms;  /* STORING: when to hand the version out again */
     uint32_t store_tries;
-    struct mean *mean;   /* OPEN, in mode train */
-    struct model *model; /* OPEN: the base; STORING: the mean, in the same memory */
+    struct model *model; /* OPEN: the base; STORING: the aggregate, in the same memory */
+    struct rule_settings rule;
+    bool keep_due; /* round_keep() must come next, for ... */
+    struct id keep_who;
+    bool settled; /* counting is over: facts.metrics holds, no update is needed */
     struct complete facts;
 };
 
@@ -40,6 +44,7 @@ static enum status copy_start(const struct round_start *from, struct round_start
     *to = *from;
     to->participants = malloc(from->participant_count * sizeof from->participants[0]);
     to->hyperparams = json_object();
+    to->aggregation = NULL; /* it is read, see round.rule */
     if (to->participants == NULL || to->hyperparams == NULL)
         return ST_NOMEM; /* round_free() ends the half that is there */
     memcpy(to->participants, from->participants,
@@ -68,6 +73,8 @@ enum status round_new(const struct round_start *start, uint64_t now_ms, struct r
     r->magic = ROUND_MAGIC;
     enum status status = copy_start(start, &r->start);
     if (status == ST_OK)
+        status = rule_read(start, &r->rule, NULL);
+    if (status == ST_OK)
         status = ledger_new(r->start.participants, r->start.participant_count, &r->ledger);
     if (status != ST_OK) {
         round_free(r);
@@ -82,11 +89,22 @@ enum status round_new(const struct round_start *start, uint64_t now_ms, struct r
 
 /* ---- the ways out of each state ---- */
 
+/* Counting is over: what was counted is summed up, and the updates are let go. */
+static void settle(struct round *r)
+{
+    if (r->settled)
+        return;
+    r->settled = true;
+    r->keep_due = false;
+    ledger_metrics(r->ledger, &r->facts.metrics);
+    ledger_forget_bytes(r->ledger);
+}
+
 static void end(struct round *r, enum round_outcome outcome, const char *reason, uint64_t now_ms,
                 struct round_actions *actions)
 {
+    settle(r);
     r->state = ROUND_ENDED;
-    r->mean = mean_free(r->mean);
     r->model = model_free(r->model);
     r->facts.outcome = outcome;
     r->facts.duration_ms = now_ms - r->started_ms;
@@ -101,6 +119,30 @@ static void hand_out(struct round *r, uint64_t now_ms, struct round_actions *act
     append(actions, ROUND_PUBLISH_MODEL)->model = r->model;
 }
 
+static enum status aggregate(struct round *r, struct why *why)
+{
+    size_t count = ledger_counted(r->ledger);
+    struct counted *updates = calloc(count, sizeof *updates);
+    if (updates == NULL)
+        return ST_NOMEM;
+    ledger_list(r->ledger, updates);
+    enum status status = combine_updates(&r->rule, updates, count, r->model, why);
+    free(updates);
+    return status;
+}
+
+static const char *reason_of(enum status status)
+{
+    switch (status) {
+    case ST_NOMEM:
+        return ROUND_REASON_NO_MEMORY;
+    case ST_CORRUPT:
+        return ROUND_REASON_CORRUPT;
+    default:
+        return ROUND_REASON_NOT_AGGREGATED;
+    }
+}
+
 /* Counting is over, and enough was counted. */
 static void close_counting(struct round *r, const char *reason, uint64_t now_ms,
                            struct round_actions *actions)
@@ -109,11 +151,13 @@ static void close_counting(struct round *r, const char *reason, uint64_t now_ms,
         end(r, ROUND_COMPLETED, reason, now_ms, actions);
         return;
     }
-    /* The base is not needed any more, so the mean takes its place: ending a
-     * round needs no memory and so cannot fail. */
-    enum status status = mean_result(r->mean, model_params_mutable(r->model));
-    assert(status == ST_OK);
-    r->mean = mean_free(r->mean);
+    struct why why = {0};
+    enum status status = aggregate(r, &why);
+    if (status != ST_OK) {
+        end(r, ROUND_FAILED, reason_of(status), now_ms, actions);
+        return;
+    }
+    settle(r);
     r->state = ROUND_STORING;
     (void)snprintf(r->facts.reason, sizeof r->facts.reason, "%s", reason);
     hand_out(r, now_ms, actions);
@@ -143,7 +187,6 @@ enum status round_base_model(struct round *r, struct model *base, const struct d
     assert(base != NULL && digest != NULL && ret_actions != NULL);
     ret_actions->count = 0;
     const char *unusable = NULL;
-    enum status status = ST_OK;
 
     if (r->state != ROUND_OPENING)
         goto done;
@@ -155,16 +198,12 @@ enum status round_base_model(struct round *r, struct model *base, const struct d
         end(r, ROUND_FAILED, unusable, now_ms, ret_actions);
         goto done;
     }
-    if (r->start.mode == ROUND_TRAIN)
-        status = mean_new(model_param_count(base), &r->mean);
-    if (status != ST_OK)
-        goto done;
     r->model = base;
     base = NULL;
     r->state = ROUND_OPEN;
 done:
     model_free(base);
-    return status;
+    return ST_OK;
 }
 
 /* ---- one update ---- */
@@ -219,22 +258,20 @@ static enum verdict belongs(const struct round *r, const struct id *sender, cons
     return VERDICT_ACCEPTED;
 }
 
-/* All or nothing: what can fail comes before what is remembered. */
-static enum status count(struct round *r, const struct id *sender, const struct digest *digest,
-                         const struct update *u, size_t size, uint64_t now_ms)
+/* Until round_keep() comes, the bytes are those of the call: the last update may be
+ * aggregated before it ends. */
+static enum status count(struct round *r, const struct id *sender, const struct round_kept *kept,
+                         const struct update *u, uint64_t now_ms)
 {
-    if (r->start.mode == ROUND_TRAIN) {
-        enum status status = model_reorder(u->params, r->model);
-        if (status == ST_OK)
-            status = mean_add(r->mean, model_params(u->params), u->num_samples);
-        if (status != ST_OK)
-            return status;
-    }
-    metrics_add(&r->facts.metrics, &u->metrics, (double)u->num_samples);
-    ledger_count(r->ledger, sender, digest);
+    enum status status =
+        ledger_count(r->ledger, sender, &kept->update, u->num_samples, &u->metrics);
+    if (status != ST_OK)
+        return status;
+    if (r->start.mode == ROUND_TRAIN)
+        ledger_keep(r->ledger, sender, kept->bytes, &kept->digest);
     r->facts.num_updates++;
     r->facts.total_samples += u->num_samples;
-    r->facts.update_bytes += size;
+    r->facts.update_bytes += kept->size;
 
     if (ledger_counted(r->ledger) == r->start.k_of_n) {
         uint64_t grace_ends_ms = now_ms + (uint64_t)r->start.grace_s * 1000;
@@ -245,12 +282,12 @@ static enum status count(struct round *r, const struct id *sender, const struct 
 }
 
 /* An update that may count, if its content is right. */
-static enum status look_into(struct round *r, const struct id *sender, struct view bytes,
-                             const struct digest *digest, uint64_t now_ms,
+static enum status look_into(struct round *r, const struct id *sender,
+                             const struct round_kept *kept, uint64_t now_ms,
                              enum verdict *ret_verdict, struct why *why)
 {
     struct update u;
-    enum update_fault fault = update_decode(bytes, &u, why);
+    enum update_fault fault = update_decode(kept->bytes, &u, why);
     if (fault == UPDATE_NO_MEMORY)
         return ST_NOMEM;
     if (fault != UPDATE_FINE) {
@@ -260,26 +297,17 @@ static enum status look_into(struct round *r, const struct id *sender, struct vi
     enum status status = ST_OK;
     enum verdict verdict = belongs(r, sender, &u, why);
     if (verdict == VERDICT_ACCEPTED)
-        status = count(r, sender, digest, &u, bytes.size, now_ms);
+        status = count(r, sender, kept, &u, now_ms);
     update_done(&u);
-
-    if (status == ST_INVALID) { /* by mean_add(), should the two limits ever differ */
-        verdict = VERDICT_BAD_NUM_SAMPLES;
-        status = ST_OK;
-    } else if (status == ST_NOT_FINITE) {
-        verdict = VERDICT_NON_FINITE;
-        status = ST_OK;
-    }
     if (status == ST_OK)
         *ret_verdict = verdict;
     return status;
 }
 
-static enum status judge(struct round *r, const struct id *sender, struct view bytes,
-                         const struct digest *digest, uint64_t now_ms, enum verdict *ret_verdict,
-                         struct why *why)
+static enum status judge(struct round *r, const struct id *sender, const struct round_kept *kept,
+                         uint64_t now_ms, enum verdict *ret_verdict, struct why *why)
 {
-    enum ledger_entry known = ledger_look(r->ledger, sender, digest);
+    enum ledger_entry known = ledger_look(r->ledger, sender, &kept->update);
     bool over = counting_is_over(r, now_ms);
 
     if (known == LEDGER_STRANGER)
@@ -293,7 +321,7 @@ static enum status judge(struct round *r, const struct id *sender, struct view b
     else if (r->state == ROUND_OPENING)
         return ST_NOT_FOUND;
     else
-        return look_into(r, sender, bytes, digest, now_ms, ret_verdict, why);
+        return look_into(r, sender, kept, now_ms, ret_verdict, why);
     return ST_OK;
 }
 
@@ -301,12 +329,14 @@ enum status round_update(struct round *r, const struct id *sender, struct view b
                          uint64_t now_ms, struct round_actions *ret_actions)
 {
     assert(r != NULL && r->magic == ROUND_MAGIC);
-    assert(sender != NULL && ret_actions != NULL);
+    assert(sender != NULL && ret_actions != NULL && !r->keep_due);
     ret_actions->count = 0;
     struct digest digest = digest_of(bytes);
+    const struct round_kept kept = {digest, bytes.size, bytes, digest};
+    uint64_t counted = r->facts.num_updates;
     enum verdict verdict;
     struct why why = {0};
-    enum status status = judge(r, sender, bytes, &digest, now_ms, &verdict, &why);
+    enum status status = judge(r, sender, &kept, now_ms, &verdict, &why);
     if (status != ST_OK)
         return status;
 
@@ -320,7 +350,24 @@ enum status round_update(struct round *r, const struct id *sender, struct view b
     if (verdict != VERDICT_ACCEPTED)
         (void)snprintf(receipt->reason, sizeof receipt->reason, "%s", why.text);
     close_if_counted(r, now_ms, ret_actions);
+    r->keep_due =
+        r->facts.num_updates > counted && r->state == ROUND_OPEN && r->start.mode == ROUND_TRAIN;
+    r->keep_who = *sender;
     return ST_OK;
+}
+
+bool round_wants_keep(const struct round *r)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    return r->keep_due;
+}
+
+void round_keep(struct round *r, struct view bytes, const struct digest *digest)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    if (r->keep_due)
+        ledger_keep(r->ledger, &r->keep_who, bytes, digest);
+    r->keep_due = false;
 }
 
 /* ---- the other events ---- */
@@ -356,7 +403,7 @@ static void counting_time_is_up(struct round *r, uint64_t now_ms, struct round_a
 
 void round_tick(struct round *r, uint64_t now_ms, struct round_actions *ret_actions)
 {
-    assert(r != NULL && r->magic == ROUND_MAGIC && ret_actions != NULL);
+    assert(r != NULL && r->magic == ROUND_MAGIC && ret_actions != NULL && !r->keep_due);
     ret_actions->count = 0;
     if (now_ms < round_deadline_ms(r))
         return;
@@ -421,8 +468,22 @@ void round_facts(const struct round *r, uint64_t now_ms, struct complete *ret)
 {
     assert(r != NULL && r->magic == ROUND_MAGIC && ret != NULL);
     *ret = r->facts;
+    if (!r->settled)
+        ledger_metrics(r->ledger, &ret->metrics);
     if (r->state != ROUND_ENDED)
         ret->duration_ms = now_ms - r->started_ms;
+}
+
+uint64_t round_counted(const struct round *r)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    return r->facts.num_updates;
+}
+
+uint64_t round_samples(const struct round *r)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    return r->facts.total_samples;
 }
 
 /* ---- after a restart ---- */
@@ -434,6 +495,24 @@ void round_restore_rejected(struct round *r, enum verdict verdict, uint64_t coun
     r->facts.rejected[verdict] += count;
 }
 
+enum status round_restore_update(struct round *r, const struct id *participant,
+                                 const struct round_kept *update, uint64_t now_ms,
+                                 struct round_actions *ret_actions)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    assert(participant != NULL && update != NULL && ret_actions != NULL);
+    ret_actions->count = 0;
+    uint64_t counted = r->facts.num_updates;
+    enum verdict verdict;
+    enum status status = judge(r, participant, update, now_ms, &verdict, NULL);
+    if (status != ST_OK)
+        return status == ST_NOMEM ? ST_NOMEM : ST_CORRUPT;
+    if (r->facts.num_updates == counted)
+        return ST_CORRUPT;
+    close_if_counted(r, now_ms, ret_actions);
+    return ST_OK;
+}
+
 enum status round_restore_ended(const struct round_start *start, const struct complete *complete,
                                 struct round **ret)
 {
@@ -442,6 +521,7 @@ enum status round_restore_ended(const struct round_start *start, const struct co
     if (status != ST_OK)
         return status;
     (*ret)->state = ROUND_ENDED;
+    (*ret)->settled = true;
     (*ret)->facts = *complete;
     return ST_OK;
 }
@@ -452,8 +532,7 @@ enum status round_restore_counted(struct round *r, const struct id *participant,
     assert(r != NULL && r->magic == ROUND_MAGIC && r->state == ROUND_ENDED);
     if (ledger_look(r->ledger, participant, update) != LEDGER_AWAITED)
         return ST_INVALID;
-    ledger_count(r->ledger, participant, update);
-    return ST_OK;
+    return ledger_count(r->ledger, participant, update, 0, NULL);
 }
 
 struct round *round_free(struct round *r)
@@ -461,7 +540,6 @@ struct round *round_free(struct round *r)
     if (r == NULL)
         return NULL;
     ledger_free(r->ledger);
-    mean_free(r->mean);
     model_free(r->model);
     round_start_done(&r->start);
     *(volatile uint32_t *)&r->magic = 0;

@@ -4,7 +4,7 @@
  * feeds it what happened and carries out the actions it gets back, in order.
  *
  *     OPENING   the base model is awaited
- *     OPEN      updates are counted
+ *     OPEN      updates are counted; when enough are in they are aggregated
  *     STORING   counting is over; the new version is awaited on its topic
  *     ENDED     complete was given; updates are still answered
  *
@@ -35,6 +35,9 @@
 #define ROUND_REASON_BASE_DIGEST      "base_model_digest"
 #define ROUND_REASON_BASE_EMPTY       "base_model_empty"
 #define ROUND_REASON_MODEL_NOT_STORED "model_not_stored"
+#define ROUND_REASON_NOT_AGGREGATED   "not_aggregated" /* the rule gives no finite model */
+#define ROUND_REASON_CORRUPT          "state_corrupt"  /* an update is not what it was */
+#define ROUND_REASON_NO_MEMORY        "out_of_memory"
 
 struct round;
 
@@ -50,9 +53,10 @@ enum round_action_kind {
 struct round_action {
     enum round_action_kind kind;
     struct receipt receipt;
-    /* The weighted mean, with the tensors, their order and the metadata of the
-     * base. Borrowed until the round has ended. Its numbers are the round's; what
-     * it is called (name, version, lineage) is metadata, and the owner sets it. */
+    /* The aggregate, with the tensors, their order and the metadata of the base. The
+     * same updates give the same bytes, in whatever order they came. Borrowed until the round has
+     * ended. Its numbers are the round's; what it is called (name, version, lineage) is metadata,
+     * and the owner sets it. */
     struct model *model;
     struct complete complete;
 };
@@ -67,8 +71,9 @@ struct round_actions {
 /* Starts a round in OPENING; its time runs from here. start is copied, but for
  * the hyperparams: they are for the guests, the copy's are an empty object.
  * gives: *ret, to be ended with round_free()
- * fails: ST_NOMEM; ST_INVALID (a start that round_start_decode() would refuse:
- *        no participants or one twice, k_of_n not in 1..participants) */
+ * fails: ST_NOMEM; ST_INVALID (a start that round_start_decode() would refuse: no
+ *        participants or one twice, k_of_n not in 1..participants; or an aggregation
+ *        that rule_read() would) */
 MUST_CHECK enum status round_new(const struct round_start *start, uint64_t now_ms,
                                  struct round **ret);
 
@@ -100,8 +105,9 @@ MUST_CHECK enum status round_base_model(struct round *r, struct model *base,
  *
  * Counting is over from the moment (inclusive) that round_deadline_ms() names,
  * whether or not round_tick() was called since.
- * An accepted update is in the mean before its receipt is given; nothing of a
- * refused one is. When all have answered, or k_of_n have and there is no grace,
+ * An accepted update is counted before its receipt is given, and its parameters are
+ * needed until counting is over: round_keep() must follow. Nothing of a refused one
+ * is. When all have answered, or k_of_n have and there is no grace,
  * counting ends at once and the actions that follow from it come second.
  * sender: who sent it, from the topic
  * bytes:  the update as it came; decoded here, borrowed for the call
@@ -109,6 +115,17 @@ MUST_CHECK enum status round_base_model(struct round *r, struct model *base,
  *         model). No receipt then, nothing changed: the sender repeats */
 MUST_CHECK enum status round_update(struct round *r, const struct id *sender, struct view bytes,
                                     uint64_t now_ms, struct round_actions *ret_actions);
+
+/* Where the parameters lie of the update that was accepted last; to be called before
+ * anything else, in mode train. Ignored when counting is over.
+ * bytes:  the update as it came, or the same values in the other form; borrowed until
+ *         counting is over
+ * digest: of bytes. Bytes that do not have it any more when they are aggregated end
+ *         the round as ROUND_REASON_CORRUPT */
+void round_keep(struct round *r, struct view bytes, const struct digest *digest);
+
+/* Whether round_keep() must be called now. */
+bool round_wants_keep(const struct round *r);
 
 /* The version that was handed out is on its topic. Does nothing unless STORING. */
 void round_stored(struct round *r, uint64_t now_ms, struct round_actions *ret_actions);
@@ -129,12 +146,28 @@ enum round_state round_state(const struct round *r);
 const char *round_state_name(enum round_state state);
 const struct round_start *round_start_of(const struct round *r);
 /* Facts so far, as they would stand in `complete`; outcome and reason mean
- * something once the round has ended. */
+ * something once the round has ended. Costs as much as there are participants. */
 void round_facts(const struct round *r, uint64_t now_ms, struct complete *ret);
+/* Two of them, for nothing: updates that counted, and their samples in all. */
+uint64_t round_counted(const struct round *r);
+uint64_t round_samples(const struct round *r);
 
 /* ---- after a restart ----
- * An open round is fed its start, its base model and its updates again, each at
- * its own time, and is then what it was. What was refused is not fed: */
+ * An open round is fed its start, its base model and the updates that counted, each
+ * at its own time, and is then what it was. */
+
+struct round_kept {
+    struct digest update; /* of the bytes that came */
+    uint64_t size;        /* of the bytes that came */
+    struct view bytes;    /* as in round_keep(): no second call is needed */
+    struct digest digest;
+};
+
+/* Counts an update that counted before. No receipt is given, but what follows from it.
+ * fails: ST_CORRUPT (it would not count; nothing changed), ST_NOMEM */
+MUST_CHECK enum status round_restore_update(struct round *r, const struct id *participant,
+                                            const struct round_kept *update, uint64_t now_ms,
+                                            struct round_actions *ret_actions);
 
 /* So many updates were refused with this verdict before. */
 void round_restore_rejected(struct round *r, enum verdict verdict, uint64_t count);
@@ -146,7 +179,7 @@ MUST_CHECK enum status round_restore_ended(const struct round_start *start,
                                            const struct complete *complete, struct round **ret);
 
 /* This update was counted in a round from round_restore_ended().
- * fails: ST_INVALID (not a participant, or counted already) */
+ * fails: ST_INVALID (not a participant, or counted already), ST_NOMEM */
 MUST_CHECK enum status round_restore_counted(struct round *r, const struct id *participant,
                                              const struct digest *update);
 

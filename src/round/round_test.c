@@ -82,11 +82,28 @@ static struct round *common(void)
     return opened((struct setting){.n = N, .k = N, .timeout_s = 30, .mode = ROUND_TRAIN});
 }
 
+/* Where accepted updates lie until counting is over; the oldest make room. */
+static char kept[64][4096];
+static size_t kept_count;
+
+static void keep(struct round *r, struct view bytes)
+{
+    if (!round_wants_keep(r))
+        return;
+    char *place = kept[kept_count++ % 64];
+    assert_true(bytes.size <= sizeof kept[0]);
+    memcpy(place, bytes.data, bytes.size);
+    struct digest digest = digest_of(bytes);
+    round_keep(r, view_of(place, bytes.size), &digest);
+    assert_false(round_wants_keep(r));
+}
+
 /* Gives the verdict; the actions are in acts. */
 static enum verdict send_at(struct round *r, const struct id *sender, const char *text,
                             uint64_t now_ms)
 {
     assert_int_equal(round_update(r, sender, view_text(text), now_ms, &acts), ST_OK);
+    keep(r, view_text(text));
     assert_true(acts.count >= 1);
     assert_int_equal(acts.items[0].kind, ROUND_SEND_RECEIPT);
     for (size_t i = 1; i < acts.count; i++)
@@ -721,7 +738,127 @@ static void any_order_of_arrivals_gives_the_same_result(void **state)
     }
 }
 
+/* Values and metrics whose sums are rounded: any other order would show. */
+static const char *rounded(size_t i)
+{
+    static char text[512];
+    struct rand rand = {i + 1};
+    (void)snprintf(text, sizeof text,
+                   UPDATE_1 "%zu,\"metrics\":{\"loss\":%.17g},\"update\":{\"w\":[%.9g,%.9g],"
+                            "\"b\":%.9g}}",
+                   i * 7 + 1, rand_unit(&rand), rand_unit(&rand) / 3, rand_unit(&rand) * 1e-9,
+                   rand_unit(&rand) * 1e9);
+    return text;
+}
+
+static void any_order_of_arrivals_gives_the_same_bytes(void **state)
+{
+    (void)state;
+    float first[3] = {0};
+    double loss = 0;
+    for (size_t run = 0; run < 120; run++) {
+        struct round *r = opened((struct setting){.n = 5, .k = 5, .timeout_s = 30});
+        size_t order[5] = {0, 1, 2, 3, 4}, rest = run;
+        for (size_t i = 5; i > 1; rest /= i, i--) { /* the run-th permutation */
+            size_t other = rest % i, was = order[i - 1];
+            order[i - 1] = order[other];
+            order[other] = was;
+        }
+        for (size_t i = 0; i < 5; i++)
+            assert_int_equal(send(r, &who[order[i]], rounded(order[i])), VERDICT_ACCEPTED);
+        const float *params = model_params(handed_out(1));
+        struct complete facts;
+        round_facts(r, T0, &facts);
+        if (run == 0) {
+            memcpy(first, params, sizeof first);
+            loss = facts.metrics.items[0].value;
+        }
+        assert_memory_equal(params, first, sizeof first);
+        assert_true(facts.metrics.items[0].value == loss);
+        round_free(r);
+    }
+}
+
+static void kept_bytes_that_change_fail_the_round(void **state)
+{
+    (void)state;
+    struct round *r = common();
+    assert_int_equal(send(r, &who[0], good(0)), VERDICT_ACCEPTED);
+    char *place = kept[(kept_count - 1) % 64];
+    place[20] ^= 1;
+    assert_int_equal(send(r, &who[1], good(1)), VERDICT_ACCEPTED);
+    assert_int_equal(send(r, &who[2], good(2)), VERDICT_ACCEPTED);
+    assert_int_equal(completion(1)->outcome, ROUND_FAILED);
+    assert_string_equal(completion(1)->reason, ROUND_REASON_CORRUPT);
+    assert_int_equal(completion(1)->num_updates, 3);
+    assert_int_equal(round_state(r), ROUND_ENDED);
+    round_free(r);
+}
+
+static void rule_of_the_start_is_used_and_checked(void **state)
+{
+    (void)state;
+    struct round_start start = start_of((struct setting){.n = 3, .k = 3, .timeout_s = 30});
+    struct round *r = NULL;
+    start.aggregation = json_pack("{s:s, s:i}", "rule", "krum", "byzantine", 1);
+    assert_int_equal(round_new(&start, T0, &r), ST_INVALID); /* it needs five */
+    assert_null(r);
+    json_decref(start.aggregation);
+    start.aggregation = json_pack("{s:s}", "rule", "median");
+    assert_int_equal(round_new(&start, T0, &r), ST_OK);
+    json_decref(start.aggregation);
+    assert_int_equal(round_base_model(r, base_model(), &base_digest, T0, &acts), ST_OK);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(send(r, &who[i], update_text(1, 0, i == 0 ? 1000 : i, i, 5 - i)),
+                         VERDICT_ACCEPTED);
+    assert_model(handed_out(1), 2, 1, 4);
+    round_free(r);
+}
+
 /* ---- after a restart ---- */
+
+/* What was kept may have another form than what came: it is known by what came. */
+static void updates_are_restored_from_what_was_kept(void **state)
+{
+    (void)state;
+    struct round *r = common(), *again = common();
+    struct bytes forms[N] = {0};
+    for (size_t i = 0; i < N; i++) {
+        struct update u;
+        const char *text = rounded(i);
+        assert_int_equal(send_at(r, &who[i], text, T0 + i), VERDICT_ACCEPTED);
+        assert_int_equal(update_decode(view_text(text), &u, NULL), UPDATE_FINE);
+        assert_int_equal(update_encode(&u, MODEL_SAFETENSORS, &forms[i]), ST_OK);
+        update_done(&u);
+        struct round_kept kept_one = {.update = digest_of(view_text(text)),
+                                      .size = strlen(text),
+                                      .bytes = bytes_view(&forms[i]),
+                                      .digest = digest_of(bytes_view(&forms[i]))};
+        struct round_actions more;
+        assert_int_equal(round_restore_update(again, &who[i], &kept_one, T0 + i, &more), ST_OK);
+        assert_false(round_wants_keep(again));
+        assert_int_equal(more.count, i == N - 1 ? 1 : 0); /* no receipt */
+        const struct model *made = more.count == 0 ? NULL : more.items[0].model;
+        assert_int_equal(round_restore_update(again, &who[i], &kept_one, T0 + i, &more),
+                         ST_CORRUPT); /* twice */
+        if (i == N - 1) {
+            struct complete facts, facts_again;
+            assert_memory_equal(model_params(handed_out(1)), model_params(made), 3 * sizeof(float));
+            round_facts(r, T0, &facts);
+            round_facts(again, T0, &facts_again);
+            assert_int_equal(facts.update_bytes, facts_again.update_bytes);
+            assert_true(facts.metrics.items[0].value == facts_again.metrics.items[0].value);
+        }
+        assert_int_equal(round_counted(again), i + 1);
+        assert_int_equal(round_samples(again), round_samples(r));
+    }
+    assert_int_equal(send(again, &who[0], rounded(0)), VERDICT_ACCEPTED); /* the same bytes */
+    assert_int_equal(round_counted(again), N);
+    for (size_t i = 0; i < N; i++)
+        bytes_done(&forms[i]);
+    round_free(r);
+    round_free(again);
+}
 
 static void same_events_again_make_the_same_round(void **state)
 {
@@ -809,6 +946,10 @@ int main(void)
         cmocka_unit_test(unusable_starts_are_refused),
         cmocka_unit_test(start_is_copied_without_hyperparams),
         cmocka_unit_test(any_order_of_arrivals_gives_the_same_result),
+        cmocka_unit_test(any_order_of_arrivals_gives_the_same_bytes),
+        cmocka_unit_test(kept_bytes_that_change_fail_the_round),
+        cmocka_unit_test(rule_of_the_start_is_used_and_checked),
+        cmocka_unit_test(updates_are_restored_from_what_was_kept),
         cmocka_unit_test(same_events_again_make_the_same_round),
         cmocka_unit_test(restored_ended_round_answers_as_it_did),
     };

@@ -217,8 +217,13 @@ static void give_base(struct world *w, int i, const struct version *v, uint64_t 
 static enum status give_update(struct world *w, int i, const struct sim_update *u, bool again,
                                uint64_t at_ms, struct round_actions *ret)
 {
+    struct round *r = w->coordinator.rounds[i];
     struct id sender = again ? second_name(u->device) : device_name(u->device);
-    return round_update(w->coordinator.rounds[i], &sender, view_of(u->data, u->size), at_ms, ret);
+    struct view bytes = view_of(u->data, u->size); /* they stay as long as the world */
+    enum status status = round_update(r, &sender, bytes, at_ms, ret);
+    if (status == ST_OK && round_wants_keep(r))
+        round_keep(r, bytes, &u->digest);
+    return status;
 }
 
 static void replay(struct world *w, int i, struct round_actions *ret_open)

@@ -1,0 +1,206 @@
+#include "coordinator/spool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/file.h"
+
+#define SPOOL_MAGIC 0x73706f6fu /* "spoo" */
+
+/* A file and the room where it is mapped. The room is there from the beginning and is
+ * larger than the file: only what is in the file is ever looked at. */
+struct segment {
+    int fd;
+    uint64_t size; /* of the file */
+    uint64_t room;
+    const uint8_t *bytes;
+    bool changed; /* since it was synced */
+};
+
+struct spool {
+    uint32_t magic;
+    char folder[PATH_MAX];
+    struct segment *segments;
+    uint32_t count;
+    bool has_new_file; /* whose name is not durable yet */
+};
+
+static enum status path_of(const struct spool *s, uint32_t index, char ret[PATH_MAX])
+{
+    int size = snprintf(ret, PATH_MAX, "%s/updates-%04u", s->folder, index);
+    return size > 0 && size < PATH_MAX ? ST_OK : ST_LIMIT;
+}
+
+static enum status status_of_write(void)
+{
+    return errno == ENOSPC || errno == EDQUOT ? ST_FULL : ST_IO;
+}
+
+static void end(struct segment *g)
+{
+    if (g->bytes != NULL)
+        (void)munmap((void *)(uintptr_t)g->bytes, g->room);
+    (void)close(g->fd);
+}
+
+static enum status map(struct segment *g, uint64_t room)
+{
+    void *bytes = mmap(NULL, room, PROT_READ, MAP_SHARED, g->fd, 0);
+    if (bytes == MAP_FAILED)
+        return errno == ENOMEM ? ST_NOMEM : ST_IO;
+    g->bytes = bytes;
+    g->room = room;
+    return ST_OK;
+}
+
+/* takes: *g, on success */
+static enum status append(struct spool *s, const struct segment *g)
+{
+    struct segment *grown = realloc(s->segments, (s->count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return ST_NOMEM;
+    s->segments = grown;
+    s->segments[s->count++] = *g;
+    return ST_OK;
+}
+
+/* Opens or makes the next file. least: the room that it needs at least
+ * fails: ST_NOT_FOUND (it is not there and is not to be made) */
+static enum status open_segment(struct spool *s, bool make, uint64_t least)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    struct segment g = {.fd = -1};
+    if (s->count == SPOOL_SEGMENTS_MAX)
+        return ST_LIMIT;
+    enum status status = path_of(s, s->count, path);
+    if (status != ST_OK)
+        return status;
+    g.fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (make ? O_CREAT | O_EXCL : 0), 0600);
+    if (g.fd < 0)
+        return errno == ENOENT ? ST_NOT_FOUND : status_of_write();
+    status = ST_IO;
+    if (fstat(g.fd, &info) == 0 && S_ISREG(info.st_mode)) {
+        g.size = (uint64_t)info.st_size;
+        least = g.size > least ? g.size : least;
+        status = map(&g, least > SPOOL_SEGMENT_SIZE ? least : SPOOL_SEGMENT_SIZE);
+    }
+    if (status == ST_OK)
+        status = append(s, &g);
+    if (status != ST_OK)
+        end(&g);
+    else
+        s->has_new_file |= make;
+    return status;
+}
+
+enum status spool_open(const char *folder, struct spool **ret)
+{
+    assert(folder != NULL && ret != NULL);
+    struct spool *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return ST_NOMEM;
+    s->magic = SPOOL_MAGIC;
+    int size = snprintf(s->folder, sizeof s->folder, "%s", folder);
+    enum status status = size > 0 && (size_t)size < sizeof s->folder ? ST_OK : ST_LIMIT;
+    while (status == ST_OK)
+        status = open_segment(s, false, 0);
+    if (status != ST_NOT_FOUND) {
+        spool_close(s);
+        return status;
+    }
+    *ret = s;
+    return ST_OK;
+}
+
+/* The last segment, if it has room, else a new one. */
+static enum status place_for(struct spool *s, uint64_t size, struct segment **ret)
+{
+    const struct segment *last = s->count == 0 ? NULL : &s->segments[s->count - 1];
+    bool fits = last != NULL && last->room - last->size >= size;
+    enum status status = fits ? ST_OK : open_segment(s, true, size);
+    if (status == ST_OK)
+        *ret = &s->segments[s->count - 1];
+    return status;
+}
+
+enum status spool_add(struct spool *s, struct view bytes, struct spooled *ret_place,
+                      struct view *ret_bytes)
+{
+    assert(s != NULL && s->magic == SPOOL_MAGIC && bytes.size > 0);
+    struct segment *g;
+    enum status status = place_for(s, bytes.size, &g);
+    if (status != ST_OK)
+        return status;
+    status = file_write_at(g->fd, g->size, bytes);
+    if (status != ST_OK) { /* what is there of it takes no room from the next one */
+        if (ftruncate(g->fd, (off_t)g->size) != 0)
+            status = ST_IO;
+        return status;
+    }
+    *ret_place = (struct spooled){s->count - 1, g->size, bytes.size};
+    *ret_bytes = view_of(g->bytes + g->size, bytes.size);
+    g->size += bytes.size;
+    g->changed = true;
+    return ST_OK;
+}
+
+static enum status sync_folder(const struct spool *s)
+{
+    int fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return ST_IO;
+    enum status status = fsync(fd) == 0 ? ST_OK : status_of_write();
+    (void)close(fd);
+    return status;
+}
+
+enum status spool_sync(struct spool *s)
+{
+    assert(s != NULL && s->magic == SPOOL_MAGIC);
+    enum status status = ST_OK;
+    for (uint32_t i = 0; i < s->count && status == ST_OK; i++) {
+        struct segment *g = &s->segments[i];
+        if (g->changed && fdatasync(g->fd) != 0)
+            status = status_of_write();
+        else
+            g->changed = false;
+    }
+    if (status == ST_OK && s->has_new_file)
+        status = sync_folder(s);
+    if (status == ST_OK)
+        s->has_new_file = false;
+    return status;
+}
+
+enum status spool_at(const struct spool *s, const struct spooled *place, struct view *ret_bytes)
+{
+    assert(s != NULL && s->magic == SPOOL_MAGIC && place != NULL && ret_bytes != NULL);
+    if (place->segment >= s->count)
+        return ST_CORRUPT;
+    const struct segment *g = &s->segments[place->segment];
+    if (place->size == 0 || place->offset > g->size || place->size > g->size - place->offset)
+        return ST_CORRUPT;
+    *ret_bytes = view_of(g->bytes + place->offset, (size_t)place->size);
+    return ST_OK;
+}
+
+struct spool *spool_close(struct spool *s)
+{
+    if (s == NULL)
+        return NULL;
+    for (uint32_t i = 0; i < s->count; i++)
+        end(&s->segments[i]);
+    free(s->segments);
+    *(volatile uint32_t *)&s->magic = 0;
+    free(s);
+    return NULL;
+}

@@ -1,0 +1,173 @@
+/* Checks the way from updates' bytes to the new parameters: each rule against numbers
+ * worked by hand, both forms, and bytes that changed. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fl/update.h"
+#include "round/combine.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+#define UPDATES_MAX  8
+
+static const struct id ids[UPDATES_MAX] = {{"a"}, {"b"}, {"c"}, {"d"}, {"e"}, {"f"}, {"g"}, {"h"}};
+
+/* {"w": [1, 1], "b": 1} */
+static struct model *base_model(void)
+{
+    const struct model_shape shapes[] = {{.name = "w", .rank = 1, .shape = {2}}, {.name = "b"}};
+    struct model *m;
+    assert_int_equal(model_new(shapes, 2, &m), ST_OK);
+    for (size_t i = 0; i < 3; i++)
+        model_params_mutable(m)[i] = 1;
+    return m;
+}
+
+/* The update of one participant with w = {a, b}, b = c. swapped: b comes before w */
+static void make(size_t who, uint64_t samples, const float v[3], enum model_form form, bool swapped,
+                 struct bytes *bytes, struct counted *ret)
+{
+    const struct model_shape shapes[] = {{.name = "w", .rank = 1, .shape = {2}}, {.name = "b"}};
+    const struct model_shape reversed[] = {shapes[1], shapes[0]};
+    struct update u = {.round_id = {"r"}, .num_samples = samples};
+    (void)strcpy(u.base_model_uri, "fl/models/m_v0");
+    assert_int_equal(model_new(swapped ? reversed : shapes, 2, &u.params), ST_OK);
+    float *w = model_find(u.params, "w")->data;
+    w[0] = v[0];
+    w[1] = v[1];
+    model_find(u.params, "b")->data[0] = v[2];
+    assert_int_equal(update_encode(&u, form, bytes), ST_OK);
+    update_done(&u);
+    *ret = (struct counted){.participant = &ids[who],
+                            .samples = samples,
+                            .bytes = bytes_view(bytes),
+                            .digest = digest_of(bytes_view(bytes))};
+}
+
+struct given {
+    uint64_t samples;
+    float v[3];
+};
+
+static enum status run(const struct rule_settings *rule, const struct given *given, size_t count,
+                       float ret[3])
+{
+    struct bytes bytes[UPDATES_MAX] = {0};
+    struct counted updates[UPDATES_MAX];
+    struct model *model = base_model();
+    struct why why = {0};
+    for (size_t i = 0; i < count; i++) /* in all forms */
+        make(i, given[i].samples, given[i].v, i % 2 == 0 ? MODEL_SAFETENSORS : MODEL_JSON,
+             i % 3 == 0, &bytes[i], &updates[i]);
+    enum status status = combine_updates(rule, updates, count, model, &why);
+    assert_int_equal(status == ST_OK, why.text[0] == '\0');
+    memcpy(ret, model_params(model), 3 * sizeof(float));
+    for (size_t i = 0; i < count; i++)
+        bytes_done(&bytes[i]);
+    model_free(model);
+    return status;
+}
+
+static void each_rule_gives_what_was_worked_by_hand(void **state)
+{
+    (void)state;
+    static const struct given three[] = {{1, {0, 2, 4}}, {3, {4, 2, 0}}, {4, {8, 2, 100}}};
+    /* One far away among seven that are nearly alike. */
+    static const struct given seven[] = {{1, {1, 1, 0}}, {1, {1, 1, 1}}, {9, {90, 90, 90}},
+                                         {1, {1, 2, 1}}, {1, {1, 1, 1}}, {1, {2, 1, 1}},
+                                         {1, {1, 1, 1}}};
+    float got[3];
+    struct rule_settings rule = rule_defaults(RULE_MEAN); /* (0 + 12 + 32) / 8, ... */
+    assert_int_equal(run(&rule, three, 3, got), ST_OK);
+    assert_true(got[0] == 5.5f && got[1] == 2 && got[2] == 50.5f);
+
+    rule.weighting = WEIGHTING_EQUAL;
+    assert_int_equal(run(&rule, three, 3, got), ST_OK);
+    assert_true(got[0] == 4 && got[1] == 2 && got[2] == 104.0f / 3);
+
+    rule = rule_defaults(RULE_MEDIAN);
+    assert_int_equal(run(&rule, three, 3, got), ST_OK);
+    assert_true(got[0] == 4 && got[1] == 2 && got[2] == 4);
+
+    rule = rule_defaults(RULE_TRIMMED_MEAN); /* one at each end of seven */
+    rule.trim = 0.2;
+    assert_int_equal(run(&rule, seven, 7, got), ST_OK);
+    assert_true(got[0] == 1.2f && got[1] == 1.2f && got[2] == 1);
+
+    rule = rule_defaults(RULE_KRUM); /* {1, 1, 1} is the closest to all, first of b, e, g */
+    rule.byzantine = 1;
+    assert_int_equal(run(&rule, seven, 7, got), ST_OK);
+    assert_true(got[0] == 1 && got[1] == 1 && got[2] == 1);
+
+    rule = rule_defaults(RULE_MULTI_KRUM);
+    rule.byzantine = 1;
+    rule.keep = 6; /* all but the one that is far away */
+    assert_int_equal(run(&rule, seven, 7, got), ST_OK);
+    assert_true(got[0] == 7.0f / 6 && got[1] == 7.0f / 6 && got[2] == 5.0f / 6);
+
+    rule = rule_defaults(RULE_GEOMETRIC_MEDIAN);
+    rule.weighting = WEIGHTING_EQUAL;
+    rule.iterations = 50;
+    assert_int_equal(run(&rule, seven, 7, got), ST_OK);
+    assert_true(fabsf(got[0] - 1) < 0.1f && fabsf(got[1] - 1) < 0.1f && fabsf(got[2] - 1) < 0.1f);
+
+    rule = rule_defaults(RULE_NORM_BOUND); /* from {1,1,1}: {0,3,4} is cut from 5 to 1 */
+    rule.bound = 1;
+    static const struct given far[] = {{1, {1, 4, 5}}, {1, {1, 1, 1}}};
+    assert_int_equal(run(&rule, far, 2, got), ST_OK);
+    assert_true(fabsf(got[0] - 1) < 1e-6f && fabsf(got[1] - 1.3f) < 1e-6f &&
+                fabsf(got[2] - 1.4f) < 1e-6f);
+}
+
+static void too_few_for_the_rule_are_refused(void **state)
+{
+    (void)state;
+    static const struct given two[] = {{1, {0, 0, 0}}, {1, {1, 1, 1}}};
+    float got[3];
+    struct rule_settings rule = rule_defaults(RULE_KRUM);
+    rule.byzantine = 1;
+    assert_int_equal(run(&rule, two, 2, got), ST_INVALID);
+    assert_true(got[0] == 1 && got[1] == 1 && got[2] == 1);
+}
+
+static void bytes_that_changed_are_found(void **state)
+{
+    (void)state;
+    static const enum model_form forms[] = {MODEL_SAFETENSORS, MODEL_JSON};
+    static const float v[3] = {1, 2, 3};
+    const struct rule_settings rule = rule_defaults(RULE_MEAN);
+    for (size_t f = 0; f < COUNT(forms); f++) {
+        struct bytes bytes[2] = {0};
+        struct counted updates[2];
+        make(0, 1, v, forms[f], false, &bytes[0], &updates[0]);
+        make(1, 1, v, forms[f], false, &bytes[1], &updates[1]);
+        for (size_t at = 0; at < bytes[1].size; at += 7) {
+            struct model *model = base_model();
+            struct why why = {0};
+            bytes[1].data[at] ^= 4;
+            assert_int_equal(combine_updates(&rule, updates, 2, model, &why), ST_CORRUPT);
+            assert_string_equal(why.text, "the update of b is not what it was when it counted");
+            bytes[1].data[at] ^= 4;
+            model_free(model);
+        }
+        bytes_done(&bytes[0]);
+        bytes_done(&bytes[1]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_rule_gives_what_was_worked_by_hand),
+        cmocka_unit_test(too_few_for_the_rule_are_refused),
+        cmocka_unit_test(bytes_that_changed_are_found),
+    };
+    return cmocka_run_group_tests_name("round/combine", tests, NULL, NULL);
+}

@@ -28,7 +28,7 @@
 #define TENSOR_NAME_MAX         ((size_t)128)
 #define MODEL_PARAMS_MAX        ((size_t)1 << 28)                           /* 1 GiB of float32 */
 #define MODEL_BYTES_MAX         (((uint64_t)1 << 30) + ((uint64_t)8 << 20)) /* and its header */
-#define MODEL_INLINE_MAX        ((size_t)4 << 20) /* larger ones travel in parts */
+#define MODEL_INLINE_MAX        MESSAGE_SIZE_MAX /* larger ones travel in parts */
 #define METADATA_MAX            64
 #define METADATA_VALUE_MAX      ((size_t)16 << 10)
 #define METRICS_MAX             32

@@ -32,17 +32,25 @@ static enum status decode_json(struct view bytes, struct model **ret, struct why
     return status;
 }
 
+static enum status check_size(struct view bytes, struct why *why)
+{
+    if (bytes.size <= MODEL_BYTES_MAX)
+        return ST_OK;
+    why_set(why, "%zu bytes are more than the limit of %llu", bytes.size,
+            (unsigned long long)MODEL_BYTES_MAX);
+    return ST_LIMIT;
+}
+
 enum status model_decode(struct view bytes, struct model **ret, enum model_form *ret_form,
                          struct why *why)
 {
     assert(ret != NULL);
-    if (bytes.size > MESSAGE_SIZE_MAX) {
-        why_set(why, "%zu bytes are more than the limit of %zu", bytes.size, MESSAGE_SIZE_MAX);
-        return ST_LIMIT;
-    }
+    enum status status = check_size(bytes, why);
+    if (status != ST_OK)
+        return status;
     enum model_form form = model_form_of(bytes);
-    enum status status = form == MODEL_SAFETENSORS ? safetensors_decode(bytes, ret, why)
-                                                   : decode_json(bytes, ret, why);
+    status = form == MODEL_SAFETENSORS ? safetensors_decode(bytes, ret, why)
+                                       : decode_json(bytes, ret, why);
     if (status == ST_OK && ret_form != NULL)
         *ret_form = form;
     return status;
@@ -117,15 +125,12 @@ enum status model_inspect(struct view bytes, struct model **ret_texts, enum mode
                           size_t *ret_params, struct why *why)
 {
     assert(ret_texts != NULL && ret_form != NULL && ret_params != NULL);
-    if (bytes.size > MODEL_BYTES_MAX) {
-        why_set(why, "%zu bytes are more than the limit of %llu", bytes.size,
-                (unsigned long long)MODEL_BYTES_MAX);
-        return ST_LIMIT;
-    }
+    enum status status = check_size(bytes, why);
+    if (status != ST_OK)
+        return status;
     enum model_form form = model_form_of(bytes);
-    enum status status = form == MODEL_SAFETENSORS
-                             ? inspect_safetensors(bytes, ret_texts, ret_params, why)
-                             : inspect_json(bytes, ret_texts, ret_params, why);
+    status = form == MODEL_SAFETENSORS ? inspect_safetensors(bytes, ret_texts, ret_params, why)
+                                       : inspect_json(bytes, ret_texts, ret_params, why);
     if (status == ST_OK)
         *ret_form = form;
     return status;
@@ -155,12 +160,9 @@ enum status model_encode(const struct model *m, enum model_form form, struct byt
     if (form == MODEL_JSON)
         return encode_json(m, out);
 
-    /* Refused before the copy: the values alone are too many. */
-    if (model_param_count(m) * sizeof(float) > MESSAGE_SIZE_MAX)
-        return ST_LIMIT;
     size_t before = out->size;
     enum status status = safetensors_encode(m, out);
-    if (status == ST_OK && out->size - before > MESSAGE_SIZE_MAX) {
+    if (status == ST_OK && out->size - before > MODEL_BYTES_MAX) {
         out->size = before;
         status = ST_LIMIT;
     }

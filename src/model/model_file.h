@@ -12,7 +12,7 @@ enum model_form model_form_of(struct view bytes);
 const char *model_form_name(enum model_form form);
 
 /* gives: *ret; ret_form may be NULL. fails: as the two decoders and jsn_parse(),
- * plus ST_LIMIT (more than MESSAGE_SIZE_MAX bytes) */
+ * plus ST_LIMIT (more than MODEL_BYTES_MAX bytes) */
 MUST_CHECK enum status model_decode(struct view bytes, struct model **ret,
                                     enum model_form *ret_form, struct why *why);
 
@@ -20,8 +20,7 @@ MUST_CHECK enum status model_decode(struct view bytes, struct model **ret,
  * mapped and larger than memory should be. All values are looked at once.
  * gives: *ret_texts, a model without tensors that has the metadata, *ret_form and
  *        *ret_params, the number of parameters
- * fails: as model_decode(), but ST_LIMIT for more than MODEL_BYTES_MAX bytes;
- *        ST_NOT_FINITE (a NaN or infinity), with a sentence */
+ * fails: as model_decode(); ST_NOT_FINITE (a NaN or infinity), with a sentence */
 MUST_CHECK enum status model_inspect(struct view bytes, struct model **ret_texts,
                                      enum model_form *ret_form, size_t *ret_params,
                                      struct why *why);

@@ -191,7 +191,7 @@ enum status version_from_json(const json_t *object, struct version *ret, struct 
     if (status == ST_OK)
         status = jsn_uint(object, "version", JSN_REQUIRED, 0, FL_VERSION_MAX, &v.ref.version, why);
     if (status == ST_OK)
-        status = jsn_uint(object, "size", JSN_REQUIRED, 1, MESSAGE_SIZE_MAX, &v.size, why);
+        status = jsn_uint(object, "size", JSN_REQUIRED, 1, MODEL_BYTES_MAX, &v.size, why);
     if (status == ST_OK)
         status = read_form(object, &v, why);
     if (status == ST_OK)

@@ -253,20 +253,8 @@ static enum options_result get_args_read(int argc, char **argv, enum get_kind ki
 static enum status fetch(struct session *s, const char *text, struct index_model *ret_model,
                          struct bytes *ret, struct why *why)
 {
-    struct model_index index = {0};
-    enum status status = index_fetch(s, &index, why);
-    if (status != ST_OK)
-        return status;
-    const struct index_model *model = index_choose(&index, text);
-    if (model == NULL) {
-        why_set(why, "there is no model %.150s; fml models list shows all", text);
-        status = ST_NOT_FOUND;
-    } else {
-        *ret_model = *model;
-        status = index_fetch_model(s, model, ret, why);
-    }
-    index_done(&index);
-    return status;
+    enum status status = index_fetch_choice(s, text, ret_model, why);
+    return status == ST_OK ? index_fetch_model(s, ret_model, ret, why) : status;
 }
 
 static int write_out(const struct index_model *model, struct view bytes, const char *out)

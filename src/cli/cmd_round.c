@@ -11,7 +11,6 @@
 #include "cli/index.h"
 #include "cli/play.h"
 #include "cli/roster.h"
-#include "cli/series.h"
 #include "cli/text.h"
 #include "io/file.h"
 
@@ -224,24 +223,14 @@ static enum status pin_model(struct session *s, const char *wanted, json_t *obje
     const char *text = wanted != NULL ? wanted : uri;
     if (wanted == NULL && json_object_get(object, "model_digest") != NULL)
         return ST_OK;
-    struct model_index index = {0};
-    enum status status = index_fetch(s, &index, why);
+    struct index_model model;
+    enum status status = index_fetch_choice(s, text, &model, why);
     if (status != ST_OK)
         return status;
-    const struct index_model *model = index_choose(&index, text);
-    if (model == NULL) {
-        why_set(why, "there is no model %.150s; fml models list shows all",
-                text == NULL ? "at all" : text);
-        status = ST_NOT_FOUND;
-    } else {
-        char digest[DIGEST_TEXT_SIZE];
-        digest_text(&model->digest, digest);
-        status = set_text(object, "model_uri", model->topic, why);
-        if (status == ST_OK)
-            status = set_text(object, "model_digest", digest, why);
-    }
-    index_done(&index);
-    return status;
+    char digest[DIGEST_TEXT_SIZE];
+    digest_text(&model.digest, digest);
+    status = set_text(object, "model_uri", model.topic, why);
+    return status == ST_OK ? set_text(object, "model_digest", digest, why) : status;
 }
 
 static enum status make_start(struct session *s, const struct round_args *args, json_t *object,

@@ -300,6 +300,27 @@ enum status index_fetch(struct session *s, struct model_index *ret, struct why *
     return status;
 }
 
+enum status index_fetch_choice(struct session *s, const char *text, struct index_model *ret,
+                               struct why *why)
+{
+    struct model_index index = {0};
+    enum status status = index_fetch(s, &index, why);
+    if (status != ST_OK)
+        return status;
+    const struct index_model *model = index_choose(&index, text);
+    if (model != NULL) {
+        *ret = *model;
+    } else {
+        status = ST_NOT_FOUND;
+        if (text == NULL)
+            why_set(why, "the model server has no model yet; make one with fml models init");
+        else
+            why_set(why, "there is no model %.150s; fml models list shows all", text);
+    }
+    index_done(&index);
+    return status;
+}
+
 /* ---- models ---- */
 
 struct arrival {

@@ -65,6 +65,11 @@ void index_done(struct model_index *index);
  * none: no model server has been here), ST_CLOSED, each with a sentence */
 MUST_CHECK enum status index_fetch(struct session *s, struct model_index *ret, struct why *why);
 
+/* Asks for the index and chooses from it, as index_choose().
+ * fails: ST_NOT_FOUND (no such model), as index_fetch(), each with a sentence */
+MUST_CHECK enum status index_fetch_choice(struct session *s, const char *text,
+                                          struct index_model *ret, struct why *why);
+
 /* Fetches a model's bytes and checks their digest. One that is not on its topic
  * any more is asked of the model server.
  * fails: ST_NOT_FOUND, ST_CORRUPT, ST_CLOSED, ST_NOMEM, with a sentence */

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/jsn.h"
+#include "cli/refusal.h"
+#include "cli/roster.h"
 
 #define WAIT_SLICE_MS 500u
 /* What a round may need beside its own time: waiting for the base model and for
@@ -80,21 +82,12 @@ static void on_receipt(void *owner, const struct mqtt_message *m)
 static void on_refused(void *owner, const struct mqtt_message *m)
 {
     struct play *p = owner;
-    json_t *object = NULL;
-    if (p->ended || jsn_parse(m->payload, CONTROL_SIZE_MAX, &object, NULL) != ST_OK)
+    struct refusal r;
+    if (p->ended || !refusal_read(m->payload, "round_id", &p->round_id, &r))
         return;
-    struct id id = {0};
-    const char *code = "", *reason = "";
-    bool ours = jsn_id(object, "round_id", JSN_REQUIRED, &id, NULL) == ST_OK &&
-                id_equal(&id, &p->round_id) &&
-                jsn_str(object, "code", JSN_REQUIRED, 64, &code, NULL) == ST_OK &&
-                jsn_str(object, "reason", JSN_OPTIONAL, CONTROL_SIZE_MAX, &reason, NULL) == ST_OK;
-    if (ours) {
-        p->status = strcmp(code, "round_exists") == 0 ? ST_EXISTS : ST_INVALID;
-        why_set(&p->why, "the coordinator refused %s: %s (%s)", p->round_id.text, reason, code);
-        p->ended = true;
-    }
-    json_decref(object);
+    p->status = strcmp(r.code, "round_exists") == 0 ? ST_EXISTS : ST_INVALID;
+    why_set(&p->why, "the coordinator refused %s: %s (%s)", p->round_id.text, r.reason, r.code);
+    p->ended = true;
 }
 
 /* What a play listens to, so that both ends of it are one list. */
@@ -166,25 +159,6 @@ static bool names_round(const json_t *rounds, const struct id *round_id)
     return false;
 }
 
-/* A round whose image nobody has would only run into its deadline. */
-static enum status image_is_there(struct session *s, const char *image, struct why *why)
-{
-    struct topic topic;
-    topic_make(session_space(s), &topic, "control", "manager", "query", NULL);
-    char *text = jsn_text_and_release(json_pack("{s:s, s:s}", "what", "image", "image", image));
-    json_t *answer = NULL;
-    enum status status = ST_NOMEM;
-    if (text != NULL)
-        status = session_ask(s, topic.text, text, "fml-manager", SESSION_ANSWER_MS, &answer, why);
-    if (status == ST_OK && json_object_get(answer, "error") != NULL) {
-        why_set(why, "the manager has no image %.100s; fml images push sends one", image);
-        status = ST_NOT_FOUND;
-    }
-    json_decref(answer);
-    free(text);
-    return status;
-}
-
 /* A start that nobody hears is lost, and the very same start again is ignored:
  * either way there would be no answer, so ask first. */
 static enum status coordinator_is_ready(struct session *s, const struct id *round_id,
@@ -214,7 +188,7 @@ enum status play_round(struct session *s, const json_t *start, const struct play
     struct play p = {
         .session = s, .round_id = facts.round_id, .watch = watch == NULL ? &nobody : watch};
     uint64_t limit_ms = ((uint64_t)facts.timeout_s + facts.grace_s) * 1000 + PLAY_MARGIN_MS;
-    status = image_is_there(s, facts.image, why);
+    status = roster_find_image(s, facts.image, why);
     round_start_done(&facts);
     if (status == ST_OK)
         status = coordinator_is_ready(s, &p.round_id, why);

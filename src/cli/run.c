@@ -13,14 +13,16 @@ struct run {
     uv_signal_t signals[SIGNAL_COUNT];
     uv_timer_t limit;
     bool limit_reached;
-    bool stopped;
+    bool stopped, interrupted;
     struct why reason;
 };
 
 static void on_signal(uv_signal_t *handle, int number)
 {
-    (void)number;
-    run_stop(handle->data, "interrupted");
+    struct run *r = handle->data;
+    if (!r->stopped)
+        r->interrupted = number == SIGINT;
+    run_stop(r, "interrupted");
 }
 
 static void on_limit(uv_timer_t *handle)
@@ -88,6 +90,17 @@ void run_stop(struct run *r, const char *reason)
 const char *run_stopped(const struct run *r)
 {
     return r->stopped ? r->reason.text : NULL;
+}
+
+bool run_interrupted(const struct run *r)
+{
+    return r->stopped && r->interrupted;
+}
+
+void run_go_on(struct run *r)
+{
+    r->stopped = false;
+    r->interrupted = false;
 }
 
 struct run *run_close(struct run *r)

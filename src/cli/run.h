@@ -30,6 +30,13 @@ void run_stop(struct run *r, const char *reason);
 /* Why it was stopped ("interrupted" by a signal), or NULL. */
 const char *run_stopped(const struct run *r);
 
+/* Stopped by Ctrl-C (SIGINT): somebody at the terminal wants an end. A lost terminal
+ * or a killed tool is no such wish. */
+bool run_interrupted(const struct run *r);
+
+/* Waits work again, until the next signal or run_stop(). */
+void run_go_on(struct run *r);
+
 /* All handles that others put on the loop must be closing by then. */
 struct run *run_close(struct run *r);
 

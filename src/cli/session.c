@@ -25,7 +25,9 @@ struct session {
     struct id client_id;
     char broker[256];
     char answers[128]; /* the response topic of session_ask() */
-    bool connected;    /* has been, once */
+    bool met;          /* there has been a connection */
+    bool connected;    /* there is one now */
+    uint64_t connections;
     bool closed;
     struct why state; /* why there is no connection, if somebody said so */
     struct listener *listeners;
@@ -43,10 +45,13 @@ static void on_message(void *owner, const struct mqtt_message *m)
 static void on_state(void *owner, bool connected, const char *reason)
 {
     struct session *s = owner;
-    if (connected)
-        s->connected = true;
-    else
+    s->connected = connected;
+    if (connected) {
+        s->met = true;
+        s->connections++;
+    } else {
         why_set(&s->state, "%s", reason == NULL ? "no connection" : reason);
+    }
 }
 
 static void on_closed(void *owner)
@@ -102,7 +107,7 @@ static enum status connect_and_wait(struct session *s, const struct session_sett
                 status == ST_INVALID ? "an address is tcp://HOST:PORT" : status_name(status));
         return status;
     }
-    status = run_wait(s->run, &s->connected, SESSION_CONNECT_MS);
+    status = run_wait(s->run, &s->met, SESSION_CONNECT_MS);
     if (status == ST_CLOSED)
         why_set(why, "%s", run_stopped(s->run));
     else if (status != ST_OK)
@@ -147,6 +152,16 @@ const struct topic_space *session_space(const struct session *s)
 const struct id *session_client_id(const struct session *s)
 {
     return &s->client_id;
+}
+
+uint64_t session_connections(const struct session *s)
+{
+    return s->connections;
+}
+
+bool session_connected(const struct session *s)
+{
+    return s->connected;
 }
 
 enum status session_listen(struct session *s, const char *filter, session_message_fn *fn,

@@ -81,6 +81,11 @@ const struct topic_space *session_space(const struct session *s);
 /* The name under which this tool is known at the broker. */
 const struct id *session_client_id(const struct session *s);
 
+/* How often a connection was made, so that a change says that messages may have been
+ * missed; and whether there is one now. */
+uint64_t session_connections(const struct session *s);
+bool session_connected(const struct session *s);
+
 /* Calls fn for each message on filter, until session_ignore() with the same
  * filter and owner. Not from inside such a call. keeps: owner.
  * fails: ST_INVALID (not a filter), ST_NOMEM */

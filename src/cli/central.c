@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/jsn.h"
-#include "cli/series.h"
 #include "fl/update.h"
 #include "io/file.h"
 
@@ -26,12 +25,22 @@ static char *text_made(const char *format, ...)
     return size < 0 ? NULL : text;
 }
 
+/* A copy of hyperparams with "round", as devices get it. NULL: no memory */
+static json_t *with_round(const json_t *hyperparams, uint32_t round)
+{
+    json_t *copy = json_deep_copy(hyperparams);
+    if (copy != NULL && json_object_set_new(copy, "round", json_integer(round)) == 0)
+        return copy;
+    json_decref(copy);
+    return NULL;
+}
+
 /* Runs the program once, as a proplet would run the guest. */
 static enum status run_once(struct fleet *f, const struct central_plan *plan, const char *mode,
                             uint32_t epoch, const char *model_path, const char *data_folder,
                             const char *update_path, struct why *why)
 {
-    char *json = jsn_text_and_release(series_hyperparams(plan->hyperparams, epoch));
+    char *json = jsn_text_and_release(with_round(plan->hyperparams, epoch));
     char *variables[VARIABLES + 1] = {
         text_made("ROUND_ID=" NAME "-%u", epoch),
         text_made("MODEL_URI=fl/models/" NAME "_v%u", epoch - 1),

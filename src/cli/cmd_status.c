@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/jsn.h"
+#include "cli/experiments.h"
 #include "cli/index.h"
 #include "cli/roster.h"
 #include "cli/task_event.h"
@@ -30,7 +31,7 @@ static enum options_result status_args_read(int argc, char **argv, struct status
     };
     const struct options options = {
         .program = "fml status",
-        .summary = "shows proplets, tasks, images, rounds and the newest model",
+        .summary = "shows proplets, tasks, images, rounds, open experiments and the newest model",
         .usage = "[options]",
         .notes = "Exit status 1 if one of manager, coordinator and model server does not answer.",
         OPTIONS_OF(specs),
@@ -164,7 +165,7 @@ static void print_newest(const struct model_index *index)
 
 /* What was heard of each; NULL: no answer. */
 struct findings {
-    json_t *manager, *coordinator;
+    json_t *manager, *coordinator, *experiments;
     bool has_index;
     struct model_index index;
 };
@@ -178,14 +179,27 @@ static int ask_all(struct session *s, struct findings *f)
     if (session_ask(s, FL_ROUND_QUERY, "{\"what\":\"status\"}", "fml-coordinator",
                     SESSION_ANSWER_MS, &f->coordinator, &why) != ST_OK)
         exit_status = failed("%s", why.text);
+    if (f->coordinator != NULL && experiments_ask(s, &f->experiments, &why) != ST_OK)
+        exit_status = failed("%s", why.text);
     f->has_index = index_fetch(s, &f->index, &why) == ST_OK;
     if (!f->has_index)
         exit_status = failed("%s", why.text);
     return exit_status;
 }
 
-static void print_findings(const struct findings *f)
+static int print_experiments(const json_t *experiments)
 {
+    struct why why = {0};
+    int exit_status = 0;
+    if (experiments_print(experiments, false, &why) != ST_OK)
+        exit_status = failed("%s", why.text);
+    (void)putchar('\n');
+    return exit_status;
+}
+
+static int print_findings(const struct findings *f)
+{
+    int exit_status = 0;
     if (f->manager != NULL) {
         print_proplets(f->manager);
         print_tasks(f->manager);
@@ -193,15 +207,19 @@ static void print_findings(const struct findings *f)
     }
     if (f->coordinator != NULL)
         print_rounds(f->coordinator);
+    if (f->experiments != NULL)
+        exit_status = print_experiments(f->experiments);
     if (f->has_index)
         print_newest(&f->index);
+    return exit_status;
 }
 
 static int print_findings_json(const struct findings *f)
 {
     const struct index_model *newest = f->has_index ? index_newest(&f->index) : NULL;
-    json_t *all = json_pack("{s:O?, s:O?, s:s?}", "manager", f->manager, "coordinator",
-                            f->coordinator, "newest_model", newest == NULL ? NULL : newest->topic);
+    json_t *all = json_pack("{s:O?, s:O?, s:O?, s:s?}", "manager", f->manager, "coordinator",
+                            f->coordinator, "experiments", f->experiments, "newest_model",
+                            newest == NULL ? NULL : newest->topic);
     int exit_status = print_json(all);
     json_decref(all);
     return exit_status;
@@ -218,12 +236,11 @@ int cmd_status(int argc, char **argv)
         return 1;
     struct findings f = {0};
     int exit_status = ask_all(t.session, &f);
-    if (!args.json)
-        print_findings(&f);
-    else if (print_findings_json(&f) != 0)
+    if ((args.json ? print_findings_json(&f) : print_findings(&f)) != 0)
         exit_status = 1;
     json_decref(f.manager);
     json_decref(f.coordinator);
+    json_decref(f.experiments);
     index_done(&f.index);
     tool_close(&t);
     return exit_status;

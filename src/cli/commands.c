@@ -14,7 +14,7 @@ static int overview(const struct command *table, const char *program, const char
 {
     (void)fprintf(out, "usage: %s COMMAND [arguments]\n\ncommands:\n", program);
     for (const struct command *c = table; c->name != NULL; c++)
-        (void)fprintf(out, "  %-8s %-24s %s\n", c->name, c->arguments, c->summary);
+        (void)fprintf(out, "  %-11s %-24s %s\n", c->name, c->arguments, c->summary);
     (void)fprintf(out, "\n%s COMMAND --help says more about one.\n", program);
     if (notes != NULL)
         (void)fprintf(out, "\n%s\n", notes);

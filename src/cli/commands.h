@@ -7,6 +7,7 @@
 #include "cli/ids.h"
 #include "cli/initial.h"
 #include "cli/session.h"
+#include "fl/experiment_start.h"
 #include "service/options.h"
 
 /* argv[0] is the command's last word, what follows are its arguments. */
@@ -31,7 +32,8 @@ command_fn models_rollback, models_point, models_history, models_prune, models_d
 /* Of fml round. */
 command_fn round_cancel;
 
-command_fn cmd_round, cmd_train, cmd_status, cmd_models, cmd_images, cmd_data, cmd_demo;
+command_fn cmd_round, cmd_train, cmd_experiments, cmd_status, cmd_models, cmd_images, cmd_data;
+command_fn cmd_demo;
 
 /* ---- what commands share ---- */
 
@@ -104,17 +106,24 @@ enum options_result cancel_args_read(int argc, char **argv, struct cancel_args *
 
 struct train_args {
     struct session_settings session;
-    uint64_t rounds, timeout_s, grace_s, max_failures;
-    const char *image, *model, *prefix, *csv; /* model, csv: may be NULL */
-    double k;
-    bool alive;              /* participants: whoever is alive */
-    struct ids participants; /* else these */
-    struct ids evaluators;
-    json_t *hyperparams;
-    char prefix_made[64];
+    const char *model, *csv; /* may be NULL */
+    bool detach;
+    struct experiment_start start; /* all but the base model, which is model by then */
 };
 enum options_result train_args_read(int argc, char **argv, struct train_args *ret);
 void train_args_done(struct train_args *args);
+
+struct experiment_args {
+    struct session_settings session;
+    struct id id;
+    const char *csv; /* may be NULL */
+    bool json;
+};
+enum options_result follow_args_read(int argc, char **argv, struct experiment_args *ret);
+
+/* Prints a coordinator's experiments as a table. ended: also those that have ended
+ * fails: ST_NOMEM, ST_INVALID and such (not an answer), with a sentence */
+MUST_CHECK enum status experiments_print(const json_t *answer, bool ended, struct why *why);
 
 struct split_args {
     const char *images, *labels, *holdout_images, *holdout_labels, *out, *prefix;

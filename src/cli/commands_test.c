@@ -235,39 +235,93 @@ static enum options_result read_train(const char *text, struct train_args *ret)
     return train_args_read(l->argc, l->argv, ret);
 }
 
+/* The start that a command line makes, as text. free() */
+static char *start_of(const char *text)
+{
+    struct train_args a;
+    assert_int_equal(read_train(text, &a), OPTIONS_RUN);
+    char *start = experiment_start_encode(&a.start);
+    assert_non_null(start);
+    train_args_done(&a);
+    return start;
+}
+
+/* What the tool sends is what the coordinator reads from this text. */
+static void assert_start(const char *line_text, const char *expected)
+{
+    struct experiment_start start;
+    struct id id = {0};
+    struct why why = {""};
+    if (experiment_start_decode(view_text(expected), &start, &id, &why) != ST_OK)
+        fail_msg("%s", why.text);
+    char *whole = experiment_start_encode(&start), *made = start_of(line_text);
+    experiment_start_done(&start);
+    assert_string_equal(made, whole);
+    free(made);
+    free(whole);
+}
+
 static void train_has_its_defaults(void **state)
 {
     (void)state;
+    assert_start("train --rounds 20 --image img --id x",
+                 "{\"experiment_id\":\"x\",\"model_uri\":\"fl/models/global_model_v0\","
+                 "\"task_wasm_image\":\"img\",\"hyperparams\":{},\"participants\":\"alive\","
+                 "\"rounds\":20,\"selection\":{\"count\":\"all\",\"min\":1,\"seed\":0},"
+                 "\"k_of_n\":0.8,\"timeout_s\":300,\"grace_s\":5,\"wait_s\":60,"
+                 "\"max_failures\":3}");
     struct train_args a;
     assert_int_equal(read_train("train --rounds 20 --image img", &a), OPTIONS_RUN);
-    assert_int_equal(a.rounds, 20);
-    assert_true(a.alive);
-    assert_true(a.k == 0.8);
-    assert_int_equal(a.timeout_s, 300);
-    assert_int_equal(a.grace_s, 5);
-    assert_int_equal(a.max_failures, 3);
     assert_null(a.model);
-    assert_int_equal(a.evaluators.count, 0);
-    assert_int_equal(json_object_size(a.hyperparams), 0);
-    assert_int_equal(strncmp(a.prefix_made, "run-", 4), 0);
+    assert_null(a.csv);
+    assert_false(a.detach);
+    assert_int_equal(strncmp(a.start.experiment_id.text, "run-", 4), 0);
     train_args_done(&a);
 }
 
 static void train_takes_lists_and_numbers(void **state)
 {
     (void)state;
+    assert_start("train --rounds 2 --image img --participants a,b,c --evaluate e,f --k 3 "
+                 "--prefix mine --hyperparams {\"lr\":0.1} --select 0.5 --select-min 2 --seed 7 "
+                 "--timeout 9 --grace 0 --wait 8 --max-failures 4 --evaluate-every 5",
+                 "{\"experiment_id\":\"mine\",\"model_uri\":\"fl/models/global_model_v0\","
+                 "\"task_wasm_image\":\"img\",\"hyperparams\":{\"lr\":0.1},"
+                 "\"participants\":[\"a\",\"b\",\"c\"],\"rounds\":2,"
+                 "\"selection\":{\"count\":0.5,\"min\":2,\"seed\":7},\"k_of_n\":3,"
+                 "\"timeout_s\":9,\"grace_s\":0,\"wait_s\":8,\"max_failures\":4,"
+                 "\"evaluation\":{\"every\":5,\"participants\":[\"e\",\"f\"],\"timeout_s\":9}}");
+}
+
+static void train_knows_when_to_stop(void **state)
+{
+    (void)state;
+#define UP_TO_STOP                                                                                 \
+    "{\"experiment_id\":\"x\",\"model_uri\":\"fl/models/global_model_v0\","                        \
+    "\"task_wasm_image\":\"i\",\"rounds\":9,\"grace_s\":5,\"stop\":"
+    assert_start("train --rounds 9 --image i --id x --target 0.95",
+                 UP_TO_STOP "{\"metric\":\"accuracy\",\"goal\":\"max\",\"target\":0.95}}");
+    assert_start("train --rounds 9 --image i --id x --metric loss --goal min --target 0 "
+                 "--patience 3 --min-delta 0.5",
+                 UP_TO_STOP "{\"metric\":\"loss\",\"goal\":\"min\",\"target\":0,\"patience\":3,"
+                            "\"min_delta\":0.5}}");
+    /* The best is named, and nothing ends sooner. */
+    assert_start("train --rounds 9 --image i --id x --metric f1",
+                 UP_TO_STOP "{\"metric\":\"f1\",\"goal\":\"max\"}}");
+#undef UP_TO_STOP
+}
+
+static void train_detaches_or_writes_rows(void **state)
+{
+    (void)state;
     struct train_args a;
-    assert_int_equal(read_train("train --rounds 2 --image img --participants a,b,c --evaluate e,f "
-                                "--k 3 --prefix mine --csv out.csv --hyperparams {\"lr\":0.1}",
-                                &a),
+    assert_int_equal(read_train("train --rounds 2 --image img --detach --model m@stable", &a),
                      OPTIONS_RUN);
-    assert_false(a.alive);
-    assert_int_equal(a.participants.count, 3);
-    assert_int_equal(a.evaluators.count, 2);
-    assert_true(a.k == 3);
-    assert_string_equal(a.prefix_made, "mine");
+    assert_true(a.detach);
+    assert_string_equal(a.model, "m@stable");
+    train_args_done(&a);
+    assert_int_equal(read_train("train --rounds 2 --image img --csv out.csv", &a), OPTIONS_RUN);
     assert_string_equal(a.csv, "out.csv");
-    assert_int_equal(json_object_size(a.hyperparams), 1);
     train_args_done(&a);
 }
 
@@ -282,20 +336,61 @@ static void wrong_train_lines_are_refused(void **state)
         "train --rounds 2 --image img extra",
         "train --rounds 2 --image img --k 0",
         "train --rounds 2 --image img --k 1.5",
+        "train --rounds 2 --image img --k -1",
+        "train --rounds 2 --image img --k nan",
+        "train --rounds 2 --image img --k 3x",
+        "train --rounds 2 --image img --k 20000",
+        "train --rounds 2 --image img --select 0",
+        "train --rounds 2 --image img --select some",
+        "train --rounds 2 --image img --select 2 --select-min 3",
+        "train --rounds 2 --image img --select-min 0",
+        "train --rounds 2 --image img --seed -1",
+        "train --rounds 2 --image img --seed 9007199254740993",
         "train --rounds 2 --image img --participants a,a",
+        "train --rounds 2 --image img --participants a --evaluate a",
         "train --rounds 2 --image img --evaluate a/b",
+        "train --rounds 2 --image img --evaluate-every 2",
+        "train --rounds 2 --image img --evaluate e --evaluate-every 0",
         "train --rounds 2 --image img --hyperparams 7",
+        "train --rounds 2 --image img --target x",
+        "train --rounds 2 --image img --target inf",
+        "train --rounds 2 --image img --patience 0",
+        "train --rounds 2 --image img --patience 2 --min-delta -1",
+        "train --rounds 2 --image img --min-delta 1",
+        "train --rounds 2 --image img --target 1 --goal up",
+        "train --rounds 2 --image img --wait 0",
+        "train --rounds 2 --image img --detach --csv x",
+        "train --rounds 2 --image img --id a --prefix a",
         "train --rounds 2 --image img --prefix a/b",
-        "train --rounds 2 --image img --prefix "
-        "much-longer-than-the-forty-letters-that-are-allowed",
+        "train --rounds 2 --image img --id "
+        "much-longer-than-the-forty-eight-letters-that-are-allowed",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        struct train_args a;
-        assert_int_equal(read_train(wrong[i], &a), OPTIONS_WRONG);
+        struct train_args a = {.csv = "untouched"};
+        if (read_train(wrong[i], &a) != OPTIONS_WRONG)
+            fail_msg("%s", wrong[i]);
+        assert_string_equal(a.csv, "untouched");
     }
 }
 
 /* ---- the others ---- */
+
+static void follow_takes_one_experiment(void **state)
+{
+    (void)state;
+    struct experiment_args a;
+    struct line *l = line("follow run-1 --csv f");
+    assert_int_equal(follow_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_string_equal(a.id.text, "run-1");
+    assert_string_equal(a.csv, "f");
+    static const char *const wrong[] = {
+        "follow", "follow a b", "follow a/b",
+        "follow much-longer-than-the-forty-eight-letters-that-are-allowed"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        l = line(wrong[i]);
+        assert_int_equal(follow_args_read(l->argc, l->argv, &a), OPTIONS_WRONG);
+    }
+}
 
 static void split_is_read_and_refused(void **state)
 {
@@ -440,8 +535,8 @@ static void demo_is_read_and_refused(void **state)
 static void help_is_there_for_each_and_is_no_mistake(void **state)
 {
     (void)state;
-    static command_fn *const all[] = {cmd_round,  cmd_train, cmd_status, cmd_models,
-                                      cmd_images, cmd_data,  cmd_demo};
+    static command_fn *const all[] = {cmd_round,  cmd_train,  cmd_experiments, cmd_status,
+                                      cmd_models, cmd_images, cmd_data,        cmd_demo};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         struct line *l = line("x --help");
         assert_int_equal(all[i](l->argc, l->argv), 0);
@@ -463,7 +558,10 @@ int main(void)
         cmocka_unit_test(hyperparams_that_are_no_object_are_refused),
         cmocka_unit_test(train_has_its_defaults),
         cmocka_unit_test(train_takes_lists_and_numbers),
+        cmocka_unit_test(train_knows_when_to_stop),
+        cmocka_unit_test(train_detaches_or_writes_rows),
         cmocka_unit_test(wrong_train_lines_are_refused),
+        cmocka_unit_test(follow_takes_one_experiment),
         cmocka_unit_test(split_is_read_and_refused),
         cmocka_unit_test(init_is_read_and_refused),
         cmocka_unit_test(rollback_and_point_are_read_and_refused),

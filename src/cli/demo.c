@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/follow.h"
 #include "cli/push.h"
 #include "cli/text.h"
 #include "io/clock.h"
@@ -14,6 +15,8 @@
 #define K_FRACTION    0.8
 #define FRACTION_FROM 5u /* devices: of fewer, 0.8 rounded up would be all */
 #define GRACE_S       5u
+#define FAILURES_MAX  3u
+#define WAIT_S        60u
 
 static const struct {
     const char *says;
@@ -52,18 +55,19 @@ enum status demo_push_image(struct demo *d, struct why *why)
     return status;
 }
 
-static void on_row(void *owner, const struct series_row *row)
+static void on_row(void *owner, const struct experiment_row *row)
 {
     struct demo *d = owner;
-    d->accuracy[row->round - 1] = row->test_accuracy;
-    d->train_seconds += row->seconds + row->evaluate_seconds;
-    series_view_row(&d->view, row);
+    if (row->round > d->args->rounds)
+        return;
+    d->accuracy[row->round - 1] = experiment_row_measured(row, "accuracy");
+    experiment_view_row(&d->view, row);
 }
 
-static void on_progress(void *owner, const struct series_progress *p)
+static void on_progress(void *owner, const struct track_round *round, double seconds)
 {
     struct demo *d = owner;
-    series_view_progress(&d->view, p);
+    experiment_view_progress(&d->view, round, seconds);
 }
 
 /* One device may always be lost. */
@@ -74,34 +78,71 @@ static double updates_needed(uint64_t devices)
     return devices > 1 ? (double)(devices - 1) : 1;
 }
 
+/* What borrows from d is not to be freed. */
+static struct experiment_start plan(const struct demo *d)
+{
+    return (struct experiment_start){
+        .experiment_id = {DEMO_EXPERIMENT},
+        .image = DEMO_IMAGE,
+        .hyperparams = d->hyperparams,
+        .alive = true,
+        .selection = {.count = {.all = true}, .min = 1},
+        .k = {.value = updates_needed(d->args->devices)},
+        .rounds = (uint32_t)d->args->rounds,
+        .timeout_s = (uint32_t)d->args->timeout_s,
+        .grace_s = GRACE_S,
+        .max_failures = FAILURES_MAX,
+        .wait_s = WAIT_S,
+        .evaluation = {.every = 1,
+                       .participants = d->evaluators.items,
+                       .participant_count = d->evaluators.count,
+                       .timeout_s = (uint32_t)d->args->timeout_s},
+    };
+}
+
+static enum status follow_training(struct demo *d, struct why *why)
+{
+    const struct follow_watch watch = {.on_row = on_row, .on_progress = on_progress, .owner = d};
+    struct experiment_start start = plan(d);
+    struct follow *f = NULL;
+    enum status status = experiments_find_base(d->session, NULL, &start, why);
+    if (status == ST_OK)
+        status = follow_open(d->session, &start.experiment_id, &watch, &f, why);
+    if (status == ST_OK)
+        status = follow_start(f, &start, why);
+    if (status == ST_OK)
+        status = follow_wait(f, &d->result, why);
+    f = follow_close(f);
+    return status;
+}
+
+static enum status judge(const struct demo *d, struct why *why)
+{
+    if (d->result.outcome == ROUND_COMPLETED)
+        return ST_OK;
+    why_set(why, "the training %s after %u completed rounds: %s",
+            round_outcome_name(d->result.outcome), d->result.completed,
+            experiment_reason_text(d->result.reason));
+    return ST_TIMEOUT;
+}
+
 enum status demo_train(struct demo *d, struct why *why)
 {
-    const struct series_plan plan = {.prefix = "demo",
-                                     .rounds = (uint32_t)d->args->rounds,
-                                     .image = DEMO_IMAGE,
-                                     .evaluators = &d->evaluators,
-                                     .hyperparams = d->hyperparams,
-                                     .k = updates_needed(d->args->devices),
-                                     .timeout_s = (uint32_t)d->args->timeout_s,
-                                     .grace_s = GRACE_S,
-                                     .max_failures = SERIES_FAILURES_MAX};
-    const struct series_hooks hooks = {.on_row = on_row, .on_progress = on_progress, .owner = d};
     enum status status = demo_path(d->csv_path, why, "%s/" DEMO_CSV, d->dir);
     d->view.csv_path = d->csv_path;
     if (status == ST_OK)
-        status = series_view_open(&d->view, why);
+        status = experiment_view_open(&d->view, why);
     if (status != ST_OK)
         return status;
-    status = series_run(d->session, &plan, &hooks, &d->result, why);
-    if (series_view_close(&d->view) != ST_OK && status == ST_OK) {
-        why_set(why, "%.150s could not be written whole", d->csv_path);
-        status = ST_IO;
+    experiment_view_head(&d->view);
+    status = follow_training(d, why);
+    struct why csv;
+    enum status closed = experiment_view_close(&d->view, &csv);
+    if (closed != ST_OK && status == ST_OK) {
+        *why = csv;
+        status = closed;
     }
-    if (status == ST_OK && d->result.completed == 0) {
-        why_set(why, "no round was completed");
-        status = ST_TIMEOUT;
-    }
-    return status;
+    return status == ST_OK ? judge(d, why) : status;
 }
 
 /* ---- begin and end ---- */
@@ -111,7 +152,7 @@ static void on_ended(void *owner, const char *name, bool essential, const char *
     struct demo *d = owner;
     if (essential)
         return; /* the run is stopped, and its reason says so */
-    series_view_clear(&d->view);
+    experiment_view_clear(&d->view);
     (void)printf("%s ended (%s); %s\n", name, how,
                  strcmp(name, DEMO_EVALUATOR) == 0 ? "accuracy cannot be measured any more"
                                                    : "the rounds go on without it");
@@ -222,18 +263,19 @@ int demo_run(const struct demo_args *args)
     if (status == ST_OK)
         status = tell(&d, &why);
     if (status != ST_OK) {
-        series_view_clear(&d.view);
+        experiment_view_clear(&d.view);
         (void)failed("%s", why.text);
         show_culprit(&d, &why);
         if (d.dir[0] != '\0')
             (void)fprintf(stderr, "The logs are in %s/" DEMO_LOGS "\n", d.dir);
     }
-    struct series_result result = d.result;
+    struct experiment_state result = d.result;
+    double accuracy = d.view.test_accuracy;
     end(&d);
     if (status != ST_OK)
         return 1;
     (void)printf("demo: devices=%llu rounds=%u test_accuracy=%.4f seconds=%.1f\n",
-                 (unsigned long long)args->devices, result.completed, result.test_accuracy,
+                 (unsigned long long)args->devices, result.completed, accuracy,
                  (double)(clock_now_ms() - d.started_ms) / 1000);
     return 0;
 }

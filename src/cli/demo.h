@@ -5,12 +5,12 @@
 
 #include "cli/commands.h"
 #include "cli/fleet.h"
-#include "cli/series.h"
-#include "cli/series_view.h"
+#include "cli/experiment_view.h"
 
-#define DEMO_IMAGE     "fml-train"
-#define DEMO_EVALUATOR "evaluator"
-#define DEMO_HIDDEN    64 /* units of the one hidden layer */
+#define DEMO_IMAGE      "fml-train"
+#define DEMO_EVALUATOR  "evaluator"
+#define DEMO_EXPERIMENT "demo"
+#define DEMO_HIDDEN     64 /* units of the one hidden layer */
 
 /* Names in the work folder. The first six are removed at the end unless --keep. */
 #define DEMO_DATA     "data"     /* device-1 ..., evaluator, and all */
@@ -44,11 +44,10 @@ struct demo {
     json_t *hyperparams;
     struct ids evaluators;
     char csv_path[DEMO_PATH_MAX];
-    struct series_view view;
-    struct series_result result;
+    struct experiment_view view;
+    struct experiment_state result; /* of the training */
     double *accuracy;               /* (args->rounds,), NaN where not measured */
     double *central;                /* the same for centralised training, or NULL */
-    double train_seconds;           /* of all rounds */
     uint64_t broker_in, broker_out; /* bytes; 0: not known */
     char model_path[DEMO_PATH_MAX]; /* the result */
 };

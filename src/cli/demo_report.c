@@ -183,7 +183,7 @@ static void print_bytes(const struct demo *d)
 
 enum status demo_summarize(struct demo *d, struct why *why)
 {
-    if (isnan(d->result.test_accuracy)) {
+    if (isnan(d->view.test_accuracy)) {
         why_set(why, "no round was measured: the evaluator gave no accuracy");
         return ST_NOT_FOUND;
     }
@@ -196,6 +196,7 @@ enum status demo_summarize(struct demo *d, struct why *why)
     (void)printf("logs         %s/" DEMO_LOGS "\n", d->dir);
     print_bytes(d);
     (void)printf("training     %u of %llu rounds completed, %s\n\n", d->result.completed,
-                 (unsigned long long)d->args->rounds, text_seconds(d->train_seconds, seconds));
+                 (unsigned long long)d->args->rounds,
+                 text_seconds((double)d->result.duration_ms / 1000, seconds));
     return ST_OK;
 }

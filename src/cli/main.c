@@ -5,9 +5,11 @@
 
 static const struct command commands[] = {
     {"demo", "[options]", "ten devices train one model on MNIST, all on this machine", cmd_demo},
-    {"train", "[options]", "a series of rounds, shown as they end", cmd_train},
+    {"train", "[options]", "an experiment of many rounds, shown as they end", cmd_train},
+    {"experiments", "list|show|follow|cancel", "what runs and ran at the coordinator",
+     cmd_experiments},
     {"round", "start|cancel", "one round, from a JSON file or from options", cmd_round},
-    {"status", "[options]", "proplets, tasks, images, rounds and the newest model", cmd_status},
+    {"status", "[options]", "who is there, what runs, what there is", cmd_status},
     {"models", "list|get|init|...", "stored models, and initial ones", cmd_models},
     {"images", "push|list", "Wasm images at the manager", cmd_images},
     {"data", "split", "labelled images for devices, skewed by label", cmd_data},

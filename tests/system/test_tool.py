@@ -11,7 +11,9 @@ import pytest
 from fleet import BIN, MISSION_START, WASM, write
 from test_trajectory import VECTORS, read_idx
 
-COMMANDS = [[], ["round", "start"], ["round", "cancel"], ["train"], ["status"], ["models"], ["models", "list"],
+COMMANDS = [[], ["round", "start"], ["round", "cancel"], ["train"], ["experiments"],
+            ["experiments", "list"], ["experiments", "show"], ["experiments", "follow"],
+            ["experiments", "cancel"], ["status"], ["models"], ["models", "list"],
             ["models", "get"], ["models", "export"], ["models", "diff"], ["models", "history"],
             ["models", "point"], ["models", "rollback"], ["models", "prune"],
             ["images", "push"], ["demo"]]

@@ -135,6 +135,23 @@ def test_ctrl_c_cancels_and_whoever_follows_only_looks_on(core, bus):
     assert status == 1 and "experiment next cancelled" in err and rows_of(out) == [1]
 
 
+def test_a_second_ctrl_c_does_not_wait_and_the_wish_stays(core, bus):
+    core.push(WASM / "loop_forever.wasm", "loop")
+    tool = Tool(core, "train", "--rounds", 5, "--image", "loop", "--id", "run")
+    bus.wait("m/demo/c/fl/control/manager/tasks", lambda m: m.json["state"] == "running", count=3)
+    coordinator = core.programs["coordinator"].process
+    coordinator.send_signal(signal.SIGSTOP)
+    tool.process.send_signal(signal.SIGINT)
+    assert "Ctrl-C again" in tool.process.stderr.readline()
+    bus.wait("fl/experiments/cancel")
+    tool.process.send_signal(signal.SIGINT)
+    _, err, status = tool.end(limit_s=4)  # an answer would be awaited for 5 s
+    assert status == 1 and "it was asked to end: fml experiments follow run" in err
+    coordinator.send_signal(signal.SIGCONT)
+    bus.wait("fl/experiments/run/state", lambda m: m.json["state"] == "ended")
+    assert state_of(core, "run")["reason"] == "cancelled_by_request"
+
+
 def test_without_its_tool_it_goes_on_and_is_picked_up_again(core, bus):
     for number in (signal.SIGHUP, signal.SIGKILL, signal.SIGTERM):
         tool = Tool(core, "train", "--rounds", MANY, "--image", "client", "--id", number.name,

@@ -82,7 +82,8 @@ static void parts_have_their_defaults(void **state)
 }
 
 static const char full[] =
-    "{\"aggregation\":{\"rule\":\"median\"},\"evaluation\":{\"every\":2,\"participants\":[\"x\",\"y\"],\"timeout_s\":60},"
+    "{\"aggregation\":{\"rule\":\"median\"},\"evaluation\":{\"every\":2,\"participants\":[\"x\","
+    "\"y\"],\"timeout_s\":60},"
     "\"experiment_id\":\"lr-0.5\",\"grace_s\":3600,\"hyperparams\":{\"lr\":0.5},\"k_of_n\":0.75,"
     "\"max_failures\":4,\"model_digest\":\"sha256:" HEX64 "\",\"model_uri\":\"fl/models/m_v7\","
     "\"participants\":[\"b\",\"a\",\"c\",\"d\",\"x\"],\"rounds\":1000000,"

@@ -15,7 +15,7 @@
 /* What stands on the command line and is not yet a start. */
 struct words {
     const char *id, *prefix, *image, *participants, *evaluate, *hyperparams, *k, *select;
-    const char *metric, *goal;
+    const char *metric, *goal, *aggregation;
     uint64_t rounds, timeout_s, grace_s, max_failures, wait_s, select_min, seed;
     uint64_t evaluate_every, patience;
     double target, min_delta; /* NaN: not given */
@@ -125,16 +125,25 @@ static enum status read_stop(const struct words *w, struct experiment_start *sta
     return ST_OK;
 }
 
+/* An object of the command line; flag: for the sentence */
+static enum status read_object(const char *text, const char *flag, json_t **ret, struct why *why)
+{
+    struct why detail = {0};
+    enum status status = arguments_object(text, ret, &detail);
+    if (status != ST_OK)
+        why_set(why, "%s is %.200s", flag, detail.text);
+    return status;
+}
+
 static enum status read_image(const struct words *w, struct experiment_start *start,
                               struct why *why)
 {
     if (strlen(w->image) >= sizeof start->image)
         return invalid(why, "--image is too long");
     (void)snprintf(start->image, sizeof start->image, "%s", w->image);
-    struct why detail = {0};
-    enum status status = arguments_object(w->hyperparams, &start->hyperparams, &detail);
-    if (status != ST_OK)
-        why_set(why, "--hyperparams is %.200s", detail.text);
+    enum status status = read_object(w->hyperparams, "--hyperparams", &start->hyperparams, why);
+    if (status == ST_OK && w->aggregation != NULL)
+        status = read_object(w->aggregation, "--aggregation", &start->aggregation, why);
     return status;
 }
 
@@ -227,6 +236,8 @@ enum options_result train_args_read(int argc, char **argv, struct train_args *re
          .help = "rounds in a row that are not completed, then it ends"},
         {.flag = "hyperparams", .value = "JSON", .kind = OPTION_TEXT, .fallback = "{}",
          .target = &w.hyperparams, .help = "an object for the image; \"round\" is added"},
+        {.flag = "aggregation", .value = "JSON", .kind = OPTION_TEXT, .target = &w.aggregation,
+         .help = "how updates become a model, such as '{\"rule\":\"median\"}'; default: the mean"},
         {.flag = "evaluate", .value = "A,B", .kind = OPTION_TEXT, .target = &w.evaluate,
          .help = "proplets that measure new models and never train"},
         {.flag = "evaluate-every", .value = "M", .kind = OPTION_NUMBER,

@@ -55,7 +55,8 @@ def state_of(fleet, experiment):
 def test_an_experiment_with_evaluation_and_what_is_known_of_it(core, bus):
     table = core.folder / "rows.csv"
     done = core.tool("train", "--rounds", 3, "--image", "client", "--id", "run", "--csv", table,
-                     "--evaluate", "proplet-3", "--grace", 0, "--select", 1, "--seed", 7)
+                     "--evaluate", "proplet-3", "--grace", 0, "--select", 1, "--seed", 7,
+                     "--aggregation", '{"rule":"mean","weighting":"equal"}')
     assert rows_of(done.stdout) == [1, 2, 3]
     assert "3 of 3 rounds completed, newest model fl/models/global_model_v3" in done.stdout
     rows = list(csv.DictReader(table.open()))
@@ -63,6 +64,8 @@ def test_an_experiment_with_evaluation_and_what_is_known_of_it(core, bus):
     assert all(r["asked"] == "1" and r["counted"] == "1" for r in rows)
     assert all(float(r["evaluate_seconds"]) >= 0 for r in rows)
     starts = bus.find("fl/rounds/start")
+    rule = {"rule": "mean", "weighting": "equal"}
+    assert all(s.json["aggregation"] == rule for s in starts[::2])
     assert [s.json["mode"] for s in starts] == ["train", "evaluate"] * 3
     assert all(s.json["participants"] == ["proplet-3"] for s in starts[1::2])
 

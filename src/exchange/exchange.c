@@ -112,12 +112,18 @@ static void refuse(struct exchange *x, const struct id *client, const struct dig
                                              digest, "code", code, "reason", reason)));
 }
 
-static void on_get(struct exchange *x, struct view payload)
+uint64_t exchange_asked_ms(const struct exchange *x, const struct digest *d)
+{
+    check(x);
+    return offers_asked_ms(x->offers, d);
+}
+
+static void on_get(struct exchange *x, struct view payload, uint64_t now_ms)
 {
     struct get_msg get;
     if (get_msg_decode(payload, &get, NULL) != ST_OK)
         return; /* there is nobody to answer */
-    switch (offers_ask(x->offers, &get)) {
+    switch (offers_ask(x->offers, &get, now_ms)) {
     case ST_NOT_FOUND:
         refuse(x, &get.client_id, &get.digest, "unknown", "it is not here, or not any more");
         break;
@@ -290,7 +296,7 @@ bool exchange_message(struct exchange *x, const struct mqtt_message *m, uint64_t
     if (m->retain) /* nothing of ours is: it would come again with each connect */
         return true;
     if (topic == EXCHANGE_GET)
-        on_get(x, m->payload);
+        on_get(x, m->payload, now_ms);
     else if (topic == EXCHANGE_PART)
         on_part(x, &digest, part, m->payload, now_ms);
     else if (topic == EXCHANGE_REFUSED)

@@ -52,6 +52,10 @@ void exchange_withdraw(struct exchange *x, const struct digest *d);
  * gives: text, to be freed with free(). fails: ST_NOT_FOUND (not offered), ST_NOMEM */
 MUST_CHECK enum status exchange_refer(const struct exchange *x, const struct digest *d, char **ret);
 
+/* When a part of it was asked for last, as exchange_message() was told; 0: never, or
+ * it is not offered. */
+uint64_t exchange_asked_ms(const struct exchange *x, const struct digest *d);
+
 /* ---- to get ---- */
 
 enum fetch_state {

@@ -211,10 +211,13 @@ static void a_file_travels_in_bounded_parts(void **state)
     offer_file(w, server, "a", &m);
     struct fetch *f = fetch_file(w, device, server, &m.digest, "b");
     assert_int_equal(fetch_bytes(f), 20500);
+    assert_int_equal(exchange_asked_ms(server, &m.digest), 0);
     settle(w);
     assert_int_equal(fetch_state(f), FETCH_COMPLETE);
     assert_int_equal(fetch_bytes_there(f), 20500);
     assert_int_equal(w->parts_said, 21); /* each once */
+    assert_int_equal(exchange_asked_ms(server, &m.digest), w->now_ms);
+    assert_int_equal(exchange_asked_ms(device, &m.digest), 0);
     assert_true(w->parts_waiting_max <= EXCHANGE_WINDOW);
     same_files(w, "a", "b");
     assert_null(fetch_release(f, true)); /* a whole one stays */

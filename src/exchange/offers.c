@@ -17,7 +17,8 @@
 struct offer {
     struct manifest manifest;
     char *path;
-    size_t times; /* offered, and not withdrawn */
+    uint64_t asked_ms; /* 0: never */
+    size_t times;      /* offered, and not withdrawn */
 };
 
 struct asked {
@@ -155,13 +156,20 @@ static bool is_waiting(const struct offers *o, const struct get_msg *get)
     return false;
 }
 
-enum status offers_ask(struct offers *o, const struct get_msg *get)
+uint64_t offers_asked_ms(const struct offers *o, const struct digest *d)
 {
-    const struct offer *offer = find(o, &get->digest);
+    const struct offer *offer = find(o, d);
+    return offer == NULL ? 0 : offer->asked_ms;
+}
+
+enum status offers_ask(struct offers *o, const struct get_msg *get, uint64_t now_ms)
+{
+    struct offer *offer = find(o, &get->digest);
     if (offer == NULL)
         return ST_NOT_FOUND;
     if (!get->wants_part || get->part >= offer->manifest.part_count)
         return ST_INVALID;
+    offer->asked_ms = now_ms;
     if (is_waiting(o, get))
         return ST_OK;
     if (o->asked_count == EXCHANGE_REQUESTS_MAX)

@@ -24,7 +24,10 @@ const struct manifest *offers_find(const struct offers *o, const struct digest *
 /* Takes in a request for a part. One that waits already is ST_OK and ignored.
  * fails: ST_NOT_FOUND (not offered), ST_INVALID (no such part), ST_LIMIT
  *        (EXCHANGE_REQUESTS_MAX), ST_NOMEM */
-MUST_CHECK enum status offers_ask(struct offers *o, const struct get_msg *get);
+MUST_CHECK enum status offers_ask(struct offers *o, const struct get_msg *get, uint64_t now_ms);
+
+/* As exchange_asked_ms(). */
+uint64_t offers_asked_ms(const struct offers *o, const struct digest *d);
 
 struct offered_part {
     struct id client;

@@ -17,6 +17,7 @@ struct round {
     struct round_start start;
     struct ledger *ledger; /* borrows start.participants */
     uint64_t started_ms;
+    uint64_t base_ms;   /* OPENING: when it was last heard of the base model */
     uint64_t closes_ms; /* counting ends: the timeout, or sooner by the grace */
     uint64_t store_ms;  /* STORING: when to hand the version out again */
     uint32_t store_tries;
@@ -81,7 +82,7 @@ enum status round_new(const struct round_start *start, uint64_t now_ms, struct r
         return status;
     }
     first_facts(r);
-    r->started_ms = now_ms;
+    r->started_ms = r->base_ms = now_ms;
     r->closes_ms = now_ms + (uint64_t)start->timeout_s * 1000;
     *ret = r;
     return ST_OK;
@@ -206,6 +207,13 @@ done:
     return ST_OK;
 }
 
+void round_base_coming(struct round *r, uint64_t now_ms)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    if (r->state == ROUND_OPENING)
+        r->base_ms = now_ms;
+}
+
 /* ---- one update ---- */
 
 static bool counting_is_over(const struct round *r, uint64_t now_ms)
@@ -304,24 +312,60 @@ static enum status look_into(struct round *r, const struct id *sender,
     return status;
 }
 
-static enum status judge(struct round *r, const struct id *sender, const struct round_kept *kept,
-                         uint64_t now_ms, enum verdict *ret_verdict, struct why *why)
+/* The first part of the list in the header: what the digest alone decides. */
+static bool is_decided(const struct round *r, const struct id *sender, const struct digest *digest,
+                       uint64_t now_ms, enum verdict *ret_verdict)
 {
-    enum ledger_entry known = ledger_look(r->ledger, sender, &kept->update);
-    bool over = counting_is_over(r, now_ms);
-
+    enum ledger_entry known = ledger_look(r->ledger, sender, digest);
     if (known == LEDGER_STRANGER)
         *ret_verdict = VERDICT_NOT_PARTICIPANT;
     else if (known == LEDGER_SAME)
         *ret_verdict = VERDICT_ACCEPTED;
-    else if (over)
+    else if (counting_is_over(r, now_ms))
         *ret_verdict = VERDICT_LATE;
     else if (known == LEDGER_OTHER)
         *ret_verdict = VERDICT_CONFLICT;
-    else if (r->state == ROUND_OPENING)
-        return ST_NOT_FOUND;
     else
-        return look_into(r, sender, kept, now_ms, ret_verdict, why);
+        return false;
+    return true;
+}
+
+static enum status judge(struct round *r, const struct id *sender, const struct round_kept *kept,
+                         uint64_t now_ms, enum verdict *ret_verdict, struct why *why)
+{
+    if (is_decided(r, sender, &kept->update, now_ms, ret_verdict))
+        return ST_OK;
+    if (r->state == ROUND_OPENING)
+        return ST_NOT_FOUND;
+    return look_into(r, sender, kept, now_ms, ret_verdict, why);
+}
+
+static void answer(struct round *r, const struct id *sender, const struct digest *digest,
+                   enum verdict verdict, const struct why *why, struct round_actions *actions)
+{
+    if (verdict != VERDICT_ACCEPTED)
+        r->facts.rejected[verdict]++;
+    struct receipt *receipt = &append(actions, ROUND_SEND_RECEIPT)->receipt;
+    receipt->round_id = r->start.round_id;
+    receipt->proplet_id = *sender;
+    receipt->verdict = verdict;
+    receipt->update_digest = *digest;
+    if (verdict != VERDICT_ACCEPTED)
+        (void)snprintf(receipt->reason, sizeof receipt->reason, "%s", why->text);
+}
+
+enum status round_update_known(struct round *r, const struct id *sender,
+                               const struct digest *digest, uint64_t now_ms,
+                               struct round_actions *ret_actions)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    assert(sender != NULL && digest != NULL && ret_actions != NULL && !r->keep_due);
+    ret_actions->count = 0;
+    static const struct why none = {""};
+    enum verdict verdict;
+    if (!is_decided(r, sender, digest, now_ms, &verdict))
+        return ST_NOT_FOUND;
+    answer(r, sender, digest, verdict, &none, ret_actions);
     return ST_OK;
 }
 
@@ -340,15 +384,7 @@ enum status round_update(struct round *r, const struct id *sender, struct view b
     if (status != ST_OK)
         return status;
 
-    if (verdict != VERDICT_ACCEPTED)
-        r->facts.rejected[verdict]++;
-    struct receipt *receipt = &append(ret_actions, ROUND_SEND_RECEIPT)->receipt;
-    receipt->round_id = r->start.round_id;
-    receipt->proplet_id = *sender;
-    receipt->verdict = verdict;
-    receipt->update_digest = digest;
-    if (verdict != VERDICT_ACCEPTED)
-        (void)snprintf(receipt->reason, sizeof receipt->reason, "%s", why.text);
+    answer(r, sender, &digest, verdict, &why, ret_actions);
     close_if_counted(r, now_ms, ret_actions);
     r->keep_due =
         r->facts.num_updates > counted && r->state == ROUND_OPEN && r->start.mode == ROUND_TRAIN;
@@ -371,6 +407,15 @@ void round_keep(struct round *r, struct view bytes, const struct digest *digest)
 }
 
 /* ---- the other events ---- */
+
+void round_being_stored(struct round *r, uint64_t now_ms)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    if (r->state != ROUND_STORING)
+        return;
+    r->store_tries = 1;
+    r->store_ms = now_ms + ROUND_STORE_WAIT_MS;
+}
 
 void round_stored(struct round *r, uint64_t now_ms, struct round_actions *ret_actions)
 {
@@ -430,7 +475,7 @@ uint64_t round_deadline_ms(const struct round *r)
     assert(r != NULL && r->magic == ROUND_MAGIC);
     switch (r->state) {
     case ROUND_OPENING: {
-        uint64_t model_ms = r->started_ms + ROUND_MODEL_WAIT_MS;
+        uint64_t model_ms = r->base_ms + ROUND_MODEL_WAIT_MS;
         return model_ms < r->closes_ms ? model_ms : r->closes_ms;
     }
     case ROUND_OPEN:

@@ -86,6 +86,17 @@ MUST_CHECK enum status round_base_model(struct round *r, struct model *base,
                                         const struct digest *digest, uint64_t now_ms,
                                         struct round_actions *ret_actions);
 
+/* The base model is on its way in parts: ROUND_MODEL_WAIT_MS begin anew, within the
+ * round's own time. Does nothing unless OPENING. */
+void round_base_coming(struct round *r, uint64_t now_ms);
+
+/* Answers an update of which only the digest is known, if its answer does not depend on
+ * anything else: as round_update() would.
+ * fails: ST_NOT_FOUND (its bytes are needed). No receipt then, nothing changed */
+MUST_CHECK enum status round_update_known(struct round *r, const struct id *sender,
+                                          const struct digest *digest, uint64_t now_ms,
+                                          struct round_actions *ret_actions);
+
 /* Judges one update and answers it: the first action is its receipt, the only
  * one. Checked in this order; the first that does not hold gives the code:
  *
@@ -126,6 +137,10 @@ void round_keep(struct round *r, struct view bytes, const struct digest *digest)
 
 /* Whether round_keep() must be called now. */
 bool round_wants_keep(const struct round *r);
+
+/* The version that was handed out is being taken, in parts: ROUND_STORE_WAIT_MS and the
+ * tries begin anew. Does nothing unless STORING. */
+void round_being_stored(struct round *r, uint64_t now_ms);
 
 /* The version that was handed out is on its topic. Does nothing unless STORING. */
 void round_stored(struct round *r, uint64_t now_ms, struct round_actions *ret_actions);

@@ -779,6 +779,63 @@ static void any_order_of_arrivals_gives_the_same_bytes(void **state)
     }
 }
 
+static void digest_alone_decides_as_the_bytes_would(void **state)
+{
+    (void)state;
+    struct round *r = common();
+    struct digest first = digest_of(view_text(good(0))), other = digest_of(view_text("other"));
+    struct round_actions only;
+    assert_int_equal(round_update_known(r, &who[0], &first, T0, &only), ST_NOT_FOUND);
+    assert_int_equal(only.count, 0);
+    assert_int_equal(send(r, &who[0], good(0)), VERDICT_ACCEPTED);
+    const struct {
+        const struct id *sender;
+        const struct digest *digest;
+        uint64_t now_ms;
+        enum verdict verdict;
+    } cases[] = {
+        {&stranger, &first, T0, VERDICT_NOT_PARTICIPANT},
+        {&who[0], &first, T0, VERDICT_ACCEPTED},
+        {&who[0], &other, T0, VERDICT_CONFLICT},
+        {&who[1], &other, T0 + 30 * SECOND, VERDICT_LATE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(
+            round_update_known(r, cases[i].sender, cases[i].digest, cases[i].now_ms, &only), ST_OK);
+        assert_int_equal(only.count, 1);
+        assert_int_equal(only.items[0].receipt.verdict, cases[i].verdict);
+        assert_true(digest_equal(&only.items[0].receipt.update_digest, cases[i].digest));
+    }
+    struct complete facts;
+    round_facts(r, T0, &facts);
+    assert_int_equal(facts.num_updates, 1);
+    assert_int_equal(facts.rejected[VERDICT_CONFLICT], 1);
+    round_free(r);
+}
+
+static void what_comes_in_parts_has_its_own_time(void **state)
+{
+    (void)state;
+    struct round *r = opening((struct setting){.n = 1, .k = 1, .timeout_s = 30});
+    assert_int_equal(round_deadline_ms(r), T0 + ROUND_MODEL_WAIT_MS);
+    round_base_coming(r, T0 + 9 * SECOND);
+    assert_int_equal(round_deadline_ms(r), T0 + 9 * SECOND + ROUND_MODEL_WAIT_MS);
+    round_base_coming(r, T0 + 25 * SECOND); /* but no more than the round's */
+    assert_int_equal(round_deadline_ms(r), T0 + 30 * SECOND);
+    assert_int_equal(round_base_model(r, base_model(), &base_digest, T0, &acts), ST_OK);
+    round_base_coming(r, T0 + 29 * SECOND);
+    assert_int_equal(round_deadline_ms(r), T0 + 30 * SECOND);
+    round_being_stored(r, T0); /* nothing is */
+    assert_int_equal(send(r, &who[0], good(0)), VERDICT_ACCEPTED);
+    assert_int_equal(round_deadline_ms(r), T0 + ROUND_STORE_WAIT_MS);
+    for (uint32_t i = 1; i < 3 * ROUND_STORE_TRIES_MAX; i++) {
+        round_being_stored(r, T0 + i * SECOND);
+        assert_int_equal(round_deadline_ms(r), T0 + i * SECOND + ROUND_STORE_WAIT_MS);
+    }
+    assert_int_equal(round_state(r), ROUND_STORING);
+    round_free(r);
+}
+
 static void kept_bytes_that_change_fail_the_round(void **state)
 {
     (void)state;
@@ -947,6 +1004,8 @@ int main(void)
         cmocka_unit_test(start_is_copied_without_hyperparams),
         cmocka_unit_test(any_order_of_arrivals_gives_the_same_result),
         cmocka_unit_test(any_order_of_arrivals_gives_the_same_bytes),
+        cmocka_unit_test(digest_alone_decides_as_the_bytes_would),
+        cmocka_unit_test(what_comes_in_parts_has_its_own_time),
         cmocka_unit_test(kept_bytes_that_change_fail_the_round),
         cmocka_unit_test(rule_of_the_start_is_used_and_checked),
         cmocka_unit_test(updates_are_restored_from_what_was_kept),

@@ -127,6 +127,8 @@ static void end_round(struct coordinator *c, struct entry *e, const struct compl
     if (e->asked)
         c->out.ask_no_more(c->out.owner, e->complete.model_uri);
     e->asked = false;
+    if (e->has_version)
+        exchange_withdraw(c->exchange, &e->digest);
     e->has_version = e->due = false;
     e->model = NULL;
     bytes_done(&e->bytes);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +14,36 @@
 #define STATE_DIR_SIZE_MAX ((size_t)PATH_MAX / 2) /* so that no path below it is too long */
 #define MODELS_PREFIX      "fl/models/"
 
-const char *const coordinator_topics[] = {FL_MODEL_ALL,         FL_UPDATES,
-                                          FL_ROUND_QUERY,       FL_ROUND_CANCEL,
-                                          FL_ROUND_START,       FL_EXPERIMENT_START,
-                                          FL_EXPERIMENT_CANCEL, FL_EXPERIMENT_QUERY,
-                                          COORDINATOR_ANSWERS,  NULL};
+bool coordinator_filter(const struct coordinator *c, size_t index, char ret[TOPIC_SIZE_MAX])
+{
+    assert(c != NULL && c->magic == COORDINATOR_MAGIC);
+    static const char *const own[] = {
+        FL_MODEL_ALL,         FL_UPDATES,          FL_ROUND_QUERY,
+        FL_ROUND_CANCEL,      FL_ROUND_START,      FL_EXPERIMENT_START,
+        FL_EXPERIMENT_CANCEL, FL_EXPERIMENT_QUERY, COORDINATOR_ANSWERS};
+    size_t count = sizeof own / sizeof own[0];
+    if (index >= count)
+        return exchange_filter(c->exchange, index - count, ret);
+    (void)snprintf(ret, TOPIC_SIZE_MAX, "%s", own[index]);
+    return true;
+}
+
+/* Parts are messages like others: they count among those that the broker takes. */
+static enum status publish_part(void *owner, const struct mqtt_message *m)
+{
+    struct coordinator *c = owner;
+    enum status status = c->out.publish(c->out.owner, m);
+    if (status == ST_OK)
+        c->published++;
+    return status;
+}
+
+static size_t unacknowledged(void *owner)
+{
+    const struct coordinator *c = owner;
+    uint64_t taken = c->out.taken(c->out.owner);
+    return c->published > taken ? (size_t)(c->published - taken) : 0;
+}
 
 static enum status make_folder(const char *path)
 {
@@ -67,6 +93,9 @@ enum status coordinator_new(const struct coordinator_settings *settings,
         status = experiments_new(settings->experiments_open_max, &c->experiments);
     if (status == ST_OK)
         status = models_new(&c->models);
+    const struct exchange_out parts = {publish_part, unacknowledged, c};
+    if (status == ST_OK)
+        status = exchange_new(&settings->me, &parts, &c->exchange);
     if (status == ST_OK && settings->models_dir != NULL)
         status = make_folder(settings->models_dir);
     if (status == ST_OK)
@@ -93,11 +122,14 @@ void coordinator_connected(struct coordinator *c, bool session_kept)
     assert(c != NULL && c->magic == COORDINATOR_MAGIC);
     c->states_due = c->states_due || !session_kept || !c->connected;
     c->connected = true;
+    exchange_reconnected(c->exchange);
 }
 
 bool coordinator_flush(struct coordinator *c, uint64_t now_ms)
 {
     assert(c != NULL && c->magic == COORDINATOR_MAGIC);
+    if (!c->undone)
+        large_step(c, now_ms + c->shift_ms);
     flush(c, now_ms + c->shift_ms);
     bool kept = !c->undone;
     c->undone = false;
@@ -114,6 +146,8 @@ static bool may_be_retained(const char *topic)
 
 static void dispatch(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)
 {
+    if (large_message(c, m, now_ms))
+        return;
     if (m->retain && !may_be_retained(m->topic))
         log_line(LOG_WARN, "message.retained", "topic=%s, ignoring", log_quote(m->topic));
     else if (strcmp(m->topic, FL_ROUND_START) == 0)
@@ -160,6 +194,7 @@ void coordinator_tick(struct coordinator *c, uint64_t now_ms)
         round_tick(e->round, now_ms, &actions);
         carry_out(c, e, &actions, now_ms);
     }
+    large_step(c, now_ms);
     tell_time(c, now_ms);
     if (c->states_due) {
         say_all_states(c, now_ms);
@@ -191,6 +226,8 @@ struct coordinator *coordinator_free(struct coordinator *c)
 {
     if (c == NULL)
         return NULL;
+    large_forget(c);
+    exchange_free(c->exchange);
     rounds_free(c->rounds);
     experiments_free(c->experiments);
     models_free(c->models);

@@ -18,6 +18,7 @@
 struct coordinator;
 
 struct coordinator_settings {
+    struct id me;                /* under which others ask for parts of versions */
     size_t rounds_open_max;      /* 1..ROUNDS_KEPT_MAX */
     size_t experiments_open_max; /* 1..EXPERIMENTS_KEPT_MAX */
     struct topic_space space;    /* where the manager is asked who is alive */
@@ -42,8 +43,8 @@ struct coordinator_out {
 /* Where the manager's answers come (MQTT 5 response topic). */
 #define COORDINATOR_ANSWERS "fml/answers/fml-coordinator"
 
-/* The topics to subscribe to, ended by NULL. */
-extern const char *const coordinator_topics[];
+/* The filters to subscribe to, index 0, 1, …; false: no more. */
+bool coordinator_filter(const struct coordinator *c, size_t index, char ret[TOPIC_SIZE_MAX]);
 
 /* Copies settings and out; keeps the texts. Makes the folders that are not there, and
  * reads what is in state_dir. Sends nothing yet.

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "coordinator/coordinator.h"
+#include "exchange/exchange.h"
 #include "fl/complete.h"
 #include "fl/receipt.h"
 #include "fl/topics.h"
@@ -1984,6 +1985,164 @@ static void updates_are_restored_from_their_spool(void **state)
     bytes_done(&large);
 }
 
+/* ---- bytes that come in parts ---- */
+
+/* Somebody who holds bytes: the model server, or a device. */
+static struct exchange *holder;
+
+static enum status publish_to_coordinator(void *owner, const struct mqtt_message *m)
+{
+    (void)owner;
+    put(m);
+    return ST_OK;
+}
+
+static size_t none_unacknowledged(void *owner)
+{
+    (void)owner;
+    return 0;
+}
+
+static int setup_holder(void **state)
+{
+    const struct id me = {"holder"};
+    const struct exchange_out out = {publish_to_coordinator, none_unacknowledged, NULL};
+    begin((struct coordinator_settings){.rounds_open_max = 4, .me = {"fml-coordinator"}});
+    *state = &world;
+    return exchange_new(&me, &out, &holder) == ST_OK ? 0 : -1;
+}
+
+static int teardown_holder(void **state)
+{
+    holder = exchange_free(holder);
+    return teardown(state);
+}
+
+/* Offers a text under a name of its own. gives: a reference, in parts of 16 bytes; valid
+ * until the next call */
+static const char *offered(const char *name, const char *text)
+{
+    static char reference[8192];
+    char path[256], *made;
+    struct manifest m;
+    (void)snprintf(path, sizeof path, "%s/%s", world.folder, name);
+    assert_int_equal(file_write(path, view_text(text)), ST_OK);
+    assert_int_equal(manifest_of(view_text(text), 16, &m), ST_OK);
+    assert_int_equal(exchange_offer(holder, &m, path), ST_OK);
+    assert_int_equal(exchange_refer(holder, &m.digest, &made), ST_OK);
+    (void)snprintf(reference, sizeof reference, "%s", made);
+    free(made);
+    manifest_done(&m);
+    return reference;
+}
+
+/* Carries to and fro what is the exchange's. Returns how many parts were asked for. */
+static size_t carry(void)
+{
+    size_t asked = 0;
+    for (bool moved = true; moved;) {
+        moved = false;
+        pass(1);
+        while (world.read < world.sent_count &&
+               strncmp(world.sent[world.read].topic, "fl/parts/", 9) == 0) {
+            const struct sent *s = &world.sent[world.read++];
+            moved = true;
+            asked++;
+            assert_true(exchange_message(
+                holder,
+                &(struct mqtt_message){.topic = s->topic, .payload = view_of(s->text, s->size)},
+                world.now_ms));
+            (void)exchange_step(holder, world.now_ms);
+        }
+    }
+    return asked;
+}
+
+static void put_reference_to_base(void)
+{
+    char digest[DIGEST_TEXT_SIZE];
+    struct digest d = digest_of(view_text(BASE));
+    digest_text(&d, digest);
+    put(&(struct mqtt_message){.topic = V0,
+                               .payload = view_text(offered("base", BASE)),
+                               .retain = true,
+                               .properties = {{"digest", digest}},
+                               .property_count = 1});
+}
+
+static void base_and_updates_come_in_parts(void **state)
+{
+    (void)state;
+    put_text(FL_ROUND_START, START);
+    put_reference_to_base();
+    assert_true(carry() > 0);
+    nothing_more();
+
+    const char *first = offered("u1", update_text("r-0001", values_1));
+    put_update("r-0001", "proplet-1", first);
+    put_update("r-0001", "proplet-1", first); /* again, while it is on its way */
+    size_t parts = (strlen(update_text("r-0001", values_1)) + 15) / 16;
+    assert_int_equal(carry(), parts);
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    put_update("r-0001", "proplet-1", first); /* known by its digest */
+    assert_int_equal(carry(), 0);
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1)); /* whichever way */
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+
+    settle();
+    restart();
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
+    put_update("r-0001", "proplet-3", offered("u3", update_text("r-0001", values_3)));
+    assert_true(carry() > 0);
+    expect_receipt(RECEIPT "proplet-3", VERDICT_ACCEPTED);
+    const struct sent *version = expect_version("1", "r-0001");
+    assert_json(version->text, "{\"w\":[1.25,0.5,3.0],\"b\":2.0,\"version\":1}");
+    store(version);
+    (void)expect_complete(COMPLETE, ROUND_COMPLETED, ROUND_REASON_ALL_COUNTED);
+    nothing_more();
+}
+
+static void references_are_refused_as_updates_are(void **state)
+{
+    (void)state;
+    open_common();
+    put_update("r-0001", "stranger", offered("u1", update_text("r-0001", values_1)));
+    assert_int_equal(carry(), 0); /* nothing travels for it */
+    expect_receipt("fl/rounds/r-0001/receipts/stranger", VERDICT_NOT_PARTICIPANT);
+    put_update("r-0001", "proplet-1", "{\"holder\":\"holder\",\"manifest\":{}}");
+    expect_receipt(RECEIPT "proplet-1", VERDICT_MALFORMED);
+    put_update(
+        "r-0001", "proplet-1",
+        "{\"holder\":\"holder\",\"manifest\":{\"digest\":\"sha256:"
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\",\"size\":9000000,"
+        "\"part_size\":9000000,\"parts\":[\""
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"]}}");
+    assert_int_equal(carry(), 0);
+    expect_receipt(RECEIPT "proplet-1", VERDICT_TOO_LARGE);
+    put_update("r-0001", "proplet-1", offered("u2", "{\"round_id\":\"r-0001\",\"spoilt\":1}"));
+    assert_true(carry() > 0);
+    expect_receipt(RECEIPT "proplet-1", VERDICT_MALFORMED);
+
+    /* A holder that lost it: no answer, as it may have it again. */
+    const char *lost = offered("u4", update_text("r-0001", values_1));
+    struct digest d = digest_of(view_text(update_text("r-0001", values_1)));
+    exchange_withdraw(holder, &d);
+    exchange_withdraw(holder, &d);
+    put_update("r-0001", "proplet-1", lost);
+    (void)carry();
+    nothing_more();
+    put_three("r-0001"); /* none of it counted */
+    for (int i = 1; i <= 3; i++) {
+        char topic[64];
+        (void)snprintf(topic, sizeof topic, RECEIPT "proplet-%d", i);
+        expect_receipt(topic, VERDICT_ACCEPTED);
+    }
+    assert_json(expect_version("1", "r-0001")->text,
+                "{\"w\":[1.25,0.5,3.0],\"b\":2.0,\"version\":1}");
+}
+
 static void corrupt_database_is_named_and_not_used(void **state)
 {
     (void)state;
@@ -2113,6 +2272,10 @@ int main(void)
         CASE(corrupt_database_is_named_and_not_used),
         CASE(round_that_only_the_store_remembers_is_not_opened_again),
         CASE(bytes_of_ended_rounds_are_removed),
+        cmocka_unit_test_setup_teardown(base_and_updates_come_in_parts, setup_holder,
+                                        teardown_holder),
+        cmocka_unit_test_setup_teardown(references_are_refused_as_updates_are, setup_holder,
+                                        teardown_holder),
     };
     return cmocka_run_group_tests_name("coordinator/coordinator", tests, NULL, NULL);
 }

@@ -171,9 +171,11 @@ static enum status open_all(struct program *p)
                                             .boot = p->boot,
                                             .cancel_on_stop = p->cancel_on_stop};
     if (id_from(p->domain, &settings.space.domain) != ST_OK ||
-        id_from(p->channel, &settings.space.channel) != ST_OK) {
-        log_line(LOG_ERROR, "settings.refused",
-                 "reason=\"domain and channel are 1 to 64 letters, digits, '.', '_', '-' or ':'\"");
+        id_from(p->channel, &settings.space.channel) != ST_OK ||
+        id_from(p->id, &settings.me) != ST_OK) {
+        log_line(
+            LOG_ERROR, "settings.refused",
+            "reason=\"id, domain and channel are 1 to 64 letters, digits, '.', '_', '-' or ':'\"");
         return ST_INVALID;
     }
     const struct coordinator_out out = {
@@ -194,8 +196,9 @@ static enum status open_all(struct program *p)
     if (status != ST_OK)
         return status;
     status = service_new(&p->common, &hooks, &p->service);
-    for (size_t i = 0; status == ST_OK && coordinator_topics[i] != NULL; i++)
-        status = mqtt_subscribe(service_mqtt(p->service), coordinator_topics[i]);
+    char filter[TOPIC_SIZE_MAX];
+    for (size_t i = 0; status == ST_OK && coordinator_filter(p->coordinator, i, filter); i++)
+        status = mqtt_subscribe(service_mqtt(p->service), filter);
     if (status != ST_OK)
         return status;
     (void)uv_check_init(service_loop(p->service), &p->batch_over);

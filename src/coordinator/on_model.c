@@ -33,18 +33,17 @@ static void base_is_unusable(struct coordinator *c, struct entry *e, const char 
 
 /* The round counts from here on. What it stands on is kept until its end: the broker
  * may have lost it when it is needed again. */
-static void keep_base(struct coordinator *c, struct entry *e, struct view bytes,
+static void keep_base(struct coordinator *c, struct entry *e, struct view bytes, bool in_file,
                       const struct digest *digest, uint64_t now_ms)
 {
-    if (keep_bytes(c, e, bytes))
+    if (in_file || keep_bytes(c, e, bytes))
         (void)is_kept(
             c, "base",
             store_set_base(c->store, &round_start_of(e->round)->round_id, digest, now_ms));
 }
 
-/* e is OPENING. Without memory it goes on waiting, until its own deadline. */
-static void give_base(struct coordinator *c, struct entry *e, struct view bytes,
-                      const struct digest *digest, uint64_t now_ms)
+void use_base(struct coordinator *c, struct entry *e, struct view bytes, bool in_file,
+              const struct digest *digest, uint64_t now_ms)
 {
     struct model *base = NULL;
     struct why why = {0};
@@ -65,11 +64,21 @@ static void give_base(struct coordinator *c, struct entry *e, struct view bytes,
         c->out.ask_no_more(c->out.owner, round_start_of(e->round)->model_uri);
     e->asked = false;
     if (round_state(e->round) == ROUND_OPEN) {
-        keep_base(c, e, bytes, digest, now_ms);
+        keep_base(c, e, bytes, in_file, digest, now_ms);
         say_state(c, e, now_ms);
     }
     carry_out(c, e, &actions, now_ms);
     feed_early(c, e, now_ms);
+}
+
+/* e is OPENING. payload: of the version's topic */
+static void give_base(struct coordinator *c, struct entry *e, struct view payload,
+                      const struct digest *digest, uint64_t now_ms)
+{
+    if (reference_looks_like(payload))
+        fetch_base(c, e, payload);
+    else
+        use_base(c, e, payload, false, digest, now_ms);
 }
 
 void want_base(struct coordinator *c, struct entry *e, uint64_t now_ms)
@@ -135,6 +144,21 @@ static bool is_what_it_says(const struct mqtt_message *m, const struct digest *d
     return text == NULL || (digest_parse(text, &said) == ST_OK && digest_equal(&said, digest));
 }
 
+/* Beside a reference, that of the version and not of the reference. */
+static bool digest_of_version(struct view payload, struct digest *ret)
+{
+    struct reference r;
+    if (!reference_looks_like(payload)) {
+        *ret = digest_of(payload);
+        return true;
+    }
+    if (reference_decode(payload, MODEL_BYTES_MAX, &r, NULL) != ST_OK)
+        return false;
+    *ret = r.manifest.digest;
+    reference_done(&r);
+    return true;
+}
+
 static void on_version(struct coordinator *c, const struct mqtt_message *m,
                        const struct model_ref *ref, uint64_t now_ms)
 {
@@ -142,8 +166,8 @@ static void on_version(struct coordinator *c, const struct mqtt_message *m,
         models_drop(c->models, ref);
         return;
     }
-    struct digest digest = digest_of(m->payload);
-    if (!is_what_it_says(m, &digest)) {
+    struct digest digest;
+    if (!digest_of_version(m->payload, &digest) || !is_what_it_says(m, &digest)) {
         log_line(LOG_WARN, "model.corrupt", "topic=%s, ignoring", log_quote(m->topic));
         return;
     }

@@ -115,7 +115,7 @@ static bool keep_verdict(struct coordinator *c, struct entry *e, const struct re
                    store_count_rejected(c->store, &receipt->round_id, receipt->verdict));
 }
 
-static void judge(struct coordinator *c, struct entry *e, const struct id *sender,
+void judge_update(struct coordinator *c, struct entry *e, const struct id *sender,
                   struct view bytes, uint64_t now_ms)
 {
     struct round_actions actions;
@@ -139,7 +139,7 @@ void feed_early(struct coordinator *c, struct entry *e, uint64_t now_ms)
         struct early *early = e->early;
         e->early = early->next;
         c->early_bytes -= early->bytes.size;
-        judge(c, e, &early->sender, bytes_view(&early->bytes), now_ms);
+        judge_update(c, e, &early->sender, bytes_view(&early->bytes), now_ms);
         bytes_done(&early->bytes);
         free(early);
     }
@@ -179,6 +179,8 @@ void on_update(struct coordinator *c, const struct mqtt_message *m, uint64_t now
     struct entry *e = rounds_find(c->rounds, &round_id);
     if (e == NULL)
         answer_unknown_round(c, &round_id, &sender, m->payload);
+    else if (reference_looks_like(m->payload))
+        fetch_update(c, e, &sender, m->payload, now_ms);
     else
-        judge(c, e, &sender, m->payload, now_ms);
+        judge_update(c, e, &sender, m->payload, now_ms);
 }

@@ -73,7 +73,7 @@ static void lose(struct entry *e, const struct digest *digest, enum status statu
 static bool read_bytes(struct entry *e, const struct digest *digest, struct bytes *ret,
                        enum status *ret_status)
 {
-    enum status status = blobs_get(e->blobs, digest, MESSAGE_SIZE_MAX, ret);
+    enum status status = blobs_get(e->blobs, digest, MODEL_BYTES_MAX, ret);
     if (status == ST_OK)
         return true;
     if (status == ST_NOMEM)

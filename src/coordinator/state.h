@@ -9,6 +9,9 @@
 #include "coordinator/models.h"
 #include "coordinator/rounds.h"
 #include "coordinator/store.h"
+#include "exchange/exchange.h"
+
+struct coming; /* bytes that are on their way, in large.c */
 
 /* What the manager was asked last: who is alive. */
 struct roster_question {
@@ -24,6 +27,8 @@ struct coordinator {
     struct rounds *rounds;
     struct experiments *experiments;
     struct models *models;
+    struct exchange *exchange;
+    struct coming *coming;
     struct roster_question roster;
     size_t early_bytes; /* of all updates that wait for a base model */
 
@@ -176,6 +181,12 @@ void say_all_states(struct coordinator *c, uint64_t now_ms);
 /* The round's base model, from the cache or from the broker. */
 void want_base(struct coordinator *c, struct entry *e, uint64_t now_ms);
 
+/* e is OPENING, and these are its base model's bytes. in_file: they are in the round's
+ * folder already, under their digest. Without memory it goes on waiting, until its own
+ * deadline. */
+void use_base(struct coordinator *c, struct entry *e, struct view bytes, bool in_file,
+              const struct digest *digest, uint64_t now_ms);
+
 /* fails: as model_decode() and model_check_finite() */
 MUST_CHECK enum status decode_base(struct view bytes, struct model **ret, enum model_form *ret_form,
                                    struct why *why);
@@ -205,6 +216,10 @@ void send_refused(struct coordinator *c, const struct id *round_id, const char *
 
 /* ---- on_update.c ---- */
 
+/* The round judges it, and what follows is carried out. bytes: borrowed for the call */
+void judge_update(struct coordinator *c, struct entry *e, const struct id *sender,
+                  struct view bytes, uint64_t now_ms);
+
 /* Judges the updates that came early; the round is not OPENING any more. */
 void feed_early(struct coordinator *c, struct entry *e, uint64_t now_ms);
 
@@ -212,6 +227,24 @@ void feed_early(struct coordinator *c, struct entry *e, uint64_t now_ms);
  * False: there is no room */
 MUST_CHECK bool hold_early(struct coordinator *c, struct entry *e, const struct id *sender,
                            struct view bytes);
+
+/* ---- large.c: bytes beyond one message ---- */
+
+/* A reference came where the bytes of a base model, or of an update, would be. */
+void fetch_base(struct coordinator *c, struct entry *e, struct view payload);
+void fetch_update(struct coordinator *c, struct entry *e, const struct id *sender,
+                  struct view payload, uint64_t now_ms);
+
+/* Offers a round's new version until its end. gives: a reference to it, to be freed.
+ * fails: ST_NOMEM, ST_LIMIT, ST_IO, ST_NOT_FOUND */
+MUST_CHECK enum status offer_version(struct coordinator *c, const struct entry *e,
+                                     char **ret_reference);
+
+/* True if m was one of the exchange's. */
+bool large_message(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
+/* Parts are asked for and given, what is whole is used. */
+void large_step(struct coordinator *c, uint64_t now_ms);
+void large_forget(struct coordinator *c);
 
 /* ---- version.c: numbers and bytes of new versions ---- */
 

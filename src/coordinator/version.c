@@ -125,9 +125,21 @@ static void send_version(struct coordinator *c, const struct entry *e)
                  status_name(ST_NOMEM));
         return;
     }
+    struct view payload = bytes_view(&e->bytes);
+    char *reference = NULL;
+    if (payload.size > MODEL_INLINE_MAX) {
+        enum status status = offer_version(c, e, &reference);
+        if (status != ST_OK) {
+            log_line(LOG_ERROR, "model.unpublished", "round=%s reason=%s", start->round_id.text,
+                     status_name(status));
+            free(lineage.metrics);
+            return;
+        }
+        payload = view_text(reference);
+    }
     send_message(c, &(struct mqtt_message){
                         .topic = FL_MODEL_PUBLISH,
-                        .payload = bytes_view(&e->bytes),
+                        .payload = payload,
                         .properties = {{"name", e->version.name.text},
                                        {"version", number},
                                        {"round", start->round_id.text},
@@ -138,6 +150,7 @@ static void send_version(struct coordinator *c, const struct entry *e)
                         .property_count = 7,
                     });
     free(lineage.metrics);
+    free(reference);
     log_line(LOG_INFO, "model.published", "round=%s model=%s version=%s bytes=%zu",
              start->round_id.text, e->version.name.text, number, e->bytes.size);
 }

@@ -519,6 +519,12 @@ void round_facts(const struct round *r, uint64_t now_ms, struct complete *ret)
         ret->duration_ms = now_ms - r->started_ms;
 }
 
+size_t round_param_count(const struct round *r)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    return r->model == NULL ? 0 : model_param_count(r->model);
+}
+
 uint64_t round_counted(const struct round *r)
 {
     assert(r != NULL && r->magic == ROUND_MAGIC);

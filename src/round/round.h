@@ -163,6 +163,8 @@ const struct round_start *round_start_of(const struct round *r);
 /* Facts so far, as they would stand in `complete`; outcome and reason mean
  * something once the round has ended. Costs as much as there are participants. */
 void round_facts(const struct round *r, uint64_t now_ms, struct complete *ret);
+/* Of the base; 0 while it is awaited, and after the end. */
+size_t round_param_count(const struct round *r);
 /* Two of them, for nothing: updates that counted, and their samples in all. */
 uint64_t round_counted(const struct round *r);
 uint64_t round_samples(const struct round *r);

@@ -1790,6 +1790,27 @@ static void early_update_outlives_a_disk_that_refuses(void **state)
     expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
 }
 
+/* The base comes when nothing can be kept: neither it nor any of those that wait. */
+static void early_updates_outlive_a_base_that_cannot_be_kept(void **state)
+{
+    (void)state;
+    put_text(FL_ROUND_START, START);
+    put_update("r-0001", "proplet-1", update_text("r-0001", values_1));
+    put_update("r-0001", "proplet-2", update_text("r-0001", values_2));
+    fill_disk(true);
+    put_base();
+    fill_disk(false);
+    nothing_more();
+    pass(1000);
+    put_base(); /* it is retained, and asked for again */
+    expect_receipt(RECEIPT "proplet-1", VERDICT_ACCEPTED);
+    expect_receipt(RECEIPT "proplet-2", VERDICT_ACCEPTED);
+    put_update("r-0001", "proplet-3", update_text("r-0001", values_3));
+    expect_receipt(RECEIPT "proplet-3", VERDICT_ACCEPTED);
+    assert_json(expect_version("1", "r-0001")->text,
+                "{\"w\":[1.25,0.5,3.0],\"b\":2.0,\"version\":1}");
+}
+
 /* What was acknowledged to the broker is not sent again. */
 static void early_updates_outlive_restarts(void **state)
 {
@@ -2261,6 +2282,7 @@ int main(void)
         CASE(disk_that_refuses_postpones_what_comes_and_recovers),
         CASE(batch_that_was_not_kept_must_come_again_as_a_whole),
         CASE(early_update_outlives_a_disk_that_refuses),
+        CASE(early_updates_outlive_a_base_that_cannot_be_kept),
         CASE(early_updates_outlive_restarts),
         CASE(early_updates_of_a_round_that_fails_are_told_once),
         CASE(deadline_waits_for_the_disk),

@@ -320,6 +320,12 @@ static void a_refused_start_has_a_code_and_changes_nothing(void **state)
     expect_refused(FL_EXPERIMENT_START, "{}", "invalid");
     expect_refused(FL_EXPERIMENT_START, START("x", "\"rounds\":0"), "invalid");
     expect_refused(FL_EXPERIMENT_START, START("a/b", "\"rounds\":1"), "invalid");
+    expect_refused(FL_EXPERIMENT_START,
+                   START("x", "\"rounds\":1,\"aggregation\":{\"rule\":\"best\"}"), "invalid");
+    expect_refused(FL_EXPERIMENT_START,
+                   START("x", "\"rounds\":1,\"participants\":[\"a\",\"b\",\"c\"],"
+                              "\"aggregation\":{\"rule\":\"krum\",\"byzantine\":1}"),
+                   "invalid"); /* it needs five */
     assert_int_equal(count_in("open"), 0);
     assert_int_equal(count_in("ended"), 0);
     assert_int_equal(json_object_size(world.retained), 1); /* the answer */

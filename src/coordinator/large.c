@@ -182,7 +182,8 @@ static void release(struct coming *k, bool forget)
 
 static void settle_all(struct coordinator *c, uint64_t now_ms)
 {
-    for (struct coming **at = &c->coming; *at != NULL;) {
+    /* Once something was not kept, the rest waits until it can be. */
+    for (struct coming **at = &c->coming; *at != NULL && !is_closed(c);) {
         struct coming *k = *at;
         struct entry *e = rounds_find(c->rounds, &k->round);
         bool wanted = is_wanted(e, k), going = fetch_state(k->fetch) == FETCH_GOING;
@@ -244,8 +245,7 @@ void large_step(struct coordinator *c, uint64_t now_ms)
     for (int i = 0; i < CHECKS_MAX && exchange_step(c->exchange, now_ms); i++)
         ;
     be_patient(c, now_ms);
-    if (!is_closed(c))
-        settle_all(c, now_ms);
+    settle_all(c, now_ms);
 }
 
 void large_forget(struct coordinator *c)

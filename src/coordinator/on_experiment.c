@@ -3,7 +3,10 @@
 
 #include <stdlib.h>
 
+#include "round/rule_read.h"
 #include "service/log.h"
+
+#define EXPERIMENT_UPDATES_ASSUMED ((size_t)1000) /* of whoever will be alive */
 
 #define UNSTORED "the coordinator's folder cannot be written; try again when it can be"
 
@@ -86,6 +89,22 @@ static void start_new(struct coordinator *c, struct experiment_start *start, con
         log_line(LOG_INFO, "experiment.started", "experiment=%s rounds=%u", id.text, rounds);
 }
 
+/* How its rounds are to be aggregated, as far as it can be known before anybody is
+ * chosen: a rule that is none, or that can never have enough updates, is named now. */
+static enum status check_aggregation(const struct experiment_start *start, struct why *why)
+{
+    struct rule_settings rule;
+    size_t eligible = start->alive ? EXPERIMENT_UPDATES_ASSUMED : start->participant_count;
+    size_t asked = share_of(&start->selection.count, eligible);
+    if (asked < start->selection.min)
+        asked = start->selection.min;
+    const struct round_start round = {.participant_count = asked,
+                                      .k_of_n = share_of(&start->k, asked),
+                                      .aggregation = start->aggregation,
+                                      .mode = ROUND_TRAIN};
+    return rule_read(&round, &rule, why);
+}
+
 void on_experiment_start(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)
 {
     struct experiment_start start = {0};
@@ -104,6 +123,8 @@ void on_experiment_start(struct coordinator *c, const struct mqtt_message *m, ui
     struct digest digest = digest_of(view_text(text == NULL ? "" : text));
     if (text == NULL)
         refuse(c, &id, "invalid", status_name(ST_NOMEM));
+    else if (check_aggregation(&start, &why) != ST_OK)
+        refuse(c, &id, "invalid", why.text);
     else if (known == NULL)
         start_new(c, &start, text, now_ms);
     else if (digest_equal(&known->start, &digest))

@@ -135,7 +135,8 @@ void feed_early(struct coordinator *c, struct entry *e, uint64_t now_ms)
     assert(round_state(e->round) != ROUND_OPENING);
     if (e->early != NULL)
         (void)is_kept(c, "early", store_drop_early(c->store, &round_start_of(e->round)->round_id));
-    while (e->early != NULL) {
+    /* Once something was not kept, the rest waits for the store, which has them. */
+    while (e->early != NULL && !is_closed(c)) {
         struct early *early = e->early;
         e->early = early->next;
         c->early_bytes -= early->bytes.size;

@@ -2125,6 +2125,26 @@ static void base_and_updates_come_in_parts(void **state)
     nothing_more();
 }
 
+/* The digest that a sender says is that of the round's base. */
+static void no_reference_harms_a_rounds_bytes(void **state)
+{
+    (void)state;
+    open_common();
+    put_update("r-0001", "proplet-1", offered("base", BASE));
+    assert_true(carry() > 0);
+    expect_receipt(RECEIPT "proplet-1", VERDICT_MALFORMED); /* it is no update */
+    settle();
+    restart();
+    put_three("r-0001"); /* the base is where it was */
+    for (int i = 1; i <= 3; i++) {
+        char topic[64];
+        (void)snprintf(topic, sizeof topic, RECEIPT "proplet-%d", i);
+        expect_receipt(topic, VERDICT_ACCEPTED);
+    }
+    assert_json(expect_version("1", "r-0001")->text,
+                "{\"w\":[1.25,0.5,3.0],\"b\":2.0,\"version\":1}");
+}
+
 static void references_are_refused_as_updates_are(void **state)
 {
     (void)state;
@@ -2295,6 +2315,8 @@ int main(void)
         CASE(round_that_only_the_store_remembers_is_not_opened_again),
         CASE(bytes_of_ended_rounds_are_removed),
         cmocka_unit_test_setup_teardown(base_and_updates_come_in_parts, setup_holder,
+                                        teardown_holder),
+        cmocka_unit_test_setup_teardown(no_reference_harms_a_rounds_bytes, setup_holder,
                                         teardown_holder),
         cmocka_unit_test_setup_teardown(references_are_refused_as_updates_are, setup_holder,
                                         teardown_holder),

@@ -41,6 +41,22 @@ static struct coming *find(const struct coordinator *c, const struct id *round,
     return k;
 }
 
+/* A base is a blob of its round. An update has a file of its own, whatever digest its
+ * sender says: nobody else's file may be touched for it. */
+static enum status path_for(const struct coordinator *c, const struct entry *e,
+                            const struct id *sender, const struct digest *d, char ret[PATH_MAX])
+{
+    char folder[PATH_MAX];
+    if (sender->text[0] == '\0')
+        return blobs_path(e->blobs, d, ret, PATH_MAX);
+    enum status status =
+        round_folder(c, &round_start_of(e->round)->round_id, folder, sizeof folder);
+    if (status != ST_OK)
+        return status;
+    int size = snprintf(ret, PATH_MAX, "%s/coming-%s", folder, sender->text);
+    return size > 0 && size < PATH_MAX ? ST_OK : ST_LIMIT;
+}
+
 static enum status begin(struct coordinator *c, const struct entry *e, const struct id *sender,
                          const struct reference *r)
 {
@@ -49,7 +65,7 @@ static enum status begin(struct coordinator *c, const struct entry *e, const str
         return ST_NOMEM;
     k->round = round_start_of(e->round)->round_id;
     k->sender = *sender;
-    enum status status = blobs_path(e->blobs, &r->manifest.digest, k->path, sizeof k->path);
+    enum status status = path_for(c, e, sender, &r->manifest.digest, k->path);
     if (status == ST_OK)
         status = exchange_fetch(c->exchange, r, k->path, &k->fetch);
     if (status != ST_OK) {

@@ -1,6 +1,7 @@
 /* Versions that come in parts (PROTOCOL 2.9): a reference on fl/models/publish names
- * the holder of the bytes. They are fetched into the file that the version will have,
- * which is taken when it is whole, and removed if it is refused.
+ * the holder of the bytes. They are fetched into a file of their own, which becomes the
+ * version's when it is whole, and is removed if it is refused. A reference may say
+ * anything: no file that is there is touched for it.
  *
  * What is under way is not remembered over a restart: the publisher says it again, and
  * the parts that are here already are found. */
@@ -12,18 +13,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/file.h"
 #include "io/map.h"
 #include "service/log.h"
 
 #define INCOMING_MAX 16 /* at once; more are told again by their publishers */
-#define CHECKS_MAX   8  /* steps of checking in one turn */
+#define SUFFIX       ".incoming"
+#define CHECKS_MAX   8 /* steps of checking in one turn */
 
 struct incoming {
     struct incoming *next;
     struct mqtt_message message; /* its properties, owned; no payload */
     struct version version;      /* ref, form, size and digest */
     struct fetch *fetch;
-    char path[PATH_MAX];
+    char path[PATH_MAX];     /* where it will be */
+    char incoming[PATH_MAX]; /* where it is until then */
 };
 
 /* ---- what is remembered ---- */
@@ -93,6 +97,19 @@ static void append(struct server *s, struct incoming *in)
 
 /* ---- one reference ---- */
 
+static enum status paths_of(const struct server *s, struct incoming *in)
+{
+    enum status status = store_path(s->store, &in->version, in->path);
+    if (status != ST_OK)
+        return status;
+    size_t size = strlen(in->path);
+    if (size + sizeof SUFFIX > sizeof in->incoming)
+        return ST_LIMIT;
+    memcpy(in->incoming, in->path, size);
+    memcpy(in->incoming + size, SUFFIX, sizeof SUFFIX);
+    return ST_OK;
+}
+
 static enum status begin(struct server *s, const struct mqtt_message *m, const struct reference *r,
                          const struct version *v)
 {
@@ -103,11 +120,9 @@ static enum status begin(struct server *s, const struct mqtt_message *m, const s
     in->message.topic = FL_MODEL_PUBLISH;
     enum status status = copy_properties(m, &in->message);
     if (status == ST_OK)
-        status = store_expect(s->store, v);
+        status = paths_of(s, in);
     if (status == ST_OK)
-        status = store_path(s->store, v, in->path);
-    if (status == ST_OK)
-        status = exchange_fetch(s->exchange, r, in->path, &in->fetch);
+        status = exchange_fetch(s->exchange, r, in->incoming, &in->fetch);
     if (status != ST_OK) {
         release(in);
         return status;
@@ -119,6 +134,31 @@ static enum status begin(struct server *s, const struct mqtt_message *m, const s
     return ST_OK;
 }
 
+static enum status begin_if_room(struct server *s, const struct mqtt_message *m,
+                                 const struct reference *r, const struct version *v)
+{
+    if (count_of(s) < INCOMING_MAX)
+        return begin(s, m, r, v);
+    log_line(LOG_WARN, "model.postponed", "model=%s version=%llu, ignoring", v->ref.name.text,
+             (unsigned long long)v->ref.version);
+    return ST_OK;
+}
+
+/* It is in the store: as if its bytes had come again. */
+static enum status take_again(struct server *s, const struct mqtt_message *m,
+                              const struct version *v)
+{
+    char path[PATH_MAX];
+    struct view bytes = {0};
+    enum status status = store_path(s->store, v, path);
+    if (status == ST_OK)
+        status = map_open(path, MODEL_BYTES_MAX, &bytes);
+    if (status == ST_OK)
+        take_publication(s, m, bytes);
+    map_close(&bytes);
+    return status;
+}
+
 void on_reference(struct server *s, const struct mqtt_message *m)
 {
     struct reference r;
@@ -128,15 +168,15 @@ void on_reference(struct server *s, const struct mqtt_message *m)
         refuse_publication(s, m, ST_INVALID);
         return;
     }
+    bool there = false;
     enum status status = read_version(m, &r, &v);
-    const struct incoming *there = status == ST_OK ? find(s, &v.ref) : NULL;
-    if (there != NULL)
-        status = digest_equal(&there->version.digest, &v.digest) ? ST_OK : ST_EXISTS;
-    else if (status == ST_OK && count_of(s) >= INCOMING_MAX)
-        log_line(LOG_WARN, "model.postponed", "model=%s version=%llu, ignoring", v.ref.name.text,
-                 (unsigned long long)v.ref.version);
+    const struct incoming *coming = status == ST_OK ? find(s, &v.ref) : NULL;
+    if (coming != NULL)
+        status = digest_equal(&coming->version.digest, &v.digest) ? ST_OK : ST_EXISTS;
     else if (status == ST_OK)
-        status = begin(s, m, &r, &v);
+        status = store_expect(s->store, &v, &there);
+    if (status == ST_OK && coming == NULL)
+        status = there ? take_again(s, m, &v) : begin_if_room(s, m, &r, &v);
     if (status != ST_OK)
         refuse_publication(s, m, status);
     reference_done(&r);
@@ -144,17 +184,29 @@ void on_reference(struct server *s, const struct mqtt_message *m)
 
 /* ---- as the parts come ---- */
 
-/* Bytes that were refused are removed, unless an older version of the index has them. */
+/* The world may have changed since it was expected. */
+static enum status move_in(const struct server *s, const struct incoming *in)
+{
+    bool there = false;
+    enum status status = store_expect(s->store, &in->version, &there);
+    return status != ST_OK || there ? status : file_rename(in->incoming, in->path);
+}
+
+/* Bytes that were refused are removed. */
 static void take(struct server *s, const struct incoming *in)
 {
     struct view bytes = {0};
-    enum status status = map_open(in->path, MODEL_BYTES_MAX, &bytes);
+    enum status status = move_in(s, in);
+    bool moved = status == ST_OK;
+    if (moved)
+        status = map_open(in->path, MODEL_BYTES_MAX, &bytes);
     if (status == ST_OK)
         take_publication(s, &in->message, bytes);
     else
         refuse_publication(s, &in->message, status);
     map_close(&bytes);
-    if (store_find(s->store, &in->version.ref) == NULL)
+    (void)unlink(in->incoming);
+    if (moved && store_find(s->store, &in->version.ref) == NULL)
         (void)unlink(in->path);
 }
 

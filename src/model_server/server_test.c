@@ -1142,12 +1142,45 @@ static void refused_large_versions_leave_nothing(void **state)
     put(reference, "global_model", "1");
     carry();
     expect_refused("unavailable");
+    (void)strcat(path, ".incoming");
+    assert_int_not_equal(access(path, F_OK), 0);
     (void)strcat(path, ".part");
     assert_int_not_equal(access(path, F_OK), 0);
     nothing_more();
     expect_versions_in_all(1);
     bytes_done(&bytes);
     free(reference);
+}
+
+/* A manifest that lies about the parts of a version that is there. */
+static void no_reference_harms_a_version(void **state)
+{
+    (void)state;
+    struct bytes bytes = {0};
+    large_model(1, &bytes);
+    char *reference = offered(bytes_view(&bytes));
+    put(reference, "global_model", "1");
+    carry();
+    (void)next(V(1));
+    expect_index(2);
+
+    struct reference lie;
+    assert_int_equal(reference_decode(view_text(reference), UINT32_MAX, &lie, NULL), ST_OK);
+    memset(lie.manifest.parts, 7, lie.manifest.part_count * sizeof lie.manifest.parts[0]);
+    char *text = reference_encode(&lie);
+    put(text, "global_model", "1");
+    carry();
+    (void)next(V(1)); /* it is said again, as it is */
+    nothing_more();
+    restart();
+    server_connected(world.server);
+    expect_version(V(0), view_text(FIRST));
+    assert_true(reference_looks_like(view_of(next(V(1))->text, 100)));
+    expect_index(2);
+    reference_done(&lie);
+    free(text);
+    free(reference);
+    bytes_done(&bytes);
 }
 
 static void somebodys_file_is_not_touched_by_parts(void **state)
@@ -1212,6 +1245,7 @@ int main(void)
                                         teardown_peer),
         cmocka_unit_test_setup_teardown(refused_large_versions_leave_nothing, setup_peer,
                                         teardown_peer),
+        cmocka_unit_test_setup_teardown(no_reference_harms_a_version, setup_peer, teardown_peer),
         cmocka_unit_test_setup_teardown(somebodys_file_is_not_touched_by_parts, setup_peer,
                                         teardown_peer),
     };

@@ -685,19 +685,26 @@ static enum status compare(const struct store *s, const struct version *v,
     return ST_OK;
 }
 
-enum status store_expect(const struct store *s, const struct version *v)
+enum status store_expect(const struct store *s, const struct version *v, bool *ret_there)
 {
-    assert(s != NULL && s->magic == STORE_MAGIC && v != NULL);
+    assert(s != NULL && s->magic == STORE_MAGIC && v != NULL && ret_there != NULL);
     char path[PATH_MAX];
     const struct version *known;
     enum status status = compare(s, v, &known);
     if (status == ST_OK)
         status = path_of(s, v, path);
-    if (status != ST_OK || known != NULL) /* a damaged file of ours may be written anew */
+    if (status != ST_OK)
         return status;
-    if (s->count == MODEL_VERSIONS_MAX)
+    *ret_there = false;
+    if (known == NULL && s->count == MODEL_VERSIONS_MAX)
         return ST_LIMIT;
     status = check_file(path, v);
+    if (known != NULL) { /* a damaged file of ours may be written anew */
+        *ret_there = status == ST_OK;
+        return ST_OK;
+    }
+    if (status == ST_OK) /* what a crash left */
+        return ST_OK;
     if (status == ST_NOT_FOUND)
         return ST_OK;
     return status == ST_CORRUPT ? ST_EXISTS : status; /* somebody's: it is not touched */

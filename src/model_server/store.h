@@ -60,11 +60,13 @@ MUST_CHECK enum status store_path(const struct store *s, const struct version *v
                                   char ret[PATH_MAX]);
 
 /* Whether a version could be added whose bytes are not here yet, as far as that can be
- * known: then they may be written to store_path(), whole and durable before they have
+ * known: then they may be moved to store_path(), whole and durable before they have
  * that name, and store_add() takes the file as it is.
  * v: ref, form, size and digest
+ * gives: *ret_there: it is in the store, with its bytes as they should be
  * fails: as store_add() */
-MUST_CHECK enum status store_expect(const struct store *s, const struct version *v);
+MUST_CHECK enum status store_expect(const struct store *s, const struct version *v,
+                                    bool *ret_there);
 
 /* Deletes the bytes of versions and records that; no channel may point at one.
  * chosen: (store_count(s),)

@@ -197,7 +197,7 @@ const char *experiment_reason_text(const char *code)
         {"target_reached", "the target was reached"},
         {"no_improvement", "there was no improvement any more"},
         {"too_many_failures", "too many rounds in a row were not completed"},
-        {"round_refused", "a round was refused"},
+        {"round_refused", "a round was refused; the coordinator's log says why"},
         {"cancelled_by_request", "by request"},
         {"coordinator_stopped", "the coordinator was stopped"},
         {"too_few_participants", "too few participants were alive"},

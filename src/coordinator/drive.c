@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "io/clock.h"
+#include "round/rule_read.h"
 #include "service/log.h"
 
 #define REASON_FORGOTTEN "round_forgotten"
@@ -114,6 +115,16 @@ static void keep_memory(struct coordinator *c, struct experiment_entry *e)
 
 /* ---- its rounds ---- */
 
+/* With whoever is there, its rule of aggregation cannot be. */
+static void log_rule(const struct round_start *start)
+{
+    struct rule_settings rule;
+    struct why why = {0};
+    if (rule_read(start, &rule, &why) != ST_OK)
+        log_line(LOG_WARN, "round.refused", "round=%s code=invalid reason=%s", start->round_id.text,
+                 log_quote(why.text));
+}
+
 /* The very start that anyone could have published: it is kept and published as one text,
  * so that we know it again when it comes back to us. fails: as open_round() */
 static enum status open_its_round(struct coordinator *c, const struct round_start *start,
@@ -126,6 +137,8 @@ static enum status open_its_round(struct coordinator *c, const struct round_star
         return ST_NOMEM;
     struct digest digest = digest_of(view_text(text));
     enum status status = open_round(c, start, view_text(text), &digest, now_ms, ret);
+    if (status == ST_INVALID)
+        log_rule(start);
     if (status != ST_OK) {
         free(text);
         return status;

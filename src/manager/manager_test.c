@@ -1215,7 +1215,10 @@ static void proplets_from_before_a_restart_are_given_tasks(void **state)
     (void)state;
     after_s(1);
     restart();
-    assert_false(is_alive("p1", NULL)); /* not heard yet */
+    assert_false(is_alive("p1", NULL));           /* not heard yet */
+    json_t *answer = ask("{\"what\":\"alive\"}"); /* but asked to take part */
+    assert_int_equal(json_array_size(json_object_get(answer, "alive")), 2);
+    json_decref(answer);
     launch("j1", "[\"p1\"]");
     assert_string_equal(task_of("p1"), "running started");
     alive("p1", false);
@@ -1224,6 +1227,9 @@ static void proplets_from_before_a_restart_are_given_tasks(void **state)
     after_s(36);
     launch("j2", "[\"p2\"]");
     assert_string_equal(task_of("p2"), "failed proplet_offline");
+    answer = ask("{\"what\":\"alive\"}");
+    assert_int_equal(json_array_size(json_object_get(answer, "alive")), 0);
+    json_decref(answer);
 }
 
 /* Fails unless the only outcome told to cli is a refusal with this code. */

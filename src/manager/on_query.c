@@ -43,13 +43,14 @@ static json_t *list_proplets(const struct manager *m, uint64_t now_ms)
     return array;
 }
 
-/* All of them: PROPLETS_MAX names of any length are below CONTROL_SIZE_MAX. */
+/* All that are given tasks, so also those that were there before a restart and have had
+ * no time yet to be heard. PROPLETS_MAX names of any length are below CONTROL_SIZE_MAX. */
 static json_t *answer_alive(const struct manager *m)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < proplets_count(m->proplets); i++) {
         const struct proplet *p = proplets_at(m->proplets, i);
-        if (p->state == PROPLET_ALIVE)
+        if (p->state == PROPLET_ALIVE || p->state == PROPLET_EXPECTED)
             (void)json_array_append_new(array, json_string(p->id.text));
     }
     return json_pack("{s:o}", "alive", array);

@@ -6,6 +6,8 @@
 
 #include "json.h"
 
+#define OPTIMISER_PREFIX "optimiser."
+
 struct fml_hyperparams {
     struct fml_json json; /* borrows the environment's text */
 };
@@ -105,6 +107,47 @@ enum fml_status fml_hyperparam_integer(const struct fml_env *env, const char *na
     return FML_OK;
 }
 
+static bool is_parameter(const struct fml_tensor *t)
+{
+    return strncmp(t->name, OPTIMISER_PREFIX, strlen(OPTIMISER_PREFIX)) != 0;
+}
+
+/* A base may carry the state of the server's optimiser, which is not ours to train or
+ * to send. */
+static enum fml_status leave_state_out(struct fml_model **m)
+{
+    size_t total = fml_model_tensor_count(*m), count = 0;
+    const char **names = calloc(total + 1, sizeof *names);
+    struct fml_model *params = NULL;
+    if (names == NULL)
+        return fml_fail(FML_NO_MEMORY, "no memory for the model's names");
+    for (size_t i = 0; i < total; i++)
+        if (is_parameter(fml_model_tensor(*m, i)))
+            names[count++] = fml_model_tensor(*m, i)->name;
+    enum fml_status status = FML_OK;
+    if (count < total)
+        status = fml_model_subset(*m, names, count, &params);
+    free(names);
+    if (status == FML_OK && params != NULL) {
+        fml_model_free(*m);
+        *m = params;
+    }
+    return status;
+}
+
+static enum fml_status decode_base(const void *data, size_t size, struct fml_model **ret)
+{
+    struct fml_model *m = NULL;
+    enum fml_status status = fml_model_decode(data, size, &m);
+    if (status == FML_OK)
+        status = leave_state_out(&m);
+    if (status == FML_OK)
+        *ret = m;
+    else
+        fml_model_free(m);
+    return status;
+}
+
 enum fml_status fml_env_model(const struct fml_env *env, struct fml_model **ret)
 {
     uint8_t *data = NULL;
@@ -113,11 +156,11 @@ enum fml_status fml_env_model(const struct fml_env *env, struct fml_model **ret)
     if (env->model_path == NULL && env->model_data == NULL)
         return fml_fail(FML_MISSING, "there is no base model: neither MODEL_PATH nor MODEL_DATA");
     if (env->model_path == NULL)
-        return fml_model_decode(env->model_data, strlen(env->model_data), ret);
+        return decode_base(env->model_data, strlen(env->model_data), ret);
     enum fml_status status = fml_file_read(env->model_path, FML_MODEL_SIZE_MAX, &data, &size);
     if (status != FML_OK)
         return status;
-    status = fml_model_decode(data, size, ret);
+    status = decode_base(data, size, ret);
     free(data);
     return status;
 }

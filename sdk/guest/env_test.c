@@ -144,6 +144,22 @@ static void the_models_file_comes_first(void **state)
     fml_env_done(&env);
 }
 
+static void the_servers_optimiser_state_is_left_out(void **state)
+{
+    (void)state;
+    struct fml_env env = {0};
+    struct fml_model *m = NULL;
+    setenv("MODEL_DATA", "{\"w\":[1,2],\"optimiser.steps\":4,\"b\":3,\"optimiser.momentum\":[7]}",
+           1);
+    assert_int_equal(fml_env_read(&env), FML_OK);
+    assert_int_equal(fml_env_model(&env, &m), FML_OK);
+    assert_int_equal(fml_model_tensor_count(m), 2);
+    assert_int_equal(fml_model_param_count(m), 3);
+    assert_true(fml_model_find(m, "w")->data[1] == 2 && fml_model_find(m, "b")->data[0] == 3);
+    fml_model_free(m);
+    fml_env_done(&env);
+}
+
 static void a_missing_model_is_named(void **state)
 {
     (void)state;
@@ -171,6 +187,7 @@ int main(void)
         cmocka_unit_test_setup(hyperparams_out_of_range_are_named, setup),
         cmocka_unit_test_setup(the_model_comes_from_the_environment, setup),
         cmocka_unit_test_setup(the_models_file_comes_first, setup),
+        cmocka_unit_test_setup(the_servers_optimiser_state_is_left_out, setup),
         cmocka_unit_test_setup(a_missing_model_is_named, setup),
     };
     return cmocka_run_group_tests_name("guest/env", tests, NULL, NULL);

@@ -968,6 +968,17 @@ static void unusable_base_fails_the_round(void **state)
     nothing_more();
 }
 
+static void json_base_of_an_optimiser_fails_the_round(void **state)
+{
+    (void)state;
+    put_text(FL_ROUND_START,
+             "{\"round_id\":\"a\",\"model_uri\":\"" V0 "\",\"task_wasm_image\":\"i\","
+             "\"aggregation\":{\"optimiser\":{\"kind\":\"fedadam\"}},\"participants\":[\"p\"]}");
+    put_base();
+    (void)expect_complete("fl/rounds/a/complete", ROUND_FAILED, "base_model_unusable");
+    nothing_more();
+}
+
 static void cleared_version_is_asked_for_again(void **state)
 {
     (void)state;
@@ -2269,6 +2280,7 @@ int main(void)
         CASE(version_that_is_not_stored_is_published_again_and_then_given_up),
         CASE(corrupt_version_on_the_topic_is_not_believed),
         CASE(unusable_base_fails_the_round),
+        CASE(json_base_of_an_optimiser_fails_the_round),
         CASE(cleared_version_is_asked_for_again),
         CASE(stored_version_is_written_to_the_models_folder),
         CASE(query_shows_open_and_ended_rounds),

@@ -17,6 +17,7 @@
 #include "fl/receipt.h"
 #include "fl/topics.h"
 #include "io/file.h"
+#include "model/model_file.h"
 #include "service/log.h"
 
 #define ROUND    "r-0001"
@@ -27,10 +28,12 @@
 #define TURNS    60
 #define ALL_MEAN "{\"b\": 2.0, \"version\": 1, \"w\": [1.25, 0.5, 3.0]}"
 
-#define START                                                                                      \
+#define START_OF(more)                                                                             \
     "{\"round_id\":\"" ROUND "\",\"model_uri\":\"" V0                                              \
     "\",\"task_wasm_image\":\"i\",\"timeout_s\":"                                                  \
-    "6000,\"participants\":[\"p0\",\"p1\",\"p2\"],\"k_of_n\":3}"
+    "6000,\"participants\":[\"p0\",\"p1\",\"p2\"]," more "\"k_of_n\":3}"
+#define START      START_OF("")
+#define START_STEP START_OF("\"aggregation\":{\"optimiser\":{\"kind\":\"fedavgm\",\"beta1\":0.5}},")
 
 #define UPDATE(samples, w, b)                                                                      \
     "{\"round_id\":\"" ROUND "\",\"base_model_uri\":\"" V0 "\",\"num_samples\":" samples           \
@@ -41,6 +44,8 @@ static const char *const updates[DEVICES] = {UPDATE("1", "1,2,3", "4"), UPDATE("
                                              UPDATE("2", "0.5,-1,4", "2")};
 static char large[(64 << 10) + 2]; /* the first one, with space behind it */
 static const char *const names[DEVICES] = {"p0", "p1", "p2"};
+
+static struct bytes base_with_state;
 
 static struct {
     struct coordinator *coordinator;
@@ -53,7 +58,8 @@ static struct {
     bool has_start, has_first, has_others;
     bool has_base; /* the broker; else that comes after all updates */
     uint64_t published;
-    char *version; /* as the model server stored it */
+    struct bytes version; /* as the model server stored it; empty before that */
+    bool stepped;         /* by a server optimiser, from a base with its state */
     bool announced;
     char *complete;
     char state[16]; /* retained last */
@@ -84,6 +90,14 @@ static void keep_only(char **kept, const struct mqtt_message *m)
     }
 }
 
+static void keep_version(const struct mqtt_message *m)
+{
+    if (w.version.size == 0)
+        assert_int_equal(bytes_append(&w.version, m->payload, CONTROL_SIZE_MAX), ST_OK);
+    assert_int_equal(m->payload.size, w.version.size);
+    assert_memory_equal(m->payload.data, w.version.data, w.version.size);
+}
+
 /* It never goes back, but for what is sent again after a kill; and its end is not
  * retained before the end is said. */
 static void on_state(const struct mqtt_message *m)
@@ -109,7 +123,7 @@ static enum status publish(void *owner, const struct mqtt_message *m)
         keep_only(&w.complete, m);
     } else if (strcmp(m->topic, FL_MODEL_PUBLISH) == 0) {
         assert_string_equal(mqtt_message_property(m, "version"), "1");
-        keep_only(&w.version, m);
+        keep_version(m);
     } else if (strcmp(m->topic, "fl/rounds/" ROUND "/state") == 0)
         on_state(m);
     else
@@ -144,22 +158,26 @@ static void open_coordinator(void)
     coordinator_resume(w.coordinator, w.now_ms);
 }
 
-static void put(const char *topic, const char *text, bool retain)
+static void put(const char *topic, struct view payload, bool retain)
 {
     coordinator_message(
-        w.coordinator,
-        &(struct mqtt_message){.topic = topic, .payload = view_text(text), .retain = retain},
+        w.coordinator, &(struct mqtt_message){.topic = topic, .payload = payload, .retain = retain},
         w.now_ms);
+}
+
+static struct view base(void)
+{
+    return w.stepped ? bytes_view(&base_with_state) : view_text(BASE);
 }
 
 /* The broker's retained messages come with each connection. */
 static void connect_coordinator(void)
 {
     if (w.has_base)
-        put(V0, BASE, true);
-    if (w.version != NULL)
-        put(V1, w.version, true);
-    w.announced = w.version != NULL;
+        put(V0, base(), true);
+    if (w.version.size != 0)
+        put(V1, bytes_view(&w.version), true);
+    w.announced = w.version.size != 0;
 }
 
 /* If the coordinator was killed, the next one takes its place; also that may die
@@ -201,7 +219,7 @@ static void put_update(size_t device)
 static bool put_and_flush(const char *topic, const char *text)
 {
     size_t kills = kill_points_kills();
-    put(topic, text, false);
+    put(topic, view_text(text), false);
     revive();
     return flush() && kill_points_kills() == kills;
 }
@@ -221,7 +239,7 @@ static void play_turn(void)
 {
     w.now_ms += 10;
     if (!w.has_start)
-        w.has_start = put_and_flush(FL_ROUND_START, START);
+        w.has_start = put_and_flush(FL_ROUND_START, w.stepped ? START_STEP : START);
     if (!w.has_start)
         return; /* the broker keeps the order */
     if (!w.has_first)
@@ -230,13 +248,13 @@ static void play_turn(void)
         w.has_others = put_updates(1, DEVICES);
     if (w.has_others && !w.has_base) {
         w.has_base = true;
-        put(V0, BASE, true);
+        put(V0, base(), true);
         revive();
         (void)flush();
     }
-    if (w.version != NULL && w.complete == NULL) {
+    if (w.version.size != 0 && w.complete == NULL) {
         w.announced = true;
-        put(V1, w.version, true);
+        put(V1, bytes_view(&w.version), true);
         flush();
     }
     coordinator_tick(w.coordinator, w.now_ms);
@@ -259,6 +277,22 @@ static void play_to_the_end(void)
 
 /* ---- what must hold ---- */
 
+/* m = 0.5 * 2 + mean, x = 0 + m, with the mean of ALL_MEAN: once, not twice. */
+static void assert_one_step_more(void)
+{
+    struct model *m;
+    enum model_form form;
+    assert_int_equal(model_decode(bytes_view(&w.version), &m, &form, NULL), ST_OK);
+    const float *x = model_find(m, "w")->data;
+    assert_true(x[0] == 2.25f && x[1] == 1.5f && x[2] == 4);
+    assert_true(model_find(m, "b")->data[0] == 3);
+    const float *momentum = model_find(m, "optimiser.momentum")->data;
+    assert_true(momentum[0] == 2.25f && momentum[1] == 1.5f && momentum[2] == 4 &&
+                momentum[3] == 3);
+    assert_true(model_find(m, "optimiser.steps")->data[0] == 8);
+    model_free(m);
+}
+
 static void assert_exactly_once(void)
 {
     struct complete c;
@@ -268,9 +302,13 @@ static void assert_exactly_once(void)
     assert_int_equal(c.num_updates, DEVICES);
     assert_int_equal(c.total_samples, 4);
     assert_int_equal(c.model_version, 1);
-    struct digest digest = digest_of(view_text(w.version));
+    struct digest digest = digest_of(bytes_view(&w.version));
     assert_true(digest_equal(&digest, &c.model_digest));
-    json_t *model = json_loads(w.version, 0, NULL);
+    if (w.stepped) {
+        assert_one_step_more();
+        return;
+    }
+    json_t *model = json_loadb((const char *)w.version.data, w.version.size, 0, NULL);
     char *text = json_dumps(model, JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
     assert_string_equal(text, ALL_MEAN);
     free(text);
@@ -292,9 +330,10 @@ static void assert_remembered(void)
 }
 
 /* gives: how many points there were */
-static size_t play(size_t kill_at, size_t second_after, bool has_base)
+static size_t play_as(bool stepped, size_t kill_at, size_t second_after, bool has_base)
 {
     memset(&w, 0, sizeof w);
+    w.stepped = stepped;
     w.has_base = has_base;
     w.now_ms = 1000;
     w.folder = kill_points_begin(kill_at, second_after);
@@ -309,11 +348,16 @@ static size_t play(size_t kill_at, size_t second_after, bool has_base)
     assert_exactly_once();
     w.coordinator = coordinator_free(w.coordinator);
     assert_int_equal(file_remove_tree(w.folder), ST_OK);
-    free(w.version);
+    bytes_done(&w.version);
     free(w.complete);
     assert_true(kills == 0 || kills == 1 || (kills == 2 && second_after > 0));
     assert_true(kill_at == 0 || kills > 0);
     return points;
+}
+
+static size_t play(size_t kill_at, size_t second_after, bool has_base)
+{
+    return play_as(false, kill_at, second_after, has_base);
 }
 
 static void killed_at_each_step_counts_everything_once(void **state)
@@ -345,6 +389,34 @@ static void killed_while_updates_wait_for_the_base_counts_everything_once(void *
     (void)printf("kills=%zu\n", 2 * points);
 }
 
+/* Zeros, and seven steps' momentum of 2 each. */
+static void make_base_with_state(void)
+{
+    const struct model_shape shapes[] = {{.name = "w", .rank = 1, .shape = {3}},
+                                         {.name = "b"},
+                                         {.name = "optimiser.momentum", .rank = 1, .shape = {4}},
+                                         {.name = "optimiser.steps"}};
+    struct model *m;
+    assert_int_equal(model_new(shapes, 4, &m), ST_OK);
+    for (size_t i = 0; i < 4; i++)
+        model_find(m, "optimiser.momentum")->data[i] = 2;
+    model_find(m, "optimiser.steps")->data[0] = 7;
+    assert_int_equal(model_set_meta(m, "optimiser", "fedavgm"), ST_OK);
+    assert_int_equal(model_encode(m, MODEL_SAFETENSORS, &base_with_state), ST_OK);
+    model_free(m);
+}
+
+static void killed_at_each_step_makes_one_step_of_the_optimiser(void **state)
+{
+    (void)state;
+    make_base_with_state();
+    size_t points = play_as(true, 0, 0, true);
+    for (size_t i = 1; i <= points; i++)
+        (void)play_as(true, i, 1 + i * 5 % 29, true);
+    (void)printf("kills=%zu\n", 2 * points);
+    bytes_done(&base_with_state);
+}
+
 int main(void)
 {
     log_level_set(LOG_ERROR);
@@ -352,6 +424,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_at_each_step_counts_everything_once),
         cmocka_unit_test(killed_twice_counts_everything_once),
+        cmocka_unit_test(killed_at_each_step_makes_one_step_of_the_optimiser),
         cmocka_unit_test(killed_while_updates_wait_for_the_base_counts_everything_once),
     };
     return cmocka_run_group_tests_name("coordinator/crash", tests, NULL, NULL);

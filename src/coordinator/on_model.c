@@ -48,6 +48,11 @@ void use_base(struct coordinator *c, struct entry *e, struct view bytes, bool in
     struct model *base = NULL;
     struct why why = {0};
     enum status status = decode_base(bytes, &base, &e->form, &why);
+    if (status == ST_OK && e->form == MODEL_JSON && round_has_optimiser(e->round)) {
+        why_set(&why, "a JSON model cannot hold an optimiser's state; use safetensors");
+        base = model_free(base);
+        status = ST_INVALID;
+    }
     if (status != ST_OK && status != ST_NOMEM) {
         base_is_unusable(c, e, why.text, now_ms);
         return;

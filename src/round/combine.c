@@ -20,6 +20,7 @@ struct part {
 
 struct gathered {
     const struct rule_settings *rule;
+    const struct combine_step *step; /* or NULL */
     struct model *model;
     size_t param_count, count;
     struct part *parts;     /* (count,) */
@@ -118,13 +119,19 @@ static enum status make_passes(struct aggregation *rule)
 
 /* In the base's place, tile by tile: a coordinate's result depends on that coordinate of
  * the base alone, so what is overwritten is not looked at again. */
-static enum status write_all(const struct aggregation *rule, float *params, size_t count)
+static enum status write_all(const struct aggregation *rule, const struct combine_step *step,
+                             float *params, size_t count)
 {
     float tile[FOLD_TILE];
     enum status status = ST_OK;
     for (size_t from = 0; from < count && status == ST_OK; from += FOLD_TILE) {
         size_t size = count - from < FOLD_TILE ? count - from : FOLD_TILE;
         status = aggregation_write(rule, from, from + size, tile);
+        if (status == ST_OK && step != NULL)
+            status = optimiser_step(step->optimiser, &step->state, params + from, tile, from,
+                                    from + size, &step->state, tile);
+        if (status != ST_OK)
+            return status;
         memcpy(params + from, tile, size * sizeof tile[0]);
     }
     return status;
@@ -145,7 +152,7 @@ static enum status apply(const struct gathered *a, struct why *why)
     if (status == ST_OK)
         status = make_passes(rule);
     if (status == ST_OK)
-        status = write_all(rule, model_params_mutable(a->model), a->param_count);
+        status = write_all(rule, a->step, model_params_mutable(a->model), a->param_count);
     aggregation_free(rule);
     free(squares);
     return status;
@@ -176,10 +183,12 @@ static void done(struct gathered *a)
 }
 
 enum status combine_updates(const struct rule_settings *rule, const struct counted *updates,
-                            size_t count, struct model *model, struct why *why)
+                            size_t count, const struct combine_step *step, struct model *model,
+                            struct why *why)
 {
     assert(rule != NULL && updates != NULL && count >= 1 && model != NULL && why != NULL);
     struct gathered a = {.rule = rule,
+                         .step = step,
                          .model = model,
                          .param_count = model_param_count(model),
                          .count = count,

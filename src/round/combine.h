@@ -3,20 +3,30 @@
 #ifndef ROUND_COMBINE_H
 #define ROUND_COMBINE_H
 
+#include "aggregate/optimiser.h"
 #include "aggregate/rule.h"
 #include "model/model.h"
 #include "round/ledger.h"
+
+/* What steps in the direction of the aggregate; without one, the aggregate is the next
+ * version. */
+struct combine_step {
+    const struct optimiser *optimiser;
+    struct optimiser_state state; /* overwritten by that of after the step */
+};
 
 /* Replaces the base model's parameters by the aggregate of the updates. Each update
  * has the base's names and shapes, in any order and in either form. Safetensors are
  * read where they lie, so memory is O(model) whatever their number.
  * updates: (count,) in the order of ids, at least 1, with their bytes
+ * step:    may be NULL
  * model:   the base; on failure its parameters are of no meaning
  * fails:   ST_CORRUPT (bytes that are not what they were when they counted),
  *          ST_NOT_FINITE (the result would not be), ST_INVALID (the rule cannot
  *          judge so few), ST_NOMEM; each with a sentence */
 MUST_CHECK enum status combine_updates(const struct rule_settings *rule,
                                        const struct counted *updates, size_t count,
-                                       struct model *model, struct why *why);
+                                       const struct combine_step *step, struct model *model,
+                                       struct why *why);
 
 #endif

@@ -7,7 +7,9 @@
 
 #include "round/combine.h"
 #include "round/ledger.h"
+#include "round/optimiser_read.h"
 #include "round/rule_read.h"
+#include "round/split.h"
 
 #define ROUND_MAGIC 0x726f756eu /* "roun" */
 
@@ -23,7 +25,10 @@ struct round {
     uint32_t store_tries;
     struct model *model; /* OPEN: the base; STORING: the aggregate, in the same memory */
     struct rule_settings rule;
-    bool keep_due; /* round_keep() must come next, for ... */
+    bool has_optimiser;
+    struct optimiser optimiser;
+    struct model *state_tensors; /* OPEN: the optimiser's, if there is one */
+    bool keep_due;               /* round_keep() must come next, for ... */
     struct id keep_who;
     bool settled; /* counting is over: facts.metrics holds, no update is needed */
     struct complete facts;
@@ -76,6 +81,8 @@ enum status round_new(const struct round_start *start, uint64_t now_ms, struct r
     if (status == ST_OK)
         status = rule_read(start, &r->rule, NULL);
     if (status == ST_OK)
+        status = optimiser_read(start, &r->has_optimiser, &r->optimiser, NULL);
+    if (status == ST_OK)
         status = ledger_new(r->start.participants, r->start.participant_count, &r->ledger);
     if (status != ST_OK) {
         round_free(r);
@@ -107,6 +114,7 @@ static void end(struct round *r, enum round_outcome outcome, const char *reason,
     settle(r);
     r->state = ROUND_ENDED;
     r->model = model_free(r->model);
+    r->state_tensors = model_free(r->state_tensors);
     r->facts.outcome = outcome;
     r->facts.duration_ms = now_ms - r->started_ms;
     (void)snprintf(r->facts.reason, sizeof r->facts.reason, "%s", reason);
@@ -120,6 +128,23 @@ static void hand_out(struct round *r, uint64_t now_ms, struct round_actions *act
     append(actions, ROUND_PUBLISH_MODEL)->model = r->model;
 }
 
+/* The aggregate is the direction; the state goes on with the version. */
+static enum status step(struct round *r, const struct counted *updates, size_t count,
+                        struct why *why)
+{
+    struct combine_step by = {.optimiser = &r->optimiser};
+    enum status status = optimiser_state_of(&r->optimiser, r->state_tensors,
+                                            model_param_count(r->model), &by.state, why);
+    if (status == ST_OK)
+        status = combine_updates(&r->rule, updates, count, &by, r->model, why);
+    if (status != ST_OK)
+        return status;
+    optimiser_state_set_steps(r->state_tensors, by.state.steps + 1);
+    status = join_state(&r->model, r->state_tensors);
+    r->state_tensors = model_free(r->state_tensors);
+    return status;
+}
+
 static enum status aggregate(struct round *r, struct why *why)
 {
     size_t count = ledger_counted(r->ledger);
@@ -127,7 +152,9 @@ static enum status aggregate(struct round *r, struct why *why)
     if (updates == NULL)
         return ST_NOMEM;
     ledger_list(r->ledger, updates);
-    enum status status = combine_updates(&r->rule, updates, count, r->model, why);
+    enum status status = r->has_optimiser
+                             ? step(r, updates, count, why)
+                             : combine_updates(&r->rule, updates, count, NULL, r->model, why);
     free(updates);
     return status;
 }
@@ -181,6 +208,30 @@ static void close_if_counted(struct round *r, uint64_t now_ms, struct round_acti
 
 /* ---- the base model ---- */
 
+/* What the optimiser goes on from: the base's state, or that before the first step. A
+ * round without an optimiser lets the state go. */
+static enum status ready_state(const struct round *r, size_t param_count, struct model **state,
+                               const char **ret_unusable)
+{
+    if (!r->has_optimiser) {
+        *state = model_free(*state);
+        return ST_OK;
+    }
+    if (param_count == 0)
+        return ST_OK; /* it is unusable anyway */
+    if (*state == NULL) {
+        enum status status = optimiser_state_new(&r->optimiser, param_count, state);
+        if (status != ST_NOMEM && status != ST_OK)
+            *ret_unusable = ROUND_REASON_BASE_STATE;
+        return status == ST_NOMEM ? ST_NOMEM : ST_OK;
+    }
+    struct optimiser_state found;
+    if (optimiser_state_of(&r->optimiser, *state, param_count, &found, NULL) != ST_OK ||
+        found.steps == OPTIMISER_STEPS_MAX)
+        *ret_unusable = ROUND_REASON_BASE_STATE;
+    return ST_OK;
+}
+
 enum status round_base_model(struct round *r, struct model *base, const struct digest *digest,
                              uint64_t now_ms, struct round_actions *ret_actions)
 {
@@ -188,8 +239,15 @@ enum status round_base_model(struct round *r, struct model *base, const struct d
     assert(base != NULL && digest != NULL && ret_actions != NULL);
     ret_actions->count = 0;
     const char *unusable = NULL;
+    struct model *state = NULL;
+    enum status status = ST_OK;
 
     if (r->state != ROUND_OPENING)
+        goto done;
+    status = split_state(&base, &state);
+    if (status == ST_OK && r->start.mode == ROUND_TRAIN)
+        status = ready_state(r, model_param_count(base), &state, &unusable);
+    if (status != ST_OK)
         goto done;
     if (r->start.has_model_digest && !digest_equal(digest, &r->start.model_digest))
         unusable = ROUND_REASON_BASE_DIGEST;
@@ -200,11 +258,13 @@ enum status round_base_model(struct round *r, struct model *base, const struct d
         goto done;
     }
     r->model = base;
-    base = NULL;
+    r->state_tensors = state;
+    base = state = NULL;
     r->state = ROUND_OPEN;
 done:
     model_free(base);
-    return ST_OK;
+    model_free(state);
+    return status;
 }
 
 void round_base_coming(struct round *r, uint64_t now_ms)
@@ -519,6 +579,12 @@ void round_facts(const struct round *r, uint64_t now_ms, struct complete *ret)
         ret->duration_ms = now_ms - r->started_ms;
 }
 
+bool round_has_optimiser(const struct round *r)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    return r->has_optimiser;
+}
+
 size_t round_param_count(const struct round *r)
 {
     assert(r != NULL && r->magic == ROUND_MAGIC);
@@ -592,6 +658,7 @@ struct round *round_free(struct round *r)
         return NULL;
     ledger_free(r->ledger);
     model_free(r->model);
+    model_free(r->state_tensors);
     round_start_done(&r->start);
     *(volatile uint32_t *)&r->magic = 0;
     free(r);

@@ -34,6 +34,7 @@
 #define ROUND_REASON_BASE_MISSING     "base_model_missing" /* failed, as the rest */
 #define ROUND_REASON_BASE_DIGEST      "base_model_digest"
 #define ROUND_REASON_BASE_EMPTY       "base_model_empty"
+#define ROUND_REASON_BASE_STATE       "base_model_state" /* is no optimiser's of this round */
 #define ROUND_REASON_MODEL_NOT_STORED "model_not_stored"
 #define ROUND_REASON_NOT_AGGREGATED   "not_aggregated" /* the rule gives no finite model */
 #define ROUND_REASON_CORRUPT          "state_corrupt"  /* an update is not what it was */
@@ -164,6 +165,8 @@ const struct round_start *round_start_of(const struct round *r);
  * something once the round has ended. Costs as much as there are participants. */
 void round_facts(const struct round *r, uint64_t now_ms, struct complete *ret);
 /* Of the base; 0 while it is awaited, and after the end. */
+/* Whether a server optimiser makes the new version, which then holds its state. */
+bool round_has_optimiser(const struct round *r);
 size_t round_param_count(const struct round *r);
 /* Two of them, for nothing: updates that counted, and their samples in all. */
 uint64_t round_counted(const struct round *r);

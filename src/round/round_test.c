@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/rand.h"
+#include "model/model_file.h"
 #include "round/round.h"
 
 #define BASE     "fl/models/m_v0"
@@ -779,6 +780,84 @@ static void any_order_of_arrivals_gives_the_same_bytes(void **state)
     }
 }
 
+/* ---- server optimisers ---- */
+
+#define FEDADAM "{\"optimiser\":{\"kind\":\"fedadam\",\"rate\":0.5}}"
+
+/* takes: base. Five updates in the run-th order; gives: the version. */
+static struct model *stepped(const char *aggregation, struct model *base, size_t run)
+{
+    struct round_start start = start_of((struct setting){.n = 5, .k = 5, .timeout_s = 30});
+    start.aggregation = json_loads(aggregation, 0, NULL);
+    struct round *r;
+    assert_int_equal(round_new(&start, T0, &r), ST_OK);
+    json_decref(start.aggregation);
+    assert_int_equal(round_base_model(r, base, &base_digest, T0, &acts), ST_OK);
+    assert_int_equal(round_state(r), ROUND_OPEN);
+    assert_int_equal(round_param_count(r), 3); /* the state is no parameter */
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(send(r, &who[(i * 2 + run) % 5], rounded((i * 2 + run) % 5)),
+                         VERDICT_ACCEPTED);
+    struct bytes bytes = {0};
+    struct model *copy;
+    enum model_form form;
+    assert_int_equal(model_encode(handed_out(1), MODEL_SAFETENSORS, &bytes), ST_OK);
+    assert_int_equal(model_decode(bytes_view(&bytes), &copy, &form, NULL), ST_OK);
+    bytes_done(&bytes);
+    round_free(r);
+    return copy;
+}
+
+static void optimiser_state_goes_on_with_the_version_in_any_order(void **state)
+{
+    (void)state;
+    struct bytes first = {0};
+    for (size_t run = 0; run < 5; run++) {
+        struct model *one = stepped(FEDADAM, base_model(), run);
+        assert_true(model_find(one, "optimiser.steps")->data[0] == 1);
+        struct model *two = stepped(FEDADAM, one, run + 1);
+        assert_true(model_find(two, "optimiser.steps")->data[0] == 2);
+        assert_int_equal(model_find(two, "optimiser.momentum")->count, 3);
+        assert_int_equal(model_find(two, "optimiser.second_moment")->count, 3);
+        assert_string_equal(model_meta(two, "optimiser"), "fedadam");
+        struct bytes bytes = {0};
+        assert_int_equal(model_encode(two, MODEL_SAFETENSORS, &bytes), ST_OK);
+        if (run == 0)
+            first = bytes;
+        assert_int_equal(bytes.size, first.size);
+        assert_memory_equal(bytes.data, first.data, first.size);
+        if (run != 0)
+            bytes_done(&bytes);
+        model_free(two);
+    }
+    bytes_done(&first);
+}
+
+static void round_without_optimiser_lets_the_state_go(void **state)
+{
+    (void)state;
+    struct model *plain = stepped("{}", stepped(FEDADAM, base_model(), 0), 0);
+    assert_int_equal(model_tensor_count(plain), 2);
+    assert_null(model_meta(plain, "optimiser"));
+    assert_string_equal(model_meta(plain, "kind"), "toy");
+    model_free(plain);
+}
+
+static void state_of_another_optimiser_fails_the_round(void **state)
+{
+    (void)state;
+    struct round_start start = start_of((struct setting){.n = 5, .k = 5, .timeout_s = 30});
+    start.aggregation = json_loads("{\"optimiser\":{\"kind\":\"fedyogi\"}}", 0, NULL);
+    struct round *r;
+    assert_int_equal(round_new(&start, T0, &r), ST_OK);
+    json_decref(start.aggregation);
+    struct model *base = stepped(FEDADAM, base_model(), 0);
+    assert_int_equal(round_base_model(r, base, &base_digest, T0, &acts), ST_OK);
+    assert_int_equal(round_state(r), ROUND_ENDED);
+    assert_string_equal(completion(0)->reason, ROUND_REASON_BASE_STATE);
+    round_free(r);
+}
+
 static void digest_alone_decides_as_the_bytes_would(void **state)
 {
     (void)state;
@@ -1004,6 +1083,9 @@ int main(void)
         cmocka_unit_test(start_is_copied_without_hyperparams),
         cmocka_unit_test(any_order_of_arrivals_gives_the_same_result),
         cmocka_unit_test(any_order_of_arrivals_gives_the_same_bytes),
+        cmocka_unit_test(optimiser_state_goes_on_with_the_version_in_any_order),
+        cmocka_unit_test(round_without_optimiser_lets_the_state_go),
+        cmocka_unit_test(state_of_another_optimiser_fails_the_round),
         cmocka_unit_test(digest_alone_decides_as_the_bytes_would),
         cmocka_unit_test(what_comes_in_parts_has_its_own_time),
         cmocka_unit_test(kept_bytes_that_change_fail_the_round),

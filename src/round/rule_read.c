@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/jsn.h"
+#include "round/optimiser_read.h"
 
 static enum status read_whole(const json_t *object, const char *key, uint64_t max, uint32_t *ret,
                               struct why *why)
@@ -70,6 +71,10 @@ enum status rule_read(const struct round_start *start, struct rule_settings *ret
         status = read_object(start->aggregation, &s, why);
     if (status == ST_OK && start->aggregation != NULL && start->mode == ROUND_TRAIN)
         status = check(&s, start, why);
+    bool has_optimiser;
+    struct optimiser optimiser;
+    if (status == ST_OK)
+        status = optimiser_read(start, &has_optimiser, &optimiser, why);
     if (status != ST_OK)
         return ST_INVALID;
     *ret = s;

@@ -81,6 +81,13 @@ static void bad_ones_are_refused_with_a_sentence(void **state)
         {"{\"rule\":\"median\",\"weighting\":\"samples\"}", 9, 9, "weight"},
         {"{\"weighting\":\"fednova\"}", 9, 9, "weighting"},
         {"{\"weighting\":\"staleness\"}", 9, 9, "weighting"},
+        {"{\"optimiser\":\"fedadam\"}", 9, 9, "object"},
+        {"{\"optimiser\":{}}", 9, 9, "kind"},
+        {"{\"optimiser\":{\"kind\":\"adam\"}}", 9, 9, "fedadam"},
+        {"{\"optimiser\":{\"kind\":\"fedadam\",\"rate\":\"1\"}}", 9, 9, "rate"},
+        {"{\"optimiser\":{\"kind\":\"fedadam\",\"rate\":0}}", 9, 9, "rate"},
+        {"{\"optimiser\":{\"kind\":\"fedavgm\",\"beta1\":1}}", 9, 9, "beta1"},
+        {"{\"optimiser\":{\"kind\":\"fedyogi\",\"tau\":0}}", 9, 9, "tau"},
         {"{\"rule\":\"norm_bound\"}", 9, 9, "bound"},
         {"{\"rule\":\"geometric_median\",\"iterations\":101}", 9, 9, "iterations"},
     };

@@ -195,8 +195,10 @@ FML_MUST_CHECK enum fml_status fml_hyperparam_integer(const struct fml_env *env,
                                                       uint64_t fallback, uint64_t min, uint64_t max,
                                                       uint64_t *ret);
 
-/* The base model of the round: the file at model_path, or else model_data.
- * fails: FML_MISSING, and as fml_file_read() and fml_model_decode() */
+/* The base model of the round: the file at model_path, or else model_data. Only
+ * its parameters: tensors whose names begin with "optimiser." are the server's and are
+ * left out, and with them the texts.
+ * fails: FML_MISSING, FML_NO_MEMORY, and as fml_file_read() and fml_model_decode() */
 FML_MUST_CHECK enum fml_status fml_env_model(const struct fml_env *env, struct fml_model **ret);
 
 /* ---- The update ---- */

@@ -11,14 +11,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "io/file.h"
 
 #define SPOOL_MAGIC 0x73706f6fu /* "spoo" */
 
+_Static_assert(SPOOL_SEGMENTS_MAX > ROUND_PARTICIPANTS_MAX, "each may have a file of its own");
+
 /* A file and the room where it is mapped. The room is there from the beginning and is
- * larger than the file: only what is in the file is ever looked at. */
+ * larger than the file: only what is in the file is ever looked at. Only the last file is
+ * written to and open: there may be more files than descriptors. */
 struct segment {
-    int fd;
+    int fd;        /* -1: it is only mapped */
     uint64_t size; /* of the file */
     uint64_t room;
     const uint8_t *bytes;
@@ -48,7 +52,30 @@ static void end(struct segment *g)
 {
     if (g->bytes != NULL)
         (void)munmap((void *)(uintptr_t)g->bytes, g->room);
-    (void)close(g->fd);
+    if (g->fd >= 0)
+        (void)close(g->fd);
+}
+
+static enum status sync_segment(struct segment *g)
+{
+    if (g->changed && fdatasync(g->fd) != 0)
+        return status_of_write();
+    g->changed = false;
+    return ST_OK;
+}
+
+/* Nothing is written to the last file any more: what it maps stays. */
+static enum status finish_last(struct spool *s)
+{
+    struct segment *last = s->count == 0 ? NULL : &s->segments[s->count - 1];
+    if (last == NULL || last->fd < 0)
+        return ST_OK;
+    enum status status = sync_segment(last);
+    if (status != ST_OK)
+        return status;
+    (void)close(last->fd);
+    last->fd = -1;
+    return ST_OK;
 }
 
 static enum status map(struct segment *g, uint64_t room)
@@ -94,6 +121,8 @@ static enum status open_segment(struct spool *s, bool make, uint64_t least)
         status = map(&g, least > SPOOL_SEGMENT_SIZE ? least : SPOOL_SEGMENT_SIZE);
     }
     if (status == ST_OK)
+        status = finish_last(s);
+    if (status == ST_OK)
         status = append(s, &g);
     if (status != ST_OK)
         end(&g);
@@ -111,9 +140,9 @@ enum status spool_open(const char *folder, struct spool **ret)
     s->magic = SPOOL_MAGIC;
     int size = snprintf(s->folder, sizeof s->folder, "%s", folder);
     enum status status = size > 0 && (size_t)size < sizeof s->folder ? ST_OK : ST_LIMIT;
-    while (status == ST_OK)
+    while (status == ST_OK && s->count < SPOOL_SEGMENTS_MAX)
         status = open_segment(s, false, 0);
-    if (status != ST_NOT_FOUND) {
+    if (status != ST_OK && status != ST_NOT_FOUND) {
         spool_close(s);
         return status;
     }
@@ -125,7 +154,7 @@ enum status spool_open(const char *folder, struct spool **ret)
 static enum status place_for(struct spool *s, uint64_t size, struct segment **ret)
 {
     const struct segment *last = s->count == 0 ? NULL : &s->segments[s->count - 1];
-    bool fits = last != NULL && last->room - last->size >= size;
+    bool fits = last != NULL && last->fd >= 0 && last->room - last->size >= size;
     enum status status = fits ? ST_OK : open_segment(s, true, size);
     if (status == ST_OK)
         *ret = &s->segments[s->count - 1];
@@ -167,13 +196,8 @@ enum status spool_sync(struct spool *s)
 {
     assert(s != NULL && s->magic == SPOOL_MAGIC);
     enum status status = ST_OK;
-    for (uint32_t i = 0; i < s->count && status == ST_OK; i++) {
-        struct segment *g = &s->segments[i];
-        if (g->changed && fdatasync(g->fd) != 0)
-            status = status_of_write();
-        else
-            g->changed = false;
-    }
+    if (s->count > 0) /* the others were synced when they were full */
+        status = sync_segment(&s->segments[s->count - 1]);
     if (status == ST_OK && s->has_new_file)
         status = sync_folder(s);
     if (status == ST_OK)

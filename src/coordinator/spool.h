@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 
 #define SPOOL_SEGMENT_SIZE ((uint64_t)64 << 20) /* of a file; one larger update is alone in one */
-#define SPOOL_SEGMENTS_MAX 4096
+#define SPOOL_SEGMENTS_MAX 16384                /* one large update of each participant, and more */
 
 struct spool;
 

@@ -144,6 +144,37 @@ static void what_did_not_fit_takes_no_room(void **state)
     bytes_done(&large);
 }
 
+/* Large updates have a file each: as many as there may be, with few descriptors. */
+static void as_many_files_as_may_be_need_few_descriptors(void **state)
+{
+    (void)state;
+    char path[128];
+    struct rlimit before, few;
+    const struct spooled first = {0, 0, 4}, last = {SPOOL_SEGMENTS_MAX - 1, 0, 4};
+    for (int i = 0; i < SPOOL_SEGMENTS_MAX; i++) {
+        (void)snprintf(path, sizeof path, "%s/updates-%04d", folder, i);
+        FILE *file = fopen(path, "wb");
+        assert_non_null(file);
+        assert_int_equal(fputs("four", file) >= 0, 1);
+        assert_int_equal(fclose(file), 0);
+    }
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = 32;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    spool_close(spool);
+    spool = NULL;
+    enum status status = spool_open(folder, &spool);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(status, ST_OK);
+    lies_at(&first, view_text("four"));
+    lies_at(&last, view_text("four"));
+    struct spooled next = add(view_text("next"));
+    assert_int_equal(next.segment, SPOOL_SEGMENTS_MAX - 1);
+    assert_int_equal(next.offset, 4);
+    assert_int_equal(spool_sync(spool), ST_OK);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -153,6 +184,7 @@ int main(void)
         CASE(a_full_file_is_followed_by_another),
         CASE(places_that_are_none_are_corrupt),
         CASE(what_did_not_fit_takes_no_room),
+        CASE(as_many_files_as_may_be_need_few_descriptors),
     };
     return cmocka_run_group_tests_name("coordinator/spool", tests, NULL, NULL);
 }

@@ -188,6 +188,7 @@ void take_next_number(struct coordinator *c, struct entry *e)
     log_line(LOG_WARN, "model.number_taken", "round=%s model=%s version=%llu",
              round_start_of(e->round)->round_id.text, e->version.name.text,
              (unsigned long long)e->version.version);
+    exchange_withdraw(c->exchange, &e->digest);
     e->has_version = false;
     make_due(c, e);
 }

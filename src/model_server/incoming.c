@@ -1,7 +1,7 @@
 /* Versions that come in parts (PROTOCOL 2.9): a reference on fl/models/publish names
- * the holder of the bytes. They are fetched into a file of their own, which becomes the
- * version's when it is whole, and is removed if it is refused. A reference may say
- * anything: no file that is there is touched for it.
+ * the holder of the bytes. They are fetched into a file of their own and stored from
+ * there when they are whole. A reference may say anything: no file that is there is
+ * touched for it.
  *
  * What is under way is not remembered over a restart: the publisher says it again, and
  * the parts that are here already are found. */
@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "io/file.h"
 #include "io/map.h"
 #include "service/log.h"
 
@@ -26,8 +25,7 @@ struct incoming {
     struct mqtt_message message; /* its properties, owned; no payload */
     struct version version;      /* ref, form, size and digest */
     struct fetch *fetch;
-    char path[PATH_MAX];     /* where it will be */
-    char incoming[PATH_MAX]; /* where it is until then */
+    char incoming[PATH_MAX]; /* its file, until the store has it */
 };
 
 /* ---- what is remembered ---- */
@@ -97,16 +95,15 @@ static void append(struct server *s, struct incoming *in)
 
 /* ---- one reference ---- */
 
-static enum status paths_of(const struct server *s, struct incoming *in)
+static enum status path_of(const struct server *s, const struct version *v, char ret[PATH_MAX])
 {
-    enum status status = store_path(s->store, &in->version, in->path);
+    enum status status = store_path(s->store, v, ret);
     if (status != ST_OK)
         return status;
-    size_t size = strlen(in->path);
-    if (size + sizeof SUFFIX > sizeof in->incoming)
+    size_t size = strlen(ret);
+    if (size + sizeof SUFFIX > PATH_MAX)
         return ST_LIMIT;
-    memcpy(in->incoming, in->path, size);
-    memcpy(in->incoming + size, SUFFIX, sizeof SUFFIX);
+    memcpy(ret + size, SUFFIX, sizeof SUFFIX);
     return ST_OK;
 }
 
@@ -120,7 +117,7 @@ static enum status begin(struct server *s, const struct mqtt_message *m, const s
     in->message.topic = FL_MODEL_PUBLISH;
     enum status status = copy_properties(m, &in->message);
     if (status == ST_OK)
-        status = paths_of(s, in);
+        status = path_of(s, v, in->incoming);
     if (status == ST_OK)
         status = exchange_fetch(s->exchange, r, in->incoming, &in->fetch);
     if (status != ST_OK) {
@@ -184,30 +181,18 @@ void on_reference(struct server *s, const struct mqtt_message *m)
 
 /* ---- as the parts come ---- */
 
-/* The world may have changed since it was expected. */
-static enum status move_in(const struct server *s, const struct incoming *in)
-{
-    bool there = false;
-    enum status status = store_expect(s->store, &in->version, &there);
-    return status != ST_OK || there ? status : file_rename(in->incoming, in->path);
-}
-
-/* Bytes that were refused are removed. */
+/* The store writes its own file, by its own rules of what is durable when; this one is
+ * done with, whatever came of it. */
 static void take(struct server *s, const struct incoming *in)
 {
     struct view bytes = {0};
-    enum status status = move_in(s, in);
-    bool moved = status == ST_OK;
-    if (moved)
-        status = map_open(in->path, MODEL_BYTES_MAX, &bytes);
+    enum status status = map_open(in->incoming, MODEL_BYTES_MAX, &bytes);
     if (status == ST_OK)
         take_publication(s, &in->message, bytes);
     else
         refuse_publication(s, &in->message, status);
     map_close(&bytes);
     (void)unlink(in->incoming);
-    if (moved && store_find(s->store, &in->version.ref) == NULL)
-        (void)unlink(in->path);
 }
 
 static void settle(struct server *s, const struct incoming *in)

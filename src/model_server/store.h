@@ -60,8 +60,7 @@ MUST_CHECK enum status store_path(const struct store *s, const struct version *v
                                   char ret[PATH_MAX]);
 
 /* Whether a version could be added whose bytes are not here yet, as far as that can be
- * known: then they may be moved to store_path(), whole and durable before they have
- * that name, and store_add() takes the file as it is.
+ * known before they are.
  * v: ref, form, size and digest
  * gives: *ret_there: it is in the store, with its bytes as they should be
  * fails: as store_add() */

@@ -146,6 +146,8 @@ enum status spool_open(const char *folder, struct spool **ret)
         spool_close(s);
         return status;
     }
+    /* Who made the files may have ended before their names were durable. */
+    s->has_new_file = s->count > 0;
     *ret = s;
     return ST_OK;
 }

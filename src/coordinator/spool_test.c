@@ -175,6 +175,22 @@ static void as_many_files_as_may_be_need_few_descriptors(void **state)
     assert_int_equal(spool_sync(spool), ST_OK);
 }
 
+/* Whoever made it may have ended before its folder was synced. */
+static void the_name_of_a_file_that_was_found_is_made_durable(void **state)
+{
+    (void)state;
+    char elsewhere[sizeof folder + 8];
+    (void)snprintf(elsewhere, sizeof elsewhere, "%s-away", folder);
+    (void)add(view_text("first"));
+    reopen();
+    (void)add(view_text("second"));
+    assert_int_equal(rename(folder, elsewhere), 0); /* now a sync of the folder fails */
+    enum status status = spool_sync(spool);
+    assert_int_equal(rename(elsewhere, folder), 0);
+    assert_int_equal(status, ST_IO);
+    assert_int_equal(spool_sync(spool), ST_OK);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -184,6 +200,7 @@ int main(void)
         CASE(a_full_file_is_followed_by_another),
         CASE(places_that_are_none_are_corrupt),
         CASE(what_did_not_fit_takes_no_room),
+        CASE(the_name_of_a_file_that_was_found_is_made_durable),
         CASE(as_many_files_as_may_be_need_few_descriptors),
     };
     return cmocka_run_group_tests_name("coordinator/spool", tests, NULL, NULL);

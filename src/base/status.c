@@ -38,6 +38,8 @@ const char *status_name(enum status status)
         return "closed";
     case ST_TIMEOUT:
         return "timeout";
+    case ST_TOO_LARGE:
+        return "too_large";
     }
     return "unknown";
 }

@@ -23,6 +23,7 @@ enum status {
     ST_IO,         /* the operating system refused */
     ST_CLOSED,     /* the other side is gone, or this one is closing */
     ST_TIMEOUT,    /* it did not happen in time */
+    ST_TOO_LARGE,  /* more than the other side takes: it will not be taken later either */
 };
 
 /* A sentence for the person who has to act, without a full stop at the end.

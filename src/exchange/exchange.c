@@ -152,10 +152,10 @@ static void give(struct exchange *x, uint64_t now_ms)
         exchange_topic_part(&part.client, &part.digest, part.part, topic);
         enum status status = x->out.publish(
             x->out.owner, &(struct mqtt_message){.topic = topic, .payload = part.bytes});
-        if (status == ST_NOMEM)
+        if (status == ST_NOMEM || status == ST_LIMIT)
             return;
         offers_sent(x->offers);
-        if (status == ST_LIMIT)
+        if (status == ST_TOO_LARGE)
             refuse(x, &part.client, &part.digest, "too_large",
                    "the broker does not take parts of this size");
     }

@@ -57,7 +57,7 @@ static enum status publish(void *owner, const struct mqtt_message *m)
     struct world *w = owner;
     assert_true(w->queue_count < QUEUE_MAX);
     if (is_part(m->topic) && w->refuses_parts)
-        return ST_LIMIT;
+        return ST_TOO_LARGE;
     struct mail *mail = &w->queue[w->queue_count++];
     *mail = (struct mail){0};
     (void)snprintf(mail->topic, sizeof mail->topic, "%s", m->topic);

@@ -68,7 +68,9 @@ struct mqtt {
     uv_async_t wake;
     pthread_t network;
     bool has_network;
-    uint64_t delivered; /* messages, to on_message */
+    uint64_t delivered; /* messages, to on_message, or skipped */
+    uint64_t cuts_seen; /* by the last one of them */
+    bool skipping;      /* what came before the next cut: it comes again */
     bool connected;     /* as the loop knows it */
     bool was_connected;
     bool session_kept; /* at the last connect */
@@ -84,6 +86,7 @@ struct mqtt {
     uint64_t settled; /* messages that may be acknowledged */
     bool handed_back; /* some before them may not */
     uint64_t arrived; /* messages in the inbox so far; of the network thread */
+    uint64_t cuts;    /* after something was handed back; of the network thread */
     struct subscription *subscriptions;
     size_t subscription_count;
     atomic_int holders;                                         /* shared: threads that use this */
@@ -176,7 +179,10 @@ static void on_incoming(struct mosquitto *client, void *object,
         atomic_fetch_add(&m->dropped_too_large, 1);
         return;
     }
-    m->arrived += put_or_free(m, mqtt_item_of(message, properties));
+    struct mqtt_item *item = mqtt_item_of(message, properties);
+    if (item != NULL)
+        item->cuts = m->cuts;
+    m->arrived += put_or_free(m, item);
 }
 
 /* Half to one and a half of it, so that those who lost the same broker do not come
@@ -239,6 +245,7 @@ static void cut(struct mqtt *m)
     (void)pthread_mutex_lock(&m->lock);
     m->handed_back = false;
     (void)pthread_mutex_unlock(&m->lock);
+    m->cuts++;
     put_event(m, MQTT_DOWN, "what came could not be kept, and is asked for again", false);
 }
 
@@ -395,12 +402,29 @@ static void wake_loop(void *arg)
     (void)uv_async_send(&m->wake);
 }
 
+/* What was read behind something that was handed back, and before the cut, is not
+ * acknowledged either: it comes again in its turn, and must not be done with before. */
+static bool is_skipped(struct mqtt *m, const struct mqtt_item *item)
+{
+    m->skipping = m->skipping && item->cuts == m->cuts_seen;
+    m->cuts_seen = item->cuts;
+    if (!m->skipping)
+        return false;
+    (void)pthread_mutex_lock(&m->lock);
+    m->settled = m->delivered; /* the owner never hears of it */
+    (void)pthread_cond_signal(&m->settle_signal);
+    (void)pthread_mutex_unlock(&m->lock);
+    return true;
+}
+
 static void deliver(struct mqtt *m, const struct mqtt_item *item)
 {
     switch (item->event) {
     case MQTT_MESSAGE:
-        m->received++;
         m->delivered++;
+        if (is_skipped(m, item))
+            break;
+        m->received++;
         m->received_bytes += item->message.payload.size;
         m->on_message(m->owner, &item->message);
         break;
@@ -598,7 +622,7 @@ static enum status status_of(int rc)
         return ST_NOMEM;
     case MOSQ_ERR_PAYLOAD_SIZE:
     case MOSQ_ERR_OVERSIZE_PACKET:
-        return ST_LIMIT;
+        return ST_TOO_LARGE;
     default:
         return ST_INVALID;
     }
@@ -607,8 +631,9 @@ static enum status status_of(int rc)
 enum status mqtt_publish(struct mqtt *m, const struct mqtt_message *message)
 {
     assert(m != NULL && m->magic == MQTT_MAGIC);
-    if (message->payload.size > MQTT_MAX_PAYLOAD ||
-        atomic_load(&m->unacknowledged) >= MQTT_UNACKNOWLEDGED_MAX)
+    if (message->payload.size > MQTT_MAX_PAYLOAD)
+        return ST_TOO_LARGE;
+    if (atomic_load(&m->unacknowledged) >= MQTT_UNACKNOWLEDGED_MAX)
         return ST_LIMIT;
     mosquitto_property *properties = NULL;
     enum status status = mqtt_properties_of(message, &properties);
@@ -657,6 +682,7 @@ void mqtt_hand_back(struct mqtt *m)
     if (!m->hold)
         return;
     (void)pthread_mutex_lock(&m->lock);
+    m->skipping = m->skipping || m->settled < m->delivered;
     m->handed_back = m->handed_back || m->settled < m->delivered;
     m->settled = m->delivered;
     (void)pthread_cond_signal(&m->settle_signal);

@@ -80,9 +80,9 @@ MUST_CHECK enum status mqtt_subscribe(struct mqtt *m, const char *filter);
 void mqtt_unsubscribe(struct mqtt *m, const char *filter);
 
 /* Copies and queues; libmosquitto sends it and repeats it until acknowledged.
- * fails: ST_LIMIT (payload above the broker's maximum; MQTT_UNACKNOWLEDGED_MAX, or
- *        1024 before the first connection, wait already), ST_INVALID (topic),
- *        ST_NOMEM
+ * fails: ST_TOO_LARGE (above the broker's maximum, now and later); ST_LIMIT
+ *        (MQTT_UNACKNOWLEDGED_MAX, or 1024 before the first connection, wait
+ *        already: later there is room), ST_INVALID (topic), ST_NOMEM
  * One that is too large for the broker and was made before the first connection
  * is found out then, and counted in refused_by_broker. */
 MUST_CHECK enum status mqtt_publish(struct mqtt *m, const struct mqtt_message *message);

@@ -15,6 +15,7 @@ struct mqtt_item {
     struct inbox_item head;
     enum mqtt_event event;
     struct mqtt_message message; /* of MQTT_MESSAGE */
+    uint64_t cuts;               /* of MQTT_MESSAGE: how often we had cut the connection */
     char reason[64];             /* of MQTT_DOWN */
     bool session;                /* of MQTT_UP: the broker knew ours */
 };

@@ -93,6 +93,8 @@ static int group_teardown(void **state)
 struct client {
     struct mqtt *mqtt;
     int ups, downs, messages, closed;
+    int back_at;   /* hands this message back; 0: none */
+    int came_late; /* messages behind it, before the cut */
     size_t last_size;
     bool last_retain;
     char last_topic[128], last_text[128], last_property[64], last_response[64];
@@ -105,6 +107,10 @@ static void on_message(void *owner, const struct mqtt_message *m)
     struct client *c = owner;
     const char *property = mqtt_message_property(m, "sender");
     c->messages++;
+    if (c->messages == c->back_at)
+        mqtt_hand_back(c->mqtt);
+    else if (c->back_at > 0 && c->messages > c->back_at && c->downs == 0)
+        c->came_late++;
     c->last_size = m->payload.size;
     c->last_retain = m->retain;
     (void)snprintf(c->last_topic, sizeof c->last_topic, "%s", m->topic);
@@ -333,8 +339,8 @@ static void what_the_broker_will_not_take_is_refused_or_counted(void **state)
     uint64_t sent = mqtt_counters(c.mqtt).sent;
     assert_int_equal(bytes_resize(&big, 1200000), ST_OK);
     m.payload = bytes_view(&big);
-    assert_int_equal(mqtt_publish(c.mqtt, &m), ST_LIMIT);
-    assert_true(mqtt_unacknowledged(c.mqtt) <= 1); /* that of "after" */
+    assert_int_equal(mqtt_publish(c.mqtt, &m), ST_TOO_LARGE); /* and not: later */
+    assert_true(mqtt_unacknowledged(c.mqtt) <= 1);            /* that of "after" */
     assert_int_equal(mqtt_publish_text(c.mqtt, "b/+", "wildcard"), ST_INVALID);
     assert_int_equal(mqtt_publish_text(c.mqtt, "", "nowhere"), ST_INVALID);
     assert_int_equal(mqtt_subscribe(c.mqtt, "a/#/b"), ST_INVALID);
@@ -507,6 +513,37 @@ static void what_was_handed_back_comes_again_at_once(void **state)
     client_close(&sender);
 }
 
+/* It would be done with before what it stands behind, and once more after it. */
+static void nothing_overtakes_what_was_handed_back(void **state)
+{
+    (void)state;
+    struct client c, sender;
+    char text[16];
+    client_open_holding(&c, "ordered");
+    client_open(&sender, "ordered-sender", NULL);
+    assert_int_equal(mqtt_subscribe(c.mqtt, "ordered/x"), ST_OK);
+    publish(&c, "ordered/x", "subscribed");
+    await(&c.messages, 1);
+    mqtt_settled(c.mqtt);
+    c.back_at = 2;
+    for (int i = 0; i < 300; i++) {
+        (void)snprintf(text, sizeof text, "%d", i);
+        publish(&sender, "ordered/x", text);
+    }
+    await(&c.downs, 1);
+    assert_int_equal(c.came_late, 0);
+    c.back_at = 0;
+    while (c.messages < 302) { /* all 300 of them, in their order */
+        mqtt_settled(c.mqtt);
+        await(&c.messages, c.messages + 1);
+    }
+    mqtt_settled(c.mqtt);
+    assert_int_equal(c.messages, 302);
+    assert_string_equal(c.last_text, "299");
+    client_close(&c);
+    client_close(&sender);
+}
+
 /* More than may be under way at once, in both directions, without a pause. */
 static void one_that_holds_receives_and_sends_like_any_other(void **state)
 {
@@ -556,6 +593,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_opens_without_a_broker_and_closes, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_not_settled_comes_again, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_handed_back_comes_again_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_overtakes_what_was_handed_back, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_holds_receives_and_sends_like_any_other, setup,
                                         teardown),
     };

@@ -43,11 +43,6 @@ static enum status path_of(const struct spool *s, uint32_t index, char ret[PATH_
     return size > 0 && size < PATH_MAX ? ST_OK : ST_LIMIT;
 }
 
-static enum status status_of_write(void)
-{
-    return errno == ENOSPC || errno == EDQUOT ? ST_FULL : ST_IO;
-}
-
 static void end(struct segment *g)
 {
     if (g->bytes != NULL)
@@ -59,7 +54,7 @@ static void end(struct segment *g)
 static enum status sync_segment(struct segment *g)
 {
     if (g->changed && fdatasync(g->fd) != 0)
-        return status_of_write();
+        return file_write_status(errno);
     g->changed = false;
     return ST_OK;
 }
@@ -113,7 +108,7 @@ static enum status open_segment(struct spool *s, bool make, uint64_t least)
         return status;
     g.fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (make ? O_CREAT | O_EXCL : 0), 0600);
     if (g.fd < 0)
-        return errno == ENOENT ? ST_NOT_FOUND : status_of_write();
+        return errno == ENOENT ? ST_NOT_FOUND : file_write_status(errno);
     status = ST_IO;
     if (fstat(g.fd, &info) == 0 && S_ISREG(info.st_mode)) {
         g.size = (uint64_t)info.st_size;
@@ -184,16 +179,6 @@ enum status spool_add(struct spool *s, struct view bytes, struct spooled *ret_pl
     return ST_OK;
 }
 
-static enum status sync_folder(const struct spool *s)
-{
-    int fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return ST_IO;
-    enum status status = fsync(fd) == 0 ? ST_OK : status_of_write();
-    (void)close(fd);
-    return status;
-}
-
 enum status spool_sync(struct spool *s)
 {
     assert(s != NULL && s->magic == SPOOL_MAGIC);
@@ -201,7 +186,7 @@ enum status spool_sync(struct spool *s)
     if (s->count > 0) /* the others were synced when they were full */
         status = sync_segment(&s->segments[s->count - 1]);
     if (status == ST_OK && s->has_new_file)
-        status = sync_folder(s);
+        status = file_sync_folder(s->folder);
     if (status == ST_OK)
         s->has_new_file = false;
     return status;

@@ -57,11 +57,11 @@ static enum status open_new(struct partial *p)
 {
     p->fd = open(p->part_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (p->fd < 0)
-        return errno == ENOSPC || errno == EDQUOT ? ST_FULL : ST_IO;
+        return file_write_status(errno);
     int failed = posix_fallocate(p->fd, 0, (off_t)p->manifest->size);
     if (failed != 0) {
         (void)unlink(p->part_path);
-        return failed == ENOSPC || failed == EDQUOT || failed == EFBIG ? ST_FULL : ST_IO;
+        return failed == EFBIG ? ST_FULL : file_write_status(failed);
     }
     p->scanned = p->manifest->part_count;
     return ST_OK;
@@ -210,7 +210,7 @@ static enum status finish(struct partial *p)
     if (!digest_equal(&found, &p->manifest->digest))
         return ST_CORRUPT;
     if (fsync(p->fd) != 0)
-        return errno == ENOSPC || errno == EDQUOT ? ST_FULL : ST_IO;
+        return file_write_status(errno);
     enum status status = p->named ? ST_OK : file_rename(p->part_path, p->path);
     p->done = status == ST_OK;
     return status;

@@ -84,6 +84,21 @@ static enum status write_all(int fd, struct view bytes)
     return ST_OK;
 }
 
+enum status file_write_status(int error)
+{
+    return error == ENOSPC || error == EDQUOT ? ST_FULL : ST_IO;
+}
+
+enum status file_sync_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return ST_IO;
+    enum status status = fsync(fd) == 0 ? ST_OK : file_write_status(errno);
+    (void)close(fd);
+    return status;
+}
+
 /* A rename is durable only once the folder that holds the name is. */
 static enum status sync_folder_of(const char *path)
 {
@@ -100,12 +115,7 @@ static enum status sync_folder_of(const char *path)
         memcpy(folder, path, size);
         folder[size] = '\0';
     }
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return status_of_errno();
-    int failed = fsync(fd);
-    (void)close(fd);
-    return failed == 0 ? ST_OK : ST_IO;
+    return file_sync_folder(folder);
 }
 
 /* Between a file's name and the six letters that make a temporary one of it. */
@@ -183,7 +193,7 @@ enum status file_write_at(int fd, uint64_t offset, struct view bytes)
         if (put < 0 && errno == EINTR)
             continue;
         if (put < 0)
-            return errno == ENOSPC || errno == EDQUOT ? ST_FULL : ST_IO;
+            return file_write_status(errno);
         done += (size_t)put;
     }
     return ST_OK;

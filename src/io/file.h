@@ -14,6 +14,13 @@ MUST_CHECK enum status file_read(const char *path, size_t size_max, struct bytes
  * fails: ST_FULL, ST_IO; path is then as it was */
 MUST_CHECK enum status file_write(const char *path, struct view bytes);
 
+/* What a failed write, sync or making of a file means. error: errno. ST_FULL or ST_IO */
+enum status file_write_status(int error);
+
+/* What was made, renamed or removed in a folder is durable when it returns.
+ * fails: ST_FULL, ST_IO */
+MUST_CHECK enum status file_sync_folder(const char *folder);
+
 /* Renames, over a file that may be there; durable when it returns.
  * fails: ST_NOT_FOUND, ST_FULL, ST_IO */
 MUST_CHECK enum status file_rename(const char *from, const char *to);

@@ -29,17 +29,6 @@ static void paths_of(const char *state, const struct id *task, struct task_folde
     join(ret->update_file, ret->out, GUEST_UPDATE_FILE);
 }
 
-static enum status sync_folder(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return ST_IO;
-    int failed = fsync(fd);
-    enum status status = failed == 0 ? ST_OK : errno == ENOSPC || errno == EDQUOT ? ST_FULL : ST_IO;
-    (void)close(fd);
-    return status;
-}
-
 enum status task_folder_make(const char *state, const struct id *task, struct task_folder *ret)
 {
     struct task_folder f;
@@ -48,9 +37,9 @@ enum status task_folder_make(const char *state, const struct id *task, struct ta
     if (status == ST_OK)
         status = file_make_folder(f.out);
     if (status == ST_OK)
-        status = sync_folder(f.tasks);
+        status = file_sync_folder(f.tasks);
     if (status == ST_OK)
-        status = sync_folder(state);
+        status = file_sync_folder(state);
     if (status != ST_OK) {
         task_folder_remove(&f);
         return status;
@@ -63,15 +52,8 @@ enum status task_folder_put_model(const struct task_folder *f, struct view model
 {
     int fd = open(f->model_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return errno == ENOSPC || errno == EDQUOT ? ST_FULL : ST_IO;
-    enum status status = ST_OK;
-    for (size_t done = 0; done < model.size && status == ST_OK;) {
-        ssize_t put = write(fd, model.data + done, model.size - done);
-        if (put >= 0)
-            done += (size_t)put;
-        else if (errno != EINTR)
-            status = errno == ENOSPC || errno == EDQUOT ? ST_FULL : ST_IO;
-    }
+        return file_write_status(errno);
+    enum status status = file_write_at(fd, 0, model);
     if (close(fd) != 0 && status == ST_OK)
         status = ST_IO;
     return status;

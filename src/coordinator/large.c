@@ -224,18 +224,10 @@ static void settle_all(struct coordinator *c, uint64_t now_ms)
 enum status offer_version(struct coordinator *c, const struct entry *e, char **ret_reference)
 {
     char path[PATH_MAX];
-    struct manifest m;
-    enum status status = exchange_refer(c->exchange, &e->digest, ret_reference);
-    if (status != ST_NOT_FOUND)
-        return status;
-    status = blobs_path(e->blobs, &e->digest, path, sizeof path);
-    if (status == ST_OK)
-        status = manifest_of(bytes_view(&e->bytes), EXCHANGE_PART_SIZE, &m);
+    enum status status = blobs_path(e->blobs, &e->digest, path, sizeof path);
     if (status != ST_OK)
         return status;
-    status = exchange_offer(c->exchange, &m, path);
-    manifest_done(&m);
-    return status == ST_OK ? exchange_refer(c->exchange, &e->digest, ret_reference) : status;
+    return exchange_offer_file(c->exchange, &e->digest, path, MODEL_BYTES_MAX, ret_reference);
 }
 
 /* A large version is taken part by part, which is longer than a message's way. */

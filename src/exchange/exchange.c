@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "exchange/fetch.h"
+#include "exchange/file_manifest.h"
 #include "exchange/offers.h"
 #include "exchange/topics.h"
 
@@ -88,6 +89,21 @@ enum status exchange_refer(const struct exchange *x, const struct digest *d, cha
         return ST_NOMEM;
     *ret = text;
     return ST_OK;
+}
+
+enum status exchange_offer_file(struct exchange *x, const struct digest *d, const char *path,
+                                uint64_t size_max, char **ret)
+{
+    struct manifest m;
+    enum status status = exchange_refer(x, d, ret);
+    if (status != ST_NOT_FOUND)
+        return status;
+    status = file_manifest(path, EXCHANGE_PART_SIZE, size_max, &m);
+    if (status != ST_OK)
+        return status;
+    status = digest_equal(&m.digest, d) ? exchange_offer(x, &m, path) : ST_CORRUPT;
+    manifest_done(&m);
+    return status == ST_OK ? exchange_refer(x, d, ret) : status;
 }
 
 static void send_text(struct exchange *x, const char *topic, char *text)

@@ -56,6 +56,13 @@ MUST_CHECK enum status exchange_refer(const struct exchange *x, const struct dig
  * it is not offered. */
 uint64_t exchange_asked_ms(const struct exchange *x, const struct digest *d);
 
+/* Both in one, for a blob that may be on offer already: else the file at path, in parts of
+ * EXCHANGE_PART_SIZE, is offered once. path: at most size_max bytes, see io/map.h
+ * gives: as exchange_refer(). fails: as both and as file_manifest(); ST_CORRUPT (a file of
+ *        other bytes: it is not offered) */
+MUST_CHECK enum status exchange_offer_file(struct exchange *x, const struct digest *d,
+                                           const char *path, uint64_t size_max, char **ret);
+
 /* ---- to get ---- */
 
 enum fetch_state {

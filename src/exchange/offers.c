@@ -187,12 +187,6 @@ enum status offers_ask(struct offers *o, const struct get_msg *get, uint64_t now
     return ST_OK;
 }
 
-size_t offers_waiting(const struct offers *o)
-{
-    assert(o != NULL && o->magic == OFFERS_MAGIC);
-    return o->asked_count;
-}
-
 /* Whether this client is served, or may be from now on. */
 static bool admit(struct offers *o, const struct id *client, uint64_t now_ms)
 {

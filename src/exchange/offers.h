@@ -42,8 +42,6 @@ struct offered_part {
 bool offers_next(struct offers *o, uint64_t now_ms, struct offered_part *ret, bool *ret_unread);
 void offers_sent(struct offers *o);
 
-size_t offers_waiting(const struct offers *o);
-
 struct offers *offers_free(struct offers *o);
 
 #endif

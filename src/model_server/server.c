@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/jsn.h"
-#include "exchange/file_manifest.h"
 #include "io/clock.h"
 #include "io/map.h"
 #include "service/log.h"
@@ -49,32 +48,16 @@ static void send_version(struct server *s, const struct version *v, struct view 
                                            .property_count = 1});
 }
 
-/* Offers the file, unless it is on offer already. */
-static enum status offer(struct server *s, const struct version *v, char **ret_reference)
-{
-    char path[PATH_MAX];
-    struct manifest m;
-    enum status status = exchange_refer(s->exchange, &v->digest, ret_reference);
-    if (status != ST_NOT_FOUND)
-        return status;
-    status = store_path(s->store, v, path);
-    if (status == ST_OK)
-        status = file_manifest(path, EXCHANGE_PART_SIZE, MODEL_BYTES_MAX, &m);
-    if (status != ST_OK)
-        return status;
-    status = exchange_offer(s->exchange, &m, path);
-    manifest_done(&m);
-    return status == ST_OK ? exchange_refer(s->exchange, &v->digest, ret_reference) : status;
-}
-
 void publish_version(struct server *s, const struct version *v, struct view bytes)
 {
     if (bytes.size <= MODEL_INLINE_MAX) {
         send_version(s, v, bytes);
         return;
     }
-    char *reference = NULL;
-    enum status status = offer(s, v, &reference);
+    char *reference = NULL, path[PATH_MAX];
+    enum status status = store_path(s->store, v, path);
+    if (status == ST_OK)
+        status = exchange_offer_file(s->exchange, &v->digest, path, MODEL_BYTES_MAX, &reference);
     if (status == ST_OK)
         send_version(s, v, view_text(reference));
     else

@@ -9,12 +9,18 @@
 #include "io/clock.h"
 #include "service/log.h"
 
-void send_message(struct coordinator *c, const struct mqtt_message *m)
+enum status publish_now(struct coordinator *c, const struct mqtt_message *m)
 {
     enum status status = c->out.publish(c->out.owner, m);
     if (status == ST_OK)
         c->published++;
-    else
+    return status;
+}
+
+void send_message(struct coordinator *c, const struct mqtt_message *m)
+{
+    enum status status = publish_now(c, m);
+    if (status != ST_OK)
         log_line(LOG_ERROR, "publish.failed", "topic=%s bytes=%zu reason=%s", log_quote(m->topic),
                  m->payload.size, status_name(status));
 }

@@ -119,14 +119,12 @@ static bool commit(struct coordinator *c, uint64_t now_ms)
 static bool say(void *arg, const struct store_said *said)
 {
     struct coordinator *c = arg;
-    enum status status = c->out.publish(
-        c->out.owner, &(struct mqtt_message){
-                          .topic = said->topic, .payload = said->payload, .retain = said->retain});
+    enum status status =
+        publish_now(c, &(struct mqtt_message){
+                           .topic = said->topic, .payload = said->payload, .retain = said->retain});
     if (status == ST_LIMIT || status == ST_NOMEM)
         return false;
-    if (status == ST_OK)
-        c->published++;
-    else
+    if (status != ST_OK)
         log_line(LOG_ERROR, "publish.failed", "topic=%s bytes=%zu reason=%s",
                  log_quote(said->topic), said->payload.size, status_name(status));
     c->said = said->number;

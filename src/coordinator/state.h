@@ -126,6 +126,9 @@ void send_text(struct coordinator *c, const char *topic, char *text);
  * while nothing can be durable. */
 void retain_text(struct coordinator *c, const char *topic, char *text);
 
+/* At once, and counted among what the broker is to take. fails: as mqtt_publish() */
+MUST_CHECK enum status publish_now(struct coordinator *c, const struct mqtt_message *m);
+
 /* At once. Failures are logged; whoever waits for the message asks again. */
 void send_message(struct coordinator *c, const struct mqtt_message *m);
 

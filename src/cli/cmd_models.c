@@ -499,6 +499,7 @@ int cmd_models(int argc, char **argv)
         {"export", "MODEL -o FILE", "the same, to a file", export},
         {"show", "FILE|MODEL", "shows what is in one", show},
         {"diff", "MODEL MODEL", "shows how two differ", models_diff},
+        {"verify", "[MODEL]", "makes one again from its updates", models_verify},
         {"history", "[NAME]", "shows how channels were moved", models_history},
         {"point", "MODEL --reason TEXT", "points a channel at a version", models_point},
         {"rollback", "MODEL --reason TEXT", "points one at an older version", models_rollback},

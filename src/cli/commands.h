@@ -27,7 +27,7 @@ int commands_run(const struct command *table, const char *program, const char *n
                  char **argv);
 
 /* Of fml models. */
-command_fn models_rollback, models_point, models_history, models_prune, models_diff;
+command_fn models_rollback, models_point, models_history, models_prune, models_diff, models_verify;
 
 /* Of fml round. */
 command_fn round_cancel;
@@ -162,6 +162,13 @@ struct prune_args {
     bool dry_run;
 };
 enum options_result prune_args_read(int argc, char **argv, struct prune_args *ret);
+
+struct verify_args {
+    struct session_settings session;
+    const char *model; /* NULL: the newest */
+    bool all, json;
+};
+enum options_result verify_args_read(int argc, char **argv, struct verify_args *ret);
 
 struct diff_args {
     struct session_settings session;

@@ -487,6 +487,17 @@ static void history_prune_and_diff_are_read_and_refused(void **state)
         assert_int_equal(prune_args_read(l->argc, l->argv, &p), OPTIONS_WRONG);
     }
 
+    struct verify_args v;
+    l = line("verify 3 --json");
+    assert_int_equal(verify_args_read(l->argc, l->argv, &v), OPTIONS_RUN);
+    assert_string_equal(v.model, "3");
+    assert_true(v.json && !v.all);
+    l = line("verify --all");
+    assert_int_equal(verify_args_read(l->argc, l->argv, &v), OPTIONS_RUN);
+    assert_null(v.model);
+    l = line("verify --all 3");
+    assert_int_equal(verify_args_read(l->argc, l->argv, &v), OPTIONS_WRONG);
+
     l = line("diff 1 m@stable");
     assert_int_equal(diff_args_read(l->argc, l->argv, &d), OPTIONS_RUN);
     assert_string_equal(d.models[0], "1");

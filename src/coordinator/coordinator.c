@@ -18,9 +18,9 @@ bool coordinator_filter(const struct coordinator *c, size_t index, char ret[TOPI
 {
     assert(c != NULL && c->magic == COORDINATOR_MAGIC);
     static const char *const own[] = {
-        FL_MODEL_ALL,         FL_UPDATES,          FL_ROUND_QUERY,
-        FL_ROUND_CANCEL,      FL_ROUND_START,      FL_EXPERIMENT_START,
-        FL_EXPERIMENT_CANCEL, FL_EXPERIMENT_QUERY, COORDINATOR_ANSWERS};
+        FL_MODEL_ALL,        FL_UPDATES,         FL_ROUND_QUERY,      FL_ROUND_VERIFY,
+        FL_ROUND_CANCEL,     FL_ROUND_START,     FL_EXPERIMENT_START, FL_EXPERIMENT_CANCEL,
+        FL_EXPERIMENT_QUERY, COORDINATOR_ANSWERS};
     size_t count = sizeof own / sizeof own[0];
     if (index >= count)
         return exchange_filter(c->exchange, index - count, ret);
@@ -154,6 +154,8 @@ static void dispatch(struct coordinator *c, const struct mqtt_message *m, uint64
         on_update(c, m, now_ms);
     else if (strcmp(m->topic, FL_ROUND_QUERY) == 0)
         on_query(c, m, now_ms);
+    else if (strcmp(m->topic, FL_ROUND_VERIFY) == 0)
+        on_verify(c, m, now_ms);
     else if (strcmp(m->topic, FL_EXPERIMENT_START) == 0)
         on_experiment_start(c, m, now_ms);
     else if (strcmp(m->topic, FL_EXPERIMENT_CANCEL) == 0)

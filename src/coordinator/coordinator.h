@@ -25,6 +25,7 @@ struct coordinator_settings {
     const char *models_dir;      /* each new version is written there too; NULL: nowhere */
     const char *state_dir;       /* rounds live here, over restarts; one process at a time */
     const char *boot;            /* clock_boot() */
+    size_t keep_updates; /* of so many ended rounds, at most ROUNDS_KEPT_MAX; see folders.c */
     bool cancel_on_stop; /* coordinator_stop() ends all that is open; else it goes on later */
 };
 

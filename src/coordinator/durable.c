@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "io/file.h"
 #include "service/log.h"
 
 #define STORE_RETRY_MS 1000u
@@ -143,22 +142,6 @@ static void send_said(struct coordinator *c)
     }
 }
 
-/* The newest ones, whose bytes nobody needs any more. */
-static void remove_ended_folders(struct coordinator *c)
-{
-    char path[PATH_MAX];
-    for (size_t i = 0; i < rounds_ended_count(c->rounds); i++) {
-        struct entry *e = rounds_ended_at(c->rounds, i);
-        if (e->blobs == NULL)
-            return;
-        e->blobs = blobs_close(e->blobs);
-        e->spool = spool_close(e->spool);
-        if (round_folder(c, &round_start_of(e->round)->round_id, path, sizeof path) != ST_OK ||
-            file_remove_tree(path) != ST_OK)
-            log_line(LOG_WARN, "round.unremoved", "path=%s", log_quote(path));
-    }
-}
-
 /* ---- when it fails ---- */
 
 static void reload(struct coordinator *c)
@@ -228,5 +211,5 @@ void flush(struct coordinator *c, uint64_t now_ms)
     c->unflushed = false;
     send_said(c);
     send_versions(c);
-    remove_ended_folders(c);
+    close_ended_folders(c);
 }

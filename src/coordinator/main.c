@@ -14,7 +14,7 @@
 struct program {
     struct service_settings common;
     const char *id;
-    uint64_t max_rounds, max_experiments;
+    uint64_t max_rounds, max_experiments, keep_updates;
     const char *domain, *channel;
     const char *models_dir;
     const char *state_dir;
@@ -146,6 +146,14 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
          .value = "DIR",
          .kind = OPTION_TEXT,
          .target = &p->state_dir},
+        {.flag = "keep-updates",
+         .env = "COORDINATOR_KEEP_UPDATES",
+         .fallback = "0",
+         .help = "keep the updates of the newest N rounds, for fml models verify",
+         .value = "N",
+         .kind = OPTION_NUMBER,
+         .target = &p->keep_updates,
+         .max = ROUNDS_KEPT_MAX},
         {.flag = "cancel-on-stop",
          .help = "SIGTERM cancels open rounds and experiments; otherwise they go on later",
          .kind = OPTION_SWITCH,
@@ -169,6 +177,7 @@ static enum status open_all(struct program *p)
                                             .models_dir = p->models_dir,
                                             .state_dir = p->state_dir,
                                             .boot = p->boot,
+                                            .keep_updates = (size_t)p->keep_updates,
                                             .cancel_on_stop = p->cancel_on_stop};
     if (id_from(p->domain, &settings.space.domain) != ST_OK ||
         id_from(p->channel, &settings.space.channel) != ST_OK ||

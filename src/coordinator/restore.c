@@ -6,51 +6,13 @@
 #include "coordinator/state.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/file.h"
 #include "service/log.h"
 
-#define ROUNDS_FOLDER "rounds"
-#define REASON_LOST   ROUND_REASON_CORRUPT
-
-enum status round_folder(const struct coordinator *c, const struct id *round, char *ret,
-                         size_t size)
-{
-    int length = snprintf(ret, size, "%s/" ROUNDS_FOLDER "/%s", c->settings.state_dir, round->text);
-    return length > 0 && (size_t)length < size ? ST_OK : ST_LIMIT;
-}
-
-static bool is_open(struct coordinator *c, const char *name)
-{
-    struct id round;
-    if (id_from(name, &round) != ST_OK)
-        return false;
-    const struct entry *e = rounds_find(c->rounds, &round);
-    return e != NULL && round_state(e->round) != ROUND_ENDED;
-}
-
-void sweep_folders(struct coordinator *c)
-{
-    char folder[PATH_MAX], path[PATH_MAX];
-    (void)snprintf(folder, sizeof folder, "%s/" ROUNDS_FOLDER, c->settings.state_dir);
-    DIR *entries = opendir(folder);
-    struct dirent *entry;
-    while (entries != NULL && (entry = readdir(entries)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-            is_open(c, entry->d_name))
-            continue;
-        int size = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (size > 0 && (size_t)size < sizeof path && file_remove_tree(path) != ST_OK)
-            log_line(LOG_WARN, "round.unremoved", "path=%s", log_quote(path));
-    }
-    if (entries != NULL)
-        (void)closedir(entries);
-}
+#define REASON_LOST ROUND_REASON_CORRUPT
 
 /* ---- one round ---- */
 
@@ -206,7 +168,7 @@ static enum status take_version(struct entry *e, const struct store_round *r)
     return ST_OK;
 }
 
-static enum status feed(struct coordinator *c, struct entry *e, const struct store_round *r)
+enum status feed_round(struct coordinator *c, struct entry *e, const struct store_round *r)
 {
     char folder[PATH_MAX];
     struct feeding f = {.c = c, .e = e};
@@ -280,7 +242,7 @@ static enum status restore_round(void *arg, const struct store_round *r)
                      r->version.name.text, status_name(status));
     }
     if (r->complete.size == 0)
-        return feed(c, e, r);
+        return feed_round(c, e, r);
     status = store_each_update(c->store, &r->round, count_again, e);
     rounds_end(c->rounds, e);
     return status;

@@ -16,7 +16,7 @@ struct rounds {
     struct entry *ended[ROUNDS_KEPT_MAX]; /* newest last */
 };
 
-static struct entry *entry_free(struct entry *e)
+struct entry *entry_free(struct entry *e)
 {
     if (e == NULL)
         return NULL;
@@ -38,6 +38,17 @@ static struct entry *entry_free(struct entry *e)
     round_free(e->round);
     free(e);
     return NULL;
+}
+
+enum status entry_new(struct round *round, struct entry **ret)
+{
+    assert(round != NULL && ret != NULL);
+    struct entry *e = calloc(1, sizeof *e);
+    if (e == NULL)
+        return ST_NOMEM;
+    e->round = round;
+    *ret = e;
+    return ST_OK;
 }
 
 enum status rounds_new(size_t open_max, struct rounds **ret)
@@ -81,10 +92,10 @@ enum status rounds_adopt(struct rounds *r, struct round *round, struct entry **r
     assert(rounds_find(r, &round_start_of(round)->round_id) == NULL);
     if (r->open_count == ROUNDS_KEPT_MAX)
         return ST_LIMIT;
-    struct entry *e = calloc(1, sizeof *e);
-    if (e == NULL)
-        return ST_NOMEM;
-    e->round = round;
+    struct entry *e = NULL;
+    enum status status = entry_new(round, &e);
+    if (status != ST_OK)
+        return status;
     r->open[r->open_count++] = e;
     *ret = e;
     return ST_OK;

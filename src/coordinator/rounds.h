@@ -54,6 +54,12 @@ struct rounds;
 /* open_max: 1..ROUNDS_KEPT_MAX. gives: *ret. fails: ST_NOMEM */
 MUST_CHECK enum status rounds_new(size_t open_max, struct rounds **ret);
 
+/* A round that is in no table. takes: round, on success
+ * gives: *ret, to be ended with entry_free(). fails: ST_NOMEM */
+MUST_CHECK enum status entry_new(struct round *round, struct entry **ret);
+/* NULL is allowed; returns NULL. */
+struct entry *entry_free(struct entry *e);
+
 /* Open or ended; NULL: never seen, or forgotten. */
 struct entry *rounds_find(struct rounds *r, const struct id *round_id);
 

@@ -57,6 +57,7 @@ void on_round_start(struct coordinator *c, const struct mqtt_message *m, uint64_
 void on_round_cancel(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
 void on_update(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
 void on_model(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
+void on_verify(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
 void on_query(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
 void on_experiment_start(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
 void on_experiment_cancel(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
@@ -158,15 +159,30 @@ bool keep_bytes(struct coordinator *c, struct entry *e, struct view bytes);
  * fails: ST_NOMEM, ST_CORRUPT, ST_IO, ST_FULL; both are then empty */
 MUST_CHECK enum status restore(struct coordinator *c);
 
+/* Feeds a new round, whose start is r's, all that was kept of it. If its updates end its
+ * counting, e->model is the version that follows; if something cannot be read any more,
+ * e->lost says so.
+ * fails: ST_NOMEM, ST_CORRUPT, ST_LIMIT, ST_IO, ST_FULL */
+MUST_CHECK enum status feed_round(struct coordinator *c, struct entry *e,
+                                  const struct store_round *r);
+
 /* Restored rounds and experiments go on; time passes for them when they are told so, as for all. */
 void resume(struct coordinator *c, uint64_t now_ms);
+
+/* ---- folders.c ---- */
 
 /* The folder of a round's bytes. fails: ST_LIMIT (path too long) */
 MUST_CHECK enum status round_folder(const struct coordinator *c, const struct id *round, char *ret,
                                     size_t size);
 
-/* Removes folders of rounds that are not open. */
+/* Whether the bytes that this ended round made its version from are still there. */
+bool has_kept_updates(struct coordinator *c, const struct entry *e);
+
+/* Removes the folders that nobody needs. */
 void sweep_folders(struct coordinator *c);
+
+/* Lets go of the bytes of rounds that have ended since the last call. */
+void close_ended_folders(struct coordinator *c);
 
 /* ---- round_states.c: where rounds stand, retained ---- */
 
@@ -253,6 +269,10 @@ void large_forget(struct coordinator *c);
 
 /* The round's new version is to be published, under the same number each time. */
 void publish_version(struct coordinator *c, struct entry *e, struct model *model, uint64_t now_ms);
+
+/* The bytes of e->model as a version of this name. fails: ST_LIMIT, ST_NOMEM */
+MUST_CHECK enum status encode_version(struct entry *e, const struct model_ref *ref,
+                                      struct bytes *ret);
 
 /* Publishes those that are due; they are durable. */
 void send_versions(struct coordinator *c);

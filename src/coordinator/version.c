@@ -90,19 +90,28 @@ static enum status describe(struct entry *e, const struct model_ref *ref)
     return status;
 }
 
+enum status encode_version(struct entry *e, const struct model_ref *ref, struct bytes *ret)
+{
+    struct bytes bytes = {0};
+    enum status status = describe(e, ref);
+    if (status == ST_OK)
+        status = model_encode(e->model, e->form, &bytes);
+    if (status == ST_OK)
+        *ret = bytes;
+    else
+        bytes_done(&bytes);
+    return status;
+}
+
 static enum status make_version(struct coordinator *c, struct entry *e)
 {
     struct model_ref ref = {round_start_of(e->round)->model.name, next_number(c, e)};
     if (ref.version > FL_VERSION_MAX)
         return ST_LIMIT;
     struct bytes bytes = {0};
-    enum status status = describe(e, &ref);
-    if (status == ST_OK)
-        status = model_encode(e->model, e->form, &bytes);
-    if (status != ST_OK) {
-        bytes_done(&bytes);
+    enum status status = encode_version(e, &ref, &bytes);
+    if (status != ST_OK)
         return status;
-    }
     bytes_done(&e->bytes);
     e->bytes = bytes;
     e->digest = digest_of(bytes_view(&bytes));

@@ -9,6 +9,7 @@
 #define FL_ROUND_START        "fl/rounds/start"
 #define FL_ROUND_CANCEL       "fl/rounds/cancel"
 #define FL_ROUND_REFUSED      "fl/rounds/refused"
+#define FL_ROUND_VERIFY       "fl/rounds/verify"
 #define FL_ROUND_QUERY        "fl/rounds/query"
 #define FL_EXPERIMENT_START   "fl/experiments/start"
 #define FL_EXPERIMENT_CANCEL  "fl/experiments/cancel"

@@ -41,11 +41,27 @@ static void check_form(const struct update *u, enum model_form form)
     bytes_done(&second);
 }
 
+/* Read in place it says the same of itself; only what a copy cannot hold may be more. */
+static void check_in_place(struct view bytes, const struct update *copy, enum update_fault fault)
+{
+    struct update u = {0};
+    struct why why = {""};
+    enum update_fault there = update_read(bytes, &u, &why);
+    if (fault == UPDATE_FINE) {
+        assert(there == UPDATE_FINE && u.num_samples == copy->num_samples);
+        assert(u.params != NULL || u.layout.count == model_tensor_count(copy->params));
+    }
+    if (there != UPDATE_FINE)
+        assert(u.params == NULL && u.layout.tensors == NULL && why.text[0] != '\0');
+    update_done(&u);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct update u = {0};
     struct why why = {""};
     enum update_fault fault = update_decode(view_of(data, size), &u, &why);
+    check_in_place(view_of(data, size), &u, fault);
     if (fault != UPDATE_FINE) {
         assert(u.params == NULL && why.text[0] != '\0');
         return 0;

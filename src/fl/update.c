@@ -146,34 +146,61 @@ static enum update_fault read_metrics_text(const char *text, struct update *u, s
     return fault;
 }
 
-static enum update_fault decode_safetensors(struct view bytes, struct update *u, struct why *why)
+/* Parameters, unless it says otherwise. */
+static enum update_fault read_values(const char *text, struct update *u, struct why *why)
 {
-    enum update_fault fault = fault_of(safetensors_decode(bytes, &u->params, why));
+    u->differences = text != NULL && strcmp(text, UPDATE_VALUES_DIFFERENCES) == 0;
+    if (text == NULL || u->differences || strcmp(text, "parameters") == 0)
+        return UPDATE_FINE;
+    why_set(why, "values is neither \"parameters\" nor \"" UPDATE_VALUES_DIFFERENCES "\"");
+    return UPDATE_MALFORMED;
+}
+
+static enum update_fault read_safetensors(struct view bytes, struct update *u, struct why *why)
+{
+    enum update_fault fault = fault_of(safetensors_layout(bytes, &u->layout, why));
     if (fault != UPDATE_FINE)
         return fault;
-    const struct model *m = u->params;
-    fault = read_names(model_meta(m, "round_id"), model_meta(m, "base_model_uri"),
-                       model_meta(m, "proplet_id"), u, why);
+    const struct model *texts = u->layout.texts;
+    fault = read_names(model_meta(texts, "round_id"), model_meta(texts, "base_model_uri"),
+                       model_meta(texts, "proplet_id"), u, why);
     if (fault == UPDATE_FINE)
-        fault = read_num_samples_text(model_meta(m, "num_samples"), u, why);
+        fault = read_num_samples_text(model_meta(texts, "num_samples"), u, why);
     if (fault == UPDATE_FINE)
-        fault = read_metrics_text(model_meta(m, "metrics"), u, why);
+        fault = read_metrics_text(model_meta(texts, "metrics"), u, why);
     if (fault == UPDATE_FINE)
-        fault = fault_of(model_check_finite(m, why));
+        fault = read_values(model_meta(texts, "values"), u, why);
     return fault;
 }
 
-enum update_fault update_decode(struct view bytes, struct update *ret, struct why *why)
+static enum update_fault decode_safetensors(struct view bytes, struct update *u, struct why *why)
 {
-    assert(ret != NULL);
-    if (bytes.size > MESSAGE_SIZE_MAX) {
-        why_set(why, "%zu bytes are more than the limit of %zu", bytes.size, MESSAGE_SIZE_MAX);
+    enum update_fault fault = fault_of(safetensors_decode(bytes, &u->params, why));
+    if (fault == UPDATE_FINE)
+        fault = read_safetensors(bytes, u, why);
+    safetensors_layout_done(&u->layout);
+    if (fault == UPDATE_FINE && u->differences) {
+        why_set(why, "its values are differences to the base model");
+        return UPDATE_WRONG_DTYPE;
+    }
+    return fault != UPDATE_FINE ? fault : fault_of(model_check_finite(u->params, why));
+}
+
+/* Either way: nothing is left of what could not be read. */
+static enum update_fault read_or_copy(struct view bytes, bool copy, struct update *ret,
+                                      struct why *why)
+{
+    struct update u = {0};
+    enum update_fault fault;
+    if (bytes.size > MODEL_BYTES_MAX) {
+        why_set(why, "%zu bytes are more than the limit of %llu", bytes.size,
+                (unsigned long long)MODEL_BYTES_MAX);
         return UPDATE_TOO_LARGE;
     }
-    struct update u = {0};
-    enum update_fault fault = model_form_of(bytes) == MODEL_SAFETENSORS
-                                  ? decode_safetensors(bytes, &u, why)
-                                  : decode_json(bytes, &u, why);
+    if (model_form_of(bytes) == MODEL_JSON)
+        fault = decode_json(bytes, &u, why);
+    else
+        fault = copy ? decode_safetensors(bytes, &u, why) : read_safetensors(bytes, &u, why);
     if (fault == UPDATE_FINE)
         *ret = u;
     else
@@ -181,11 +208,24 @@ enum update_fault update_decode(struct view bytes, struct update *ret, struct wh
     return fault;
 }
 
+enum update_fault update_read(struct view bytes, struct update *ret, struct why *why)
+{
+    assert(ret != NULL);
+    return read_or_copy(bytes, false, ret, why);
+}
+
+enum update_fault update_decode(struct view bytes, struct update *ret, struct why *why)
+{
+    assert(ret != NULL);
+    return read_or_copy(bytes, true, ret, why);
+}
+
 void update_done(struct update *u)
 {
     if (u == NULL)
         return;
     model_free(u->params);
+    safetensors_layout_done(&u->layout);
     *u = (struct update){0};
 }
 

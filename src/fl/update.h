@@ -6,7 +6,7 @@
 #include "base/id.h"
 #include "fl/metrics.h"
 #include "fl/topics.h"
-#include "model/model.h"
+#include "model/safetensors.h"
 
 struct update {
     struct id round_id;
@@ -15,7 +15,14 @@ struct update {
     uint64_t num_samples; /* 1..UPDATE_SAMPLES_MAX */
     struct metrics metrics;
     struct model *params; /* owned; without tensors in mode evaluate */
+    /* After update_read() of safetensors, instead of params: where the values lie in the
+     * bytes, which it borrows. */
+    struct safetensors_layout layout;
+    bool differences; /* to the base model, not parameters */
 };
+
+/* What the metadata of safetensors says in `values` if they are differences. */
+#define UPDATE_VALUES_DIFFERENCES "differences"
 
 /* Why bytes are not an update; the codes of receipts (PROTOCOL 2.3). */
 enum update_fault {
@@ -29,7 +36,15 @@ enum update_fault {
     UPDATE_NO_MEMORY,
 };
 
-/* gives: *ret on UPDATE_FINE, to be ended with update_done(); all values finite */
+/* Reads what an update says, and leaves the values of safetensors where they lie: they
+ * may have any dtype of model/dtype.h, and may be NaN. JSON is decoded, as there is no
+ * other way to know its values. For updates of any size up to MODEL_BYTES_MAX.
+ * bytes: borrowed by *ret
+ * gives: *ret on UPDATE_FINE, to be ended with update_done() */
+MUST_CHECK enum update_fault update_read(struct view bytes, struct update *ret, struct why *why);
+
+/* The same with a copy of the values, which are F32 and parameters.
+ * gives: *ret on UPDATE_FINE, to be ended with update_done(); all values finite */
 MUST_CHECK enum update_fault update_decode(struct view bytes, struct update *ret, struct why *why);
 
 /* Appends the update in this form; texts about params are not part of it. The

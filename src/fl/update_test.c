@@ -261,8 +261,8 @@ static void the_size_is_checked_before_anything_else(void **state)
 {
     (void)state;
     static const uint8_t byte = '{'; /* a read of the second would trap */
-    const struct refusal message = {"", UPDATE_TOO_LARGE, "33554433 bytes"};
-    assert_refused(view_of(&byte, MESSAGE_SIZE_MAX + 1), &message);
+    const struct refusal message = {"", UPDATE_TOO_LARGE, "1082130433 bytes"};
+    assert_refused(view_of(&byte, (size_t)MODEL_BYTES_MAX + 1), &message);
 }
 
 static void json_has_a_smaller_limit(void **state)

@@ -206,7 +206,7 @@ static bool is_update(struct task *t, const struct bytes *update)
 {
     struct update read;
     struct why why = {0};
-    enum update_fault fault = update_decode(bytes_view(update), &read, &why);
+    enum update_fault fault = update_read(bytes_view(update), &read, &why);
     if (fault == UPDATE_FINE)
         update_done(&read);
     const char *code = code_of(fault);

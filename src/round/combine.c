@@ -6,67 +6,29 @@
 
 #include "aggregate/aggregation.h"
 #include "aggregate/fold.h"
-#include "aggregate/pieces.h"
-#include "fl/update.h"
-
-#include "model/model_file.h"
-
-/* What one update's source refers to. */
-struct part {
-    struct piece *pieces;
-    size_t piece_count;
-    struct model *decoded; /* of JSON, which has no place where its values lie */
-};
+#include "round/update_source.h"
 
 struct gathered {
     const struct rule_settings *rule;
     const struct combine_step *step; /* or NULL */
     struct model *model;
     size_t param_count, count;
-    struct part *parts;     /* (count,) */
-    struct source *sources; /* (count,) */
+    struct update_source *parts; /* (count,) */
+    struct source *sources;      /* (count,) */
 };
 
 /* ---- where the values lie ---- */
 
-static enum status read_safetensors(const struct model *model, struct view bytes, struct part *part,
-                                    struct why *why)
-{
-    struct safetensors_layout layout = {0};
-    enum status status = safetensors_layout(bytes, &layout, why);
-    if (status == ST_OK)
-        status = pieces_of(model, &layout, &part->pieces, &part->piece_count, why);
-    safetensors_layout_done(&layout);
-    return status;
-}
-
-static enum status read_json(const struct model *model, struct view bytes, struct part *part,
-                             struct why *why)
+static enum status read_update(struct gathered *a, struct view bytes, struct update_source *ret,
+                               struct why *why)
 {
     struct update u;
-    enum update_fault fault = update_decode(bytes, &u, why);
+    enum update_fault fault = update_read(bytes, &u, why);
     if (fault != UPDATE_FINE)
         return fault == UPDATE_NO_MEMORY ? ST_NOMEM : ST_CORRUPT;
-    enum status status = ST_CORRUPT;
-    struct piece *whole = calloc(1, sizeof *whole);
-    if (whole == NULL)
-        status = ST_NOMEM;
-    else if (model_same_shape(model, u.params, why))
-        status = model_reorder(u.params, model);
-    if (status != ST_OK) {
-        free(whole);
-        update_done(&u);
-        return status;
-    }
-    part->decoded = u.params;
-    u.params = NULL;
+    enum status status = update_source_of(a->model, &u, ret, why);
     update_done(&u);
-    *whole = (struct piece){.count = model_param_count(model),
-                            .bytes = (const uint8_t *)model_params(part->decoded),
-                            .dtype = DTYPE_F32};
-    part->pieces = whole;
-    part->piece_count = 1;
-    return ST_OK;
+    return status;
 }
 
 /* An update is what it was when it counted, to the last bit, or it is not used. */
@@ -74,21 +36,16 @@ static enum status read_one(struct gathered *a, const struct counted *u, size_t 
                             struct why *why)
 {
     assert(u->bytes.data != NULL);
-    struct part *part = &a->parts[index];
+    struct update_source *part = &a->parts[index];
     struct digest found = digest_of(u->bytes);
     enum status status = ST_CORRUPT;
     if (digest_equal(&found, &u->digest))
-        status = model_form_of(u->bytes) == MODEL_SAFETENSORS
-                     ? read_safetensors(a->model, u->bytes, part, why)
-                     : read_json(a->model, u->bytes, part, why);
+        status = read_update(a, u->bytes, part, why);
     if (status != ST_OK && status != ST_NOMEM) {
         why_set(why, "the update of %s is not what it was when it counted", u->participant->text);
         return ST_CORRUPT;
     }
-    a->sources[index] = (struct source){.participant = *u->participant,
-                                        .weight = (double)u->samples,
-                                        .pieces = part->pieces,
-                                        .piece_count = part->piece_count};
+    a->sources[index] = update_source_as(part, u->participant, (double)u->samples);
     return status;
 }
 
@@ -174,10 +131,8 @@ static enum status read_all(struct gathered *a, const struct counted *updates, s
 
 static void done(struct gathered *a)
 {
-    for (size_t i = 0; a->parts != NULL && i < a->count; i++) {
-        free(a->parts[i].pieces);
-        model_free(a->parts[i].decoded);
-    }
+    for (size_t i = 0; a->parts != NULL && i < a->count; i++)
+        update_source_done(&a->parts[i]);
     free(a->parts);
     free(a->sources);
 }
@@ -192,7 +147,7 @@ enum status combine_updates(const struct rule_settings *rule, const struct count
                          .model = model,
                          .param_count = model_param_count(model),
                          .count = count,
-                         .parts = calloc(count, sizeof(struct part)),
+                         .parts = calloc(count, sizeof(struct update_source)),
                          .sources = calloc(count, sizeof(struct source))};
     enum status status = a.parts == NULL || a.sources == NULL ? ST_NOMEM : ST_OK;
     if (status == ST_OK)

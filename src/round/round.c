@@ -10,6 +10,7 @@
 #include "round/optimiser_read.h"
 #include "round/rule_read.h"
 #include "round/split.h"
+#include "round/update_source.h"
 
 #define ROUND_MAGIC 0x726f756eu /* "roun" */
 
@@ -314,8 +315,8 @@ static enum verdict belongs(const struct round *r, const struct id *sender, cons
     if (strcmp(u->base_model_uri, r->start.model_uri) != 0)
         return VERDICT_WRONG_BASE_MODEL;
     if (r->start.mode == ROUND_TRAIN)
-        return model_same_shape(r->model, u->params, why) ? VERDICT_ACCEPTED : VERDICT_WRONG_SHAPE;
-    if (model_tensor_count(u->params) != 0) {
+        return VERDICT_ACCEPTED;
+    if (u->layout.count != 0 || (u->params != NULL && model_tensor_count(u->params) != 0)) {
         why_set(why, "an evaluation reports metrics and no tensors");
         return VERDICT_WRONG_SHAPE;
     }
@@ -324,6 +325,28 @@ static enum verdict belongs(const struct round *r, const struct id *sender, cons
         return VERDICT_MALFORMED;
     }
     return VERDICT_ACCEPTED;
+}
+
+/* Its values, looked at once and where they lie. takes: u's params
+ * fails: ST_NOMEM */
+static enum status look_at_values(const struct round *r, const struct id *sender, struct update *u,
+                                  enum verdict *ret_verdict, struct why *why)
+{
+    struct update_source values = {0};
+    double squares;
+    enum status status = update_source_of(r->model, u, &values, why);
+    if (status == ST_OK) {
+        struct source source = update_source_as(&values, sender, 1);
+        status = source_measure(&source, NULL, &squares, why);
+    }
+    update_source_done(&values);
+    if (status == ST_NOMEM)
+        return status;
+    *ret_verdict = status == ST_OK           ? VERDICT_ACCEPTED
+                   : status == ST_SHAPE      ? VERDICT_WRONG_SHAPE
+                   : status == ST_NOT_FINITE ? VERDICT_NON_FINITE
+                                             : VERDICT_MALFORMED;
+    return ST_OK;
 }
 
 /* Until round_keep() comes, the bytes are those of the call: the last update may be
@@ -355,7 +378,7 @@ static enum status look_into(struct round *r, const struct id *sender,
                              enum verdict *ret_verdict, struct why *why)
 {
     struct update u;
-    enum update_fault fault = update_decode(kept->bytes, &u, why);
+    enum update_fault fault = update_read(kept->bytes, &u, why);
     if (fault == UPDATE_NO_MEMORY)
         return ST_NOMEM;
     if (fault != UPDATE_FINE) {
@@ -364,7 +387,9 @@ static enum status look_into(struct round *r, const struct id *sender,
     }
     enum status status = ST_OK;
     enum verdict verdict = belongs(r, sender, &u, why);
-    if (verdict == VERDICT_ACCEPTED)
+    if (verdict == VERDICT_ACCEPTED && r->start.mode == ROUND_TRAIN)
+        status = look_at_values(r, sender, &u, &verdict, why);
+    if (status == ST_OK && verdict == VERDICT_ACCEPTED)
         status = count(r, sender, kept, &u, now_ms);
     update_done(&u);
     if (status == ST_OK)

@@ -105,13 +105,13 @@ MUST_CHECK enum status round_update_known(struct round *r, const struct id *send
  *     (these very bytes of this sender were counted: accepted, once more)
  *     counting is not over                                    late
  *     nothing else of this sender was counted                 conflict
- *     the bytes are an update (see fl/update.h)               malformed, too_large, wrong_dtype,
- *                                                             wrong_shape, non_finite,
- *                                                             bad_num_samples
+ *     the bytes are an update (update_read())                 malformed, too_large, wrong_dtype,
+ *                                                             wrong_shape, bad_num_samples
  *     proplet_id in the body, if there is one, is the sender  wrong_sender
  *     round_id in the body is this round                      wrong_round
  *     base_model_uri in the body is the start's model_uri     wrong_base_model
- *     train: names and shapes are the base model's            wrong_shape
+ *     train: names and shapes are the base model's,           wrong_shape
+ *            scales are above 0, all values finite            malformed, non_finite
  *     evaluate: there are no tensors, and                     wrong_shape
  *               there are metrics                             malformed
  *

@@ -16,6 +16,29 @@ static long file_size(FILE *f)
     return fseek(f, 0, SEEK_SET) == 0 ? size : -1;
 }
 
+/* In pieces: runtimes bound what one call may move. */
+#define PIECE ((size_t)1 << 20)
+
+static bool read_pieces(FILE *f, uint8_t *data, size_t size)
+{
+    for (size_t at = 0; at < size; at += PIECE) {
+        size_t piece = size - at < PIECE ? size - at : PIECE;
+        if (fread(data + at, 1, piece, f) != piece)
+            return false;
+    }
+    return fgetc(f) == EOF && !ferror(f);
+}
+
+static bool write_pieces(FILE *f, const uint8_t *data, size_t size)
+{
+    for (size_t at = 0; at < size; at += PIECE) {
+        size_t piece = size - at < PIECE ? size - at : PIECE;
+        if (fwrite(data + at, 1, piece, f) != piece)
+            return false;
+    }
+    return true;
+}
+
 static enum fml_status read_all(FILE *f, const char *path, uint64_t size_max, uint8_t **ret_data,
                                 size_t *ret_size)
 {
@@ -29,7 +52,7 @@ static enum fml_status read_all(FILE *f, const char *path, uint64_t size_max, ui
     uint8_t *data = malloc((size_t)size + 1);
     if (data == NULL)
         return fml_fail(FML_NO_MEMORY, "no memory for the %ld bytes of %s", size, path);
-    if (fread(data, 1, (size_t)size, f) != (size_t)size || fgetc(f) != EOF || ferror(f)) {
+    if (!read_pieces(f, data, (size_t)size)) {
         free(data);
         return fml_fail(FML_IO, "%s could not be read to its end", path);
     }
@@ -56,7 +79,7 @@ enum fml_status fml_file_write(const char *path, const void *data, size_t size)
     FILE *f = fopen(path, "wb");
     if (f == NULL)
         return fml_fail(FML_IO, "%s cannot be made: %s", path, strerror(errno));
-    bool written = size == 0 || fwrite(data, 1, size, f) == size;
+    bool written = write_pieces(f, data, size);
     if (fclose(f) != 0 || !written) {
         remove(path);
         return fml_fail(FML_IO, "%s could not be written", path);

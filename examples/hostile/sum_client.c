@@ -2,8 +2,9 @@
  * parameter of the base model grows by the number at the end of PROPLET_ID
  * ("proplet-3": 3), so that sums over clients are exact. The hyperparameter
  * num_samples (1) is its weight, seconds (0) how long it waits before, and spread (0)
- * how many seconds more for each bit of the number: the updates come one by one. To
- * evaluate is to report the first parameter. */
+ * how many seconds more for each bit of the number: the updates come one by one. With file
+ * (0) of 1 the update is written as safetensors. To evaluate is to report the first
+ * parameter. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static float number_at_the_end(const char *id)
 
 static enum fml_status add_and_print(const struct fml_env *env, struct fml_model *m)
 {
-    uint64_t samples = 0;
+    uint64_t samples = 0, file = 0;
     double seconds = 0.0, spread = 0.0;
     enum fml_status status = fml_hyperparam_integer(env, "num_samples", SUM_CLIENT_SAMPLES, 1,
                                                     FML_SAMPLES_MAX, &samples);
@@ -31,6 +32,8 @@ static enum fml_status add_and_print(const struct fml_env *env, struct fml_model
         status = fml_hyperparam_real(env, "seconds", 0.0, 0.0, SECONDS_MAX, &seconds);
     if (status == FML_OK)
         status = fml_hyperparam_real(env, "spread", 0.0, 0.0, SECONDS_MAX, &spread);
+    if (status == FML_OK)
+        status = fml_hyperparam_integer(env, "file", 0, 0, 1, &file);
     if (status != FML_OK)
         return status;
     float number = number_at_the_end(env->proplet_id);
@@ -43,7 +46,8 @@ static enum fml_status add_and_print(const struct fml_env *env, struct fml_model
     for (size_t i = 0; i < fml_model_param_count(m); i++)
         fml_model_params(m)[i] += number;
     const struct fml_metric metrics[] = {{"number", (double)number}};
-    return fml_update_print(env, &(struct fml_update){m, samples, metrics, 1});
+    const struct fml_update update = {m, samples, metrics, 1};
+    return file == 1 ? fml_update_write(env, &update) : fml_update_print(env, &update);
 }
 
 int main(void)

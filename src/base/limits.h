@@ -28,7 +28,8 @@
 #define TENSOR_NAME_MAX         ((size_t)128)
 #define MODEL_PARAMS_MAX        ((size_t)1 << 28)                           /* 1 GiB of float32 */
 #define MODEL_BYTES_MAX         (((uint64_t)1 << 30) + ((uint64_t)8 << 20)) /* and its header */
-#define MODEL_INLINE_MAX        MESSAGE_SIZE_MAX /* larger ones travel in parts */
+#define MODEL_INLINE_MAX        ((size_t)4 << 20)   /* larger ones travel in parts, but for JSON */
+#define MODEL_OVERHEAD_MAX      ((uint64_t)8 << 20) /* of an update, beyond its base model */
 #define METADATA_MAX            64
 #define METADATA_VALUE_MAX      ((size_t)16 << 10)
 #define METRICS_MAX             32
@@ -48,7 +49,8 @@
 #define ROUND_PARTICIPANTS_MAX       10000
 #define ROUND_TIMEOUT_S_MAX          ((uint32_t)7 * 24 * 3600)
 #define ROUND_GRACE_S_MAX            ((uint32_t)3600)
-#define CANCEL_REASON_MAX            ((size_t)200)  /* why a round was cancelled */
+#define CANCEL_REASON_MAX            ((size_t)200) /* why a round was cancelled */
+#define AGGREGATION_THREADS_MAX      16
 #define AGGREGATION_SIZE_MAX         ((size_t)1024) /* JSON, of a start */
 #define UPDATE_SAMPLES_MAX           ((uint64_t)1 << 30)
 #define ROUNDS_OPEN_MAX              64

@@ -85,11 +85,11 @@ static int print_diff_json(const struct model *a, const struct model *b)
 static enum status read_one(const struct session_settings *settings, const char *text,
                             struct model **ret, struct why *why)
 {
-    struct bytes bytes = {0};
+    struct model_bytes bytes = {0};
     enum status status = models_read(settings, text, &bytes, NULL, why);
     if (status == ST_OK)
-        status = model_decode(bytes_view(&bytes), ret, NULL, why);
-    bytes_done(&bytes);
+        status = model_decode(bytes.view, ret, NULL, why);
+    model_bytes_done(&bytes);
     return status;
 }
 

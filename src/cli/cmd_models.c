@@ -71,7 +71,7 @@ static int init(int argc, char **argv)
         status = file_write(args.out, bytes_view(&bytes));
     int exit_status = 0;
     if (status == ST_LIMIT)
-        exit_status = failed("a model of these layers is larger than %zu bytes", MESSAGE_SIZE_MAX);
+        exit_status = failed("a model of these layers is larger than a model may be");
     else if (status != ST_OK)
         exit_status = failed("cannot write %s: %s", args.out, status_name(status));
     else
@@ -250,31 +250,53 @@ static enum options_result get_args_read(int argc, char **argv, enum get_kind ki
     return result;
 }
 
-static enum status fetch(struct session *s, const char *text, struct index_model *ret_model,
-                         struct bytes *ret, struct why *why)
+/* gives: where it is written */
+static const char *path_for(const struct index_model *model, const char *out,
+                            char made[FL_TOPIC_SIZE + 32])
 {
-    enum status status = index_fetch_choice(s, text, ret_model, why);
-    return status == ST_OK ? index_fetch_model(s, ret_model, ret, why) : status;
+    if (out != NULL)
+        return out;
+    (void)snprintf(made, FL_TOPIC_SIZE + 32, "%s_v%llu.%s", model->ref.name.text,
+                   (unsigned long long)model->ref.version,
+                   strcmp(model->form, "json") == 0 ? "json" : "safetensors");
+    return made;
 }
 
-static int write_out(const struct index_model *model, struct view bytes, const char *out)
+static int print_out(const struct model_bytes *bytes)
 {
-    char made[FL_TOPIC_SIZE + 32], size[TEXT_SIZE];
-    if (out != NULL && strcmp(out, "-") == 0)
-        return fwrite(bytes.data, 1, bytes.size, stdout) == bytes.size && fflush(stdout) == 0
-                   ? 0
-                   : failed("cannot write to standard output");
-    if (out == NULL) {
-        const char *form = model_form_of(bytes) == MODEL_JSON ? "json" : "safetensors";
-        (void)snprintf(made, sizeof made, "%s_v%llu.%s", model->ref.name.text,
-                       (unsigned long long)model->ref.version, form);
-        out = made;
-    }
-    enum status status = file_write(out, bytes);
+    return fwrite(bytes->view.data, 1, bytes->view.size, stdout) == bytes->view.size &&
+                   fflush(stdout) == 0
+               ? 0
+               : failed("cannot write to standard output");
+}
+
+/* One that came in parts is at its path already. */
+static int write_out(const struct index_model *model, const struct model_bytes *bytes,
+                     const char *path)
+{
+    char size[TEXT_SIZE];
+    enum status status = bytes->mapped ? ST_OK : file_write(path, bytes->view);
     if (status != ST_OK)
-        return failed("cannot write %s: %s", out, status_name(status));
-    (void)printf("%s: %s, %s\n", out, model->topic, text_bytes(bytes.size, size));
+        return failed("cannot write %s: %s", path, status_name(status));
+    (void)printf("%s: %s, %s\n", path, model->topic, text_bytes(bytes->view.size, size));
     return 0;
+}
+
+static int fetch_and_write(struct session *s, const struct get_args *args)
+{
+    char made[FL_TOPIC_SIZE + 32];
+    struct index_model model;
+    struct model_bytes bytes = {0};
+    struct why why = {0};
+    bool print = args->out != NULL && strcmp(args->out, "-") == 0;
+    if (index_fetch_choice(s, args->model, &model, &why) != ST_OK)
+        return failed("%s", why.text);
+    const char *path = print ? NULL : path_for(&model, args->out, made);
+    if (model_bytes_fetch(s, &model, path, &bytes, &why) != ST_OK)
+        return failed("%s", why.text);
+    int exit_status = print ? print_out(&bytes) : write_out(&model, &bytes, path);
+    model_bytes_done(&bytes);
+    return exit_status;
 }
 
 static int get_or_export(enum get_kind kind, int argc, char **argv)
@@ -286,14 +308,8 @@ static int get_or_export(enum get_kind kind, int argc, char **argv)
     struct tool t;
     if (!tool_open(&args.session, &t))
         return 1;
-    struct index_model model;
-    struct bytes bytes = {0};
-    struct why why = {0};
-    enum status status = fetch(t.session, args.model, &model, &bytes, &why);
+    int exit_status = fetch_and_write(t.session, &args);
     tool_close(&t);
-    int exit_status =
-        status == ST_OK ? write_out(&model, bytes_view(&bytes), args.out) : failed("%s", why.text);
-    bytes_done(&bytes);
     return exit_status;
 }
 
@@ -361,16 +377,19 @@ static int print_model(struct view bytes)
 }
 
 enum status models_read(const struct session_settings *settings, const char *text,
-                        struct bytes *ret, struct index_model *ret_model, struct why *why)
+                        struct model_bytes *ret, struct index_model *ret_model, struct why *why)
 {
     struct index_model model = {0};
-    enum status status = file_read(text, MESSAGE_SIZE_MAX, ret);
+    enum status status = model_bytes_of_file(text, ret);
     if (status == ST_NOT_FOUND) { /* not a file: then a stored model */
         struct tool t;
         why_set(why, "the model server cannot be asked");
         if (!tool_open(settings, &t))
             return ST_IO;
-        status = fetch(t.session, text, &model, ret, why);
+        *why = (struct why){0};
+        status = index_fetch_choice(t.session, text, &model, why);
+        if (status == ST_OK)
+            status = model_bytes_fetch(t.session, &model, NULL, ret, why);
         tool_close(&t);
     } else if (status != ST_OK) {
         why_set(why, "cannot read %.200s: %s", text, status_name(status));
@@ -413,14 +432,14 @@ static int show(int argc, char **argv)
     enum options_result result = get_args_read(argc, argv, SHOW, &args);
     if (result != OPTIONS_RUN)
         return arguments_exit(result);
-    struct bytes bytes = {0};
+    struct model_bytes bytes = {0};
     struct why why = {0};
     struct index_model model = {0};
     enum status status = models_read(&args.session, args.model, &bytes, &model, &why);
     if (status == ST_OK)
         print_lineage(&model);
-    int exit_status = status == ST_OK ? print_model(bytes_view(&bytes)) : failed("%s", why.text);
-    bytes_done(&bytes);
+    int exit_status = status == ST_OK ? print_model(bytes.view) : failed("%s", why.text);
+    model_bytes_done(&bytes);
     return exit_status;
 }
 
@@ -468,26 +487,28 @@ static int publish(int argc, char **argv)
     enum options_result result = publish_args_read(argc, argv, &args);
     if (result != OPTIONS_RUN)
         return arguments_exit(result);
-    struct bytes bytes = {0};
-    enum status status = file_read(args.file, MESSAGE_SIZE_MAX, &bytes);
+    struct model_bytes bytes = {0};
+    enum status status = model_bytes_of_file(args.file, &bytes);
     if (status != ST_OK)
         return failed("cannot read %s: %s", args.file, status_name(status));
     struct tool t;
     struct why why = {0};
     int exit_status = 1;
-    struct model *m = NULL;
-    if (model_decode(bytes_view(&bytes), &m, NULL, &why) != ST_OK) {
+    struct model *texts = NULL;
+    enum model_form form;
+    size_t params;
+    if (model_inspect(bytes.view, &texts, &form, &params, &why) != ST_OK) {
         exit_status = failed("%s is no model: %s", args.file, why.text);
     } else if (tool_open(&args.session, &t)) {
         struct index_model stored;
-        status = index_publish(t.session, &args.ref, bytes_view(&bytes), &stored, &why);
+        status = model_bytes_publish(t.session, &args.ref, bytes.view, args.file, &stored, &why);
         if (status == ST_OK)
             (void)printf("%s is stored\n", stored.topic);
         exit_status = status == ST_OK ? 0 : failed("%s", why.text);
         tool_close(&t);
     }
-    (void)model_free(m);
-    bytes_done(&bytes);
+    (void)model_free(texts);
+    model_bytes_done(&bytes);
     return exit_status;
 }
 

@@ -7,7 +7,7 @@
 
 #include "cli/central.h"
 #include "cli/curve.h"
-#include "cli/index.h"
+#include "cli/model_bytes.h"
 #include "cli/text.h"
 #include "io/clock.h"
 #include "io/file.h"
@@ -45,7 +45,7 @@ static void ask_broker(struct demo *d)
 enum status demo_save_model(struct demo *d, struct why *why)
 {
     struct model_index index = {0};
-    struct bytes bytes = {0};
+    struct model_bytes bytes = {0};
     enum status status = index_fetch(d->session, &index, why);
     if (status != ST_OK)
         return status;
@@ -55,18 +55,18 @@ enum status demo_save_model(struct demo *d, struct why *why)
         status = ST_NOT_FOUND;
     }
     if (status == ST_OK)
-        status = index_fetch_model(d->session, model, &bytes, why);
+        status = model_bytes_fetch(d->session, model, NULL, &bytes, why);
     if (status == ST_OK)
         status = demo_path(d->model_path, why, "%s/%s_v%llu.safetensors", d->dir,
                            model->ref.name.text, (unsigned long long)model->ref.version);
     if (status == ST_OK) {
-        status = file_write(d->model_path, bytes_view(&bytes));
+        status = file_write(d->model_path, bytes.view);
         if (status != ST_OK)
             why_set(why, "cannot write %.150s: %s", d->model_path, status_name(status));
     }
     if (status == ST_OK)
         ask_broker(d);
-    bytes_done(&bytes);
+    model_bytes_done(&bytes);
     index_done(&index);
     return status;
 }

@@ -70,18 +70,4 @@ MUST_CHECK enum status index_fetch(struct session *s, struct model_index *ret, s
 MUST_CHECK enum status index_fetch_choice(struct session *s, const char *text,
                                           struct index_model *ret, struct why *why);
 
-/* Fetches a model's bytes and checks their digest. One that is not on its topic
- * any more is asked of the model server.
- * fails: ST_NOT_FOUND, ST_CORRUPT, ST_CLOSED, ST_NOMEM, with a sentence */
-MUST_CHECK enum status index_fetch_model(struct session *s, const struct index_model *model,
-                                         struct bytes *ret, struct why *why);
-
-/* Hands a version to the model server and waits until it is in the index.
- * gives: *ret_model, as it stands there
- * fails: ST_EXISTS (other bytes under this version), ST_INVALID (refused),
- *        ST_TIMEOUT (no model server), ST_CLOSED, ST_NOMEM, with a sentence */
-MUST_CHECK enum status index_publish(struct session *s, const struct model_ref *ref,
-                                     struct view bytes, struct index_model *ret_model,
-                                     struct why *why);
-
 #endif

@@ -212,6 +212,11 @@ enum status session_publish(struct session *s, const struct mqtt_message *m)
     return mqtt_publish(s->mqtt, m);
 }
 
+size_t session_unacknowledged(const struct session *s)
+{
+    return mqtt_unacknowledged(s->mqtt);
+}
+
 enum status session_publish_text(struct session *s, const char *topic, const char *text)
 {
     return mqtt_publish_text(s->mqtt, topic, text);

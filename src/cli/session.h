@@ -100,6 +100,9 @@ MUST_CHECK enum status session_publish_text(struct session *s, const char *topic
 /* fails: ST_TIMEOUT, ST_CLOSED, as run_wait() */
 MUST_CHECK enum status session_wait(struct session *s, const bool *done, uint64_t limit_ms);
 
+/* Of what was published, that the broker has not acknowledged. */
+size_t session_unacknowledged(const struct session *s);
+
 /* Waits until the broker has taken everything that was published. */
 MUST_CHECK enum status session_flush(struct session *s, uint64_t limit_ms);
 

@@ -22,6 +22,7 @@ struct coordinator_settings {
     size_t rounds_open_max;      /* 1..ROUNDS_KEPT_MAX */
     size_t experiments_open_max; /* 1..EXPERIMENTS_KEPT_MAX */
     struct topic_space space;    /* where the manager is asked who is alive */
+    size_t threads;              /* of an aggregation, 1..AGGREGATION_THREADS_MAX */
     const char *models_dir;      /* each new version is written there too; NULL: nowhere */
     const char *state_dir;       /* rounds live here, over restarts; one process at a time */
     const char *boot;            /* clock_boot() */

@@ -14,9 +14,8 @@
 #include "io/map.h"
 #include "service/log.h"
 
-#define CHECKS_MAX       8                   /* steps of checking in one turn */
-#define UPDATE_OVERHEAD  ((uint64_t)8 << 20) /* what an update may have beyond its base */
-#define STORING_QUIET_MS 2000u               /* whoever takes a version asks more often than that */
+#define CHECKS_MAX       8     /* steps of checking in one turn */
+#define STORING_QUIET_MS 2000u /* whoever takes a version asks more often than that */
 
 struct coming {
     struct coming *next;
@@ -113,7 +112,7 @@ static void tell(struct coordinator *c, const struct id *round, const struct id 
 /* An update is hardly larger than the base that it was made from. */
 static uint64_t update_max(const struct entry *e)
 {
-    return (uint64_t)round_param_count(e->round) * sizeof(float) + UPDATE_OVERHEAD;
+    return (uint64_t)round_param_count(e->round) * sizeof(float) + MODEL_OVERHEAD_MAX;
 }
 
 void fetch_update(struct coordinator *c, struct entry *e, const struct id *sender,

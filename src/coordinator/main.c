@@ -14,7 +14,7 @@
 struct program {
     struct service_settings common;
     const char *id;
-    uint64_t max_rounds, max_experiments, keep_updates;
+    uint64_t max_rounds, max_experiments, keep_updates, threads;
     const char *domain, *channel;
     const char *models_dir;
     const char *state_dir;
@@ -146,6 +146,13 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
          .value = "DIR",
          .kind = OPTION_TEXT,
          .target = &p->state_dir},
+        {.flag = "threads",
+         .fallback = "0",
+         .help = "of an aggregation; 0: as many as there are processors",
+         .value = "N",
+         .kind = OPTION_NUMBER,
+         .target = &p->threads,
+         .max = AGGREGATION_THREADS_MAX},
         {.flag = "keep-updates",
          .env = "COORDINATOR_KEEP_UPDATES",
          .fallback = "0",
@@ -169,6 +176,12 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
     return options_read_only(&o, argc, argv);
 }
 
+static size_t thread_count(const struct program *p)
+{
+    size_t count = p->threads > 0 ? (size_t)p->threads : uv_available_parallelism();
+    return count < AGGREGATION_THREADS_MAX ? count : AGGREGATION_THREADS_MAX;
+}
+
 /* gives: p->service and p->coordinator */
 static enum status open_all(struct program *p)
 {
@@ -177,6 +190,7 @@ static enum status open_all(struct program *p)
                                             .models_dir = p->models_dir,
                                             .state_dir = p->state_dir,
                                             .boot = p->boot,
+                                            .threads = thread_count(p),
                                             .keep_updates = (size_t)p->keep_updates,
                                             .cancel_on_stop = p->cancel_on_stop};
     if (id_from(p->domain, &settings.space.domain) != ST_OK ||

@@ -66,6 +66,7 @@ static enum status keep_round(struct coordinator *c, struct entry *e, struct vie
         status = spool_open(folder, &e->spool);
     if (!is_kept(c, "folder", status))
         return ST_IO;
+    lend_hands(c, e);
     status = store_add_round(c->store, round_id, payload, now_ms);
     if (status == ST_EXISTS)
         return status;

@@ -172,6 +172,7 @@ enum status feed_round(struct coordinator *c, struct entry *e, const struct stor
 {
     char folder[PATH_MAX];
     struct feeding f = {.c = c, .e = e};
+    lend_hands(c, e);
     enum status status = round_folder(c, &r->round, folder, sizeof folder);
     if (status == ST_OK)
         status = blobs_open(folder, &e->blobs);

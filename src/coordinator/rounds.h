@@ -32,6 +32,7 @@ struct entry {
     struct blobs *blobs; /* the bytes of base and version, until the end */
     struct spool *spool; /* those of the updates that count, until the end */
     struct kept *older;  /* the same, as an older program kept them */
+    size_t threads;      /* that its aggregation may use */
     const char *lost;    /* something of it cannot be read any more: why it must fail */
     /* OPENING */
     bool asked; /* the broker was asked for the base model */

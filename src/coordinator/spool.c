@@ -14,7 +14,8 @@
 #include "base/limits.h"
 #include "io/file.h"
 
-#define SPOOL_MAGIC 0x73706f6fu /* "spoo" */
+#define SPOOL_MAGIC  0x73706f6fu          /* "spoo" */
+#define FAULT_AROUND ((uint64_t)64 << 10) /* that Linux maps at once, from a multiple of it */
 
 _Static_assert(SPOOL_SEGMENTS_MAX > ROUND_PARTICIPANTS_MAX, "each may have a file of its own");
 
@@ -202,6 +203,24 @@ enum status spool_at(const struct spool *s, const struct spooled *place, struct 
         return ST_CORRUPT;
     *ret_bytes = view_of(g->bytes + place->offset, (size_t)place->size);
     return ST_OK;
+}
+
+/* The pages of the bytes and those that a page fault brought in around them: each is read
+ * from the file again if somebody needs it. */
+void spool_let_go(const struct spool *s, struct view bytes)
+{
+    assert(s != NULL && s->magic == SPOOL_MAGIC);
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct segment *g = &s->segments[i];
+        if (bytes.size == 0 || bytes.data < g->bytes || bytes.data >= g->bytes + g->size)
+            continue;
+        uint64_t from = (uint64_t)(bytes.data - g->bytes), to = from + bytes.size;
+        from -= from % FAULT_AROUND;
+        to += FAULT_AROUND - 1 - (to - 1) % FAULT_AROUND;
+        to = to < g->room ? to : g->room;
+        (void)madvise((void *)(uintptr_t)(g->bytes + from), (size_t)(to - from), MADV_DONTNEED);
+        return;
+    }
 }
 
 struct spool *spool_close(struct spool *s)

@@ -40,6 +40,10 @@ MUST_CHECK enum status spool_sync(struct spool *s);
 MUST_CHECK enum status spool_at(const struct spool *s, const struct spooled *place,
                                 struct view *ret_bytes);
 
+/* The memory of these bytes may go until they are read again; those that are not of this
+ * spool stay as they are. May be called from any thread, but not while it grows. */
+void spool_let_go(const struct spool *s, struct view bytes);
+
 /* NULL is allowed; returns NULL. */
 struct spool *spool_close(struct spool *s);
 

@@ -169,6 +169,11 @@ MUST_CHECK enum status feed_round(struct coordinator *c, struct entry *e,
 /* Restored rounds and experiments go on; time passes for them when they are told so, as for all. */
 void resume(struct coordinator *c, uint64_t now_ms);
 
+/* ---- hands.c ---- */
+
+/* Threads and memory for e's aggregation. e must stay where it is until it has ended. */
+void lend_hands(const struct coordinator *c, struct entry *e);
+
 /* ---- folders.c ---- */
 
 /* The folder of a round's bytes. fails: ST_LIMIT (path too long) */

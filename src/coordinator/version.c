@@ -136,7 +136,7 @@ static void send_version(struct coordinator *c, const struct entry *e)
     }
     struct view payload = bytes_view(&e->bytes);
     char *reference = NULL;
-    if (payload.size > MODEL_INLINE_MAX) {
+    if (!model_is_inline(payload)) {
         enum status status = offer_version(c, e, &reference);
         if (status != ST_OK) {
             log_line(LOG_ERROR, "model.unpublished", "round=%s reason=%s", start->round_id.text,

@@ -16,6 +16,11 @@ enum model_form model_form_of(struct view bytes)
     return bytes.size >= 8 && bytes.data[7] == 0 ? MODEL_SAFETENSORS : MODEL_JSON;
 }
 
+bool model_is_inline(struct view bytes)
+{
+    return bytes.size <= MODEL_INLINE_MAX || model_form_of(bytes) == MODEL_JSON;
+}
+
 const char *model_form_name(enum model_form form)
 {
     return form == MODEL_JSON ? "json" : "safetensors";

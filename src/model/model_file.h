@@ -11,6 +11,10 @@ enum model_form model_form_of(struct view bytes);
 /* "json" or "safetensors", in the index and at the end of a file's name. */
 const char *model_form_name(enum model_form form);
 
+/* Whether a model or an update of these bytes travels as one message. JSON always does: it
+ * is smaller than a message may be, and others than us read it where it stands. */
+bool model_is_inline(struct view bytes);
+
 /* gives: *ret; ret_form may be NULL. fails: as the two decoders and jsn_parse(),
  * plus ST_LIMIT (more than MODEL_BYTES_MAX bytes) */
 MUST_CHECK enum status model_decode(struct view bytes, struct model **ret,

@@ -50,7 +50,7 @@ static void send_version(struct server *s, const struct version *v, struct view 
 
 void publish_version(struct server *s, const struct version *v, struct view bytes)
 {
-    if (bytes.size <= MODEL_INLINE_MAX) {
+    if (model_is_inline(bytes)) {
         send_version(s, v, bytes);
         return;
     }
@@ -115,7 +115,7 @@ static void announce(struct server *s, const struct version *v)
     else
         log_line(LOG_ERROR, "model.unreadable", "model=%s version=%llu reason=%s, not served",
                  v->ref.name.text, (unsigned long long)v->ref.version, status_name(status));
-    s->announced_bytes += bytes.size <= MODEL_INLINE_MAX ? bytes.size : 0;
+    s->announced_bytes += bytes.size > 0 && model_is_inline(bytes) ? bytes.size : 0;
     map_close(&bytes);
 }
 

@@ -48,6 +48,12 @@ static bool quiet(void *owner)
     return !f->offline && !f->busy;
 }
 
+static size_t unacknowledged(void *owner)
+{
+    struct fake_out *f = owner;
+    return f->busy ? 1 : 0;
+}
+
 static uint64_t now_ms(void *owner)
 {
     struct fake_out *f = owner;
@@ -59,7 +65,8 @@ struct fake_out *fake_out_new(void)
     struct fake_out *f = calloc(1, sizeof *f);
     assert(f != NULL);
     f->now_ms = 1000;
-    f->out = (struct proplet_out){publish, subscribe, unsubscribe, connected, quiet, now_ms, f};
+    f->out = (struct proplet_out){publish, subscribe,      unsubscribe, connected,
+                                  quiet,   unacknowledged, now_ms,      f};
     return f;
 }
 

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "base/limits.h"
+#include "exchange/exchange.h"
 #include "proplet/history.h"
 #include "proplet/images.h"
 #include "proplet/limits.h"
@@ -25,6 +26,7 @@ struct proplet {
     char data_dir[PROPLET_PATH_SIZE];  /* "" if there is none */
     int lock;                          /* holds the state folder; -1: not yet */
 
+    struct exchange *exchange;
     struct images *images;
     struct model_fetch *models;
     struct outbox *outbox;
@@ -38,6 +40,8 @@ struct proplet {
     uint64_t save_ms;                   /* when results that found no room are tried again */
     struct id lost[OUTBOX_UPDATES_MAX]; /* while opening: tasks whose update was damaged */
     size_t lost_count;
+    struct bytes again[PROPLET_TASKS_MAX]; /* the same: starts of tasks that go on */
+    size_t again_count;
 
     uint64_t alive_ms; /* when the next heartbeat is due */
     bool stopping;
@@ -82,6 +86,8 @@ void report_waiting(struct proplet *p);
 /* Opens what an earlier life left on the disk, and answers for its tasks: with their
  * update if one was kept, else as interrupted. Sent at the first connect. */
 MUST_CHECK enum status recover(struct proplet *p);
+/* Those whose guest had not run yet go on. Once all else is there. */
+void recover_tasks(struct proplet *p);
 
 /* ---- one file for each message that can arrive ---- */
 

@@ -26,11 +26,12 @@
 #define COMPILE_WALL_MS      600000u
 
 #define MODELS_KEPT_MAX       ((size_t)4)
+#define MODELS_KEPT_FILES_MAX ((size_t)1) /* that came in parts and nobody uses */
 #define MODELS_KEPT_BYTES_MAX ((size_t)64 << 20)
 
 /* Updates without an answer, on disk. */
 #define OUTBOX_UPDATES_MAX ((size_t)64)
-#define OUTBOX_BYTES_MAX   ((size_t)128 << 20)
+#define OUTBOX_BYTES_MAX   ((uint64_t)2 << 30)
 
 /* How long an update is kept beyond its task's limit: the round's end may come
  * a little after. */

@@ -220,10 +220,15 @@ static bool out_connected(void *owner)
     return mqtt_connected(service_mqtt(a->service));
 }
 
-static bool out_quiet(void *owner)
+static size_t out_unacknowledged(void *owner)
 {
     const struct app *a = owner;
-    return out_connected(owner) && mqtt_unacknowledged(service_mqtt(a->service)) == 0;
+    return mqtt_unacknowledged(service_mqtt(a->service));
+}
+
+static bool out_quiet(void *owner)
+{
+    return out_connected(owner) && out_unacknowledged(owner) == 0;
 }
 
 static uint64_t out_now_ms(void *owner)
@@ -293,8 +298,8 @@ static bool start_service(struct app *a)
 
 static int live(struct app *a)
 {
-    const struct proplet_out out = {
-        out_publish, out_subscribe, out_unsubscribe, out_connected, out_quiet, out_now_ms, a};
+    const struct proplet_out out = {out_publish, out_subscribe,      out_unsubscribe, out_connected,
+                                    out_quiet,   out_unacknowledged, out_now_ms,      a};
     struct why why = {0};
     enum status status =
         proplet_new(service_loop(a->service), &a->settings, &out, &a->proplet, &why);

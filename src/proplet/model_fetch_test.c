@@ -4,32 +4,46 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "io/file.h"
+#include "proplet/blobs_exchange.h"
 #include "proplet/fake_out.h"
 #include "proplet/limits.h"
 #include "proplet/model_fetch.h"
+#include "transfer/get_msg.h"
+#include "transfer/reference.h"
 
 #define TOPIC "fl/models/global_model_v3"
 
 static struct fake_out *fake;
+static struct exchange *exchange;
 static struct model_fetch *fetch;
+static char root[64], folder[80];
 
 static int setup(void **state)
 {
     (void)state;
+    static const struct id me = {"p-1"};
+    (void)strcpy(root, "/tmp/fml-model-fetch-XXXXXX");
+    if (mkdtemp(root) == NULL)
+        return 1;
+    (void)snprintf(folder, sizeof folder, "%s/models", root);
     fake = fake_out_new();
-    return model_fetch_new(&fake->out, &fetch) != ST_OK;
+    return blobs_exchange_new(&me, &fake->out, &exchange) != ST_OK ||
+           model_fetch_new(&fake->out, exchange, folder, &fetch) != ST_OK;
 }
 
 static int teardown(void **state)
 {
     (void)state;
     fetch = model_fetch_free(fetch);
+    exchange = exchange_free(exchange);
     fake = fake_out_free(fake);
-    return 0;
+    return file_remove_tree(root) != ST_OK;
 }
 
 static struct model_wait *want(const char *topic, const struct digest *expected)
@@ -191,9 +205,167 @@ static void a_topic_that_cannot_be_subscribed_to_is_said(void **state)
     assert_false(message(TOPIC, "m", NULL));
 }
 
+/* ---- models in parts ---- */
+
+static const char *const large_text = "a model that comes in parts, small ones in this test";
+#define PART 10u
+
+/* What the model server has on the topic: a reference, to be freed. */
+static char *reference_to(const char *text, struct manifest *ret)
+{
+    assert_int_equal(manifest_of(view_text(text), PART, ret), ST_OK);
+    const struct reference r = {.manifest = *ret, .holder = {"server"}};
+    char *encoded = reference_encode(&r);
+    assert_non_null(encoded);
+    return encoded;
+}
+
+/* Answers the questions that were published, and forgets them. lies: with other bytes
+ * gives: how many there were */
+static size_t answer_questions(const struct manifest *m, const char *text, size_t limit)
+{
+    size_t answered = 0;
+    blobs_exchange_step(exchange, fake->now_ms);
+    for (size_t i = 0; i < fake->published_count && answered < limit; i++) {
+        struct get_msg get;
+        char hex[DIGEST_HEX_SIZE], topic[TOPIC_SIZE_MAX];
+        assert_string_equal(fake->published[i].topic, "fl/parts/get/server");
+        assert_int_equal(get_msg_decode(bytes_view(&fake->published[i].payload), &get, NULL),
+                         ST_OK);
+        digest_hex(&m->digest, hex);
+        (void)snprintf(topic, sizeof topic, "fl/parts/part/p-1/%s/%u", hex, get.part);
+        const struct mqtt_message part = {.topic = topic,
+                                          .payload = manifest_part(m, view_text(text), get.part)};
+        assert_true(exchange_message(exchange, &part, fake->now_ms));
+        answered++;
+    }
+    fake_out_clear(fake);
+    return answered;
+}
+
+#define TURNS 20 /* some of them only look through what is there */
+
+static size_t carry(const struct manifest *m, const char *text)
+{
+    size_t all = 0;
+    for (int i = 0; i < TURNS; i++)
+        all += answer_questions(m, text, SIZE_MAX);
+    model_fetch_step(fetch);
+    return all;
+}
+
+static void a_reference_becomes_a_file_that_all_share(void **state)
+{
+    (void)state;
+    struct manifest m;
+    char *reference = reference_to(large_text, &m);
+    struct digest expected = digest_of(view_text(large_text));
+    struct model_wait *first = want(TOPIC, &expected), *second = want(TOPIC, NULL);
+    assert_true(message(TOPIC, reference, digest_text_of(large_text)));
+    assert_int_equal(model_wait_state(first), MODEL_COMING);
+    assert_int_equal(carry(&m, large_text), m.part_count); /* once for both */
+    assert_int_equal(model_wait_state(first), MODEL_THERE);
+    assert_int_equal(model_wait_state(second), MODEL_THERE);
+    assert_string_equal(model_wait_path(first), model_wait_path(second));
+    struct bytes file = {0};
+    assert_int_equal(file_read(model_wait_path(first), 1000, &file), ST_OK);
+    assert_true(view_equal(bytes_view(&file), view_text(large_text)));
+    bytes_done(&file);
+    model_wait_free(first);
+    model_wait_free(second);
+
+    /* It is still there for the next task that expects it. */
+    struct model_wait *third = want(TOPIC, &expected);
+    assert_int_equal(model_wait_state(third), MODEL_THERE);
+    assert_int_equal(fake->published_count, 0);
+    model_wait_free(third);
+    manifest_done(&m);
+    free(reference);
+}
+
+static void what_a_restart_left_is_not_asked_for_again(void **state)
+{
+    (void)state;
+    static const struct id me = {"p-1"};
+    struct manifest m;
+    char *reference = reference_to(large_text, &m);
+    struct model_wait *w = want(TOPIC, NULL);
+    assert_true(message(TOPIC, reference, NULL));
+    assert_int_equal(answer_questions(&m, large_text, 1), 1);
+    assert_int_equal(answer_questions(&m, large_text, 1), 1);
+    model_wait_free(w);
+    fetch = model_fetch_free(fetch);
+    exchange = exchange_free(exchange);
+
+    assert_int_equal(blobs_exchange_new(&me, &fake->out, &exchange), ST_OK);
+    assert_int_equal(model_fetch_new(&fake->out, exchange, folder, &fetch), ST_OK);
+    fake_out_clear(fake);
+    w = want(TOPIC, NULL);
+    assert_true(message(TOPIC, reference, NULL));
+    assert_int_equal(carry(&m, large_text), m.part_count - 2);
+    assert_int_equal(model_wait_state(w), MODEL_THERE);
+    model_wait_free(w);
+    manifest_done(&m);
+    free(reference);
+}
+
+static void a_holder_that_has_it_not_is_said(void **state)
+{
+    (void)state;
+    struct manifest m;
+    char *reference = reference_to(large_text, &m), refusal[256];
+    struct model_wait *w = want(TOPIC, NULL);
+    assert_true(message(TOPIC, reference, NULL));
+    blobs_exchange_step(exchange, fake->now_ms);
+    (void)snprintf(refusal, sizeof refusal,
+                   "{\"holder\":\"server\",\"digest\":\"%s\",\"code\":\"unknown\","
+                   "\"reason\":\"gone\"}",
+                   digest_text_of(large_text));
+    assert_true(exchange_message(
+        exchange,
+        &(struct mqtt_message){.topic = "fl/parts/refused/p-1", .payload = view_text(refusal)},
+        fake->now_ms));
+    model_fetch_step(fetch);
+    assert_int_equal(model_wait_state(w), MODEL_UNAVAILABLE);
+    assert_non_null(strstr(model_wait_detail(w), "gone"));
+    model_wait_free(w);
+    manifest_done(&m);
+    free(reference);
+}
+
+static void a_reference_to_other_bytes_is_not_followed(void **state)
+{
+    (void)state;
+    struct manifest m;
+    char *reference = reference_to(large_text, &m);
+    struct digest expected = digest_of(view_text("another model"));
+    struct model_wait *w = want(TOPIC, &expected);
+    assert_true(message(TOPIC, reference, NULL));
+    assert_int_equal(model_wait_state(w), MODEL_CORRUPT);
+    model_wait_free(w);
+    w = want(TOPIC, NULL);
+    assert_true(message(TOPIC, reference, digest_text_of("another model")));
+    assert_int_equal(model_wait_state(w), MODEL_CORRUPT);
+    model_wait_free(w);
+    w = want(TOPIC, NULL);
+    assert_true(message(TOPIC, "{\"holder\":7,\"manifest\":{}}", NULL));
+    assert_int_equal(model_wait_state(w), MODEL_CORRUPT);
+    model_wait_free(w);
+    blobs_exchange_step(exchange, fake->now_ms);
+    assert_int_equal(fake->published_count, 0);
+    manifest_done(&m);
+    free(reference);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_reference_becomes_a_file_that_all_share, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_a_restart_left_is_not_asked_for_again, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_holder_that_has_it_not_is_said, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_reference_to_other_bytes_is_not_followed, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_topic_is_listened_to_only_while_it_is_waited_for, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(several_wait_for_one_message, setup, teardown),

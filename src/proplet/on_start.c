@@ -51,7 +51,7 @@ static const char *keep_module(struct proplet *p, struct start_msg *start,
 
 /* Gives a failure's code, or NULL: the task is accepted. */
 static const char *accept_start(struct proplet *p, struct start_msg *start,
-                                const struct bytes *module, struct why *why)
+                                const struct bytes *module, struct view payload, struct why *why)
 {
     if (p->stopping) {
         why_set(why, "the device agent is ending");
@@ -71,6 +71,8 @@ static const char *accept_start(struct proplet *p, struct start_msg *start,
                : status == ST_FULL  ? "disk_full"
                                     : "runner_failed";
     p->tasks[p->task_count++] = task;
+    if (module->size == 0)
+        task_keep_start(task, payload);
     return NULL;
 }
 
@@ -107,7 +109,8 @@ void on_start(struct proplet *p, struct view payload, bool shared)
     if (task.text[0] == '\0') {
         log_line(LOG_WARN, "start.unreadable", "reason=%s", log_quote(why.text));
     } else if (!is_known(p, &task)) {
-        const char *code = status != ST_OK ? "bad_start" : accept_start(p, &start, &module, &why);
+        const char *code =
+            status != ST_OK ? "bad_start" : accept_start(p, &start, &module, payload, &why);
         if (code != NULL)
             report_failure(p, &task, code, why.text);
     }

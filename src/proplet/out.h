@@ -18,6 +18,8 @@ struct proplet_out {
     /* Connected, and all that was published is acknowledged: only then does it
      * make sense to send something again. */
     bool (*quiet)(void *owner);
+    /* Of what was published, that the broker has not acknowledged. */
+    size_t (*unacknowledged)(void *owner);
     /* A clock that never jumps. */
     uint64_t (*now_ms)(void *owner);
     void *owner;

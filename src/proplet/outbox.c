@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exchange/file_manifest.h"
 #include "service/log.h"
 
 struct item {
@@ -15,6 +16,7 @@ struct item {
 /* items[0..count-1], oldest first. */
 struct outbox {
     const struct proplet_out *out;
+    struct exchange *exchange;
     struct id me;
     uint32_t resend_ms;
     struct update_store *store;
@@ -22,7 +24,7 @@ struct outbox {
     void (*on_lost)(void *owner, const struct id *task);
     void *owner;
     size_t count;
-    size_t bytes;
+    uint64_t bytes;
     struct item items[OUTBOX_UPDATES_MAX + 1]; /* one more while the oldest makes room */
 };
 
@@ -59,6 +61,35 @@ static enum status round_subscribe(struct outbox *o, const struct id *round)
     return status;
 }
 
+/* ---- the parts of a large one ---- */
+
+/* What its record says is what was put there; who asks checks each part.
+ * fails: as update_store_get() and exchange_offer() */
+static enum status give_parts(struct outbox *o, const struct kept_update *u)
+{
+    char path[PROPLET_PATH_SIZE];
+    struct bytes text = {0};
+    struct reference r;
+    if (!u->in_blob)
+        return ST_OK;
+    enum status status = update_store_get(o->store, u, &text);
+    if (status == ST_OK)
+        status = reference_decode(bytes_view(&text), MODEL_BYTES_MAX, &r, NULL);
+    bytes_done(&text);
+    if (status != ST_OK)
+        return status;
+    update_store_blob(o->store, &u->task, path);
+    status = exchange_offer(o->exchange, &r.manifest, path);
+    reference_done(&r);
+    return status;
+}
+
+static void give_no_more(struct outbox *o, const struct kept_update *u)
+{
+    if (u->in_blob)
+        exchange_withdraw(o->exchange, &u->digest);
+}
+
 /* ---- the list ---- */
 
 /* From the list only. */
@@ -75,6 +106,7 @@ static struct kept_update take_at(struct outbox *o, size_t index)
 static void remove_at(struct outbox *o, size_t index)
 {
     struct kept_update u = take_at(o, index);
+    give_no_more(o, &u);
     update_store_remove(o->store, &u.task);
     if (!round_waits(o, &u.round))
         round_unsubscribe(o, &u.round);
@@ -124,8 +156,14 @@ static void take_up(void *owner, const struct id *task, const struct kept_update
         update_store_remove(o->store, task);
         return;
     }
-    log_line(LOG_INFO, "update.kept", "task=%s round=%s bytes=%zu", task->text, u->round.text,
-             u->size);
+    enum status status = give_parts(o, u);
+    if (status != ST_OK) { /* it stays on the disk for the next life */
+        log_line(LOG_ERROR, "update.unreadable", "task=%s reason=%s", task->text,
+                 status_name(status));
+        return;
+    }
+    log_line(LOG_INFO, "update.kept", "task=%s round=%s bytes=%llu", task->text, u->round.text,
+             (unsigned long long)u->size);
     insert(o, u, 0);
     make_room(o);
 }
@@ -151,6 +189,7 @@ enum status outbox_open(const struct outbox_settings *settings, uint64_t now_ms,
     if (o == NULL)
         return ST_NOMEM;
     o->out = settings->out;
+    o->exchange = settings->exchange;
     o->me = settings->me;
     o->resend_ms = settings->resend_ms;
     o->on_lost = settings->on_lost;
@@ -172,42 +211,73 @@ enum status outbox_open(const struct outbox_settings *settings, uint64_t now_ms,
 
 /* ---- adding and sending ---- */
 
-static enum status send(struct outbox *o, const struct kept_update *u, struct view bytes)
+static enum status publish(struct outbox *o, const struct kept_update *u, struct view bytes)
 {
     return o->out->publish(o->out->owner, u->topic, bytes);
 }
 
-/* Subscribed before it is sent, or the receipt could pass by; on the disk before
- * it is sent, or it could be counted and then forgotten here. */
-static enum status keep_and_send(struct outbox *o, const struct kept_update *u, struct view bytes,
-                                 bool *ret_sent)
+/* On the disk before it is sent, or it could be counted and then forgotten here. */
+static enum status keep(struct outbox *o, const struct kept_update *u, const char *path,
+                        struct view message)
+{
+    enum status status = u->in_blob ? update_store_put_file(o->store, u, path, message)
+                                    : update_store_put(o->store, u, message);
+    if (status != ST_OK)
+        return status;
+    status = give_parts(o, u);
+    if (status != ST_OK)
+        update_store_remove(o->store, &u->task);
+    return status;
+}
+
+/* Subscribed before it is sent, or the receipt could pass by.
+ * message: what is sent, the update or a reference to it */
+static enum status keep_and_send(struct outbox *o, const struct kept_update *u, const char *path,
+                                 struct view message, bool *ret_sent)
 {
     bool first = !round_waits(o, &u->round);
     enum status status = first ? round_subscribe(o, &u->round) : ST_OK;
     if (status != ST_OK)
         return status;
-    status = update_store_put(o->store, u, bytes);
+    status = keep(o, u, path, message);
     if (status == ST_OK) {
-        status = send(o, u, bytes);
+        status = publish(o, u, message);
         *ret_sent = status == ST_OK;
         if (status == ST_NOMEM)
             status = ST_OK; /* it is kept, and goes out when there is memory */
-        if (status != ST_OK)
+        if (status != ST_OK) {
+            give_no_more(o, u);
             update_store_remove(o->store, &u->task);
+        }
     }
     if (status != ST_OK && first)
         round_unsubscribe(o, &u->round);
     return status;
 }
 
+/* gives: a reference to the file, from malloc(), and what it refers to in *u */
+static enum status refer_to(const struct outbox *o, const char *path, struct kept_update *u,
+                            char **ret)
+{
+    struct reference r = {.holder = o->me};
+    enum status status = file_manifest(path, EXCHANGE_PART_SIZE, MODEL_BYTES_MAX, &r.manifest);
+    if (status != ST_OK)
+        return status;
+    u->in_blob = true;
+    u->digest = r.manifest.digest;
+    u->size = r.manifest.size;
+    *ret = reference_encode(&r);
+    reference_done(&r);
+    return *ret == NULL ? ST_NOMEM : ST_OK;
+}
+
 enum status outbox_add(struct outbox *o, const struct outbox_update *update, struct view bytes,
-                       uint64_t now_ms, const struct kept_update **ret)
+                       const char *path, uint64_t now_ms, const struct kept_update **ret)
 {
     uint64_t left_ms = update->until_ms > now_ms ? update->until_ms - now_ms : 0;
     struct kept_update u = {
         .task = update->task,
         .round = update->round,
-        .digest = update->digest,
         .size = bytes.size,
         .since_ms = update_store_ms(o->store, now_ms),
         .wall_ms = update->wall_ms,
@@ -216,8 +286,16 @@ enum status outbox_add(struct outbox *o, const struct outbox_update *update, str
     };
     u.until_ms = u.since_ms + left_ms;
     fl_topic_update(&u.round, &o->me, u.topic);
+    char *reference = NULL;
     bool sent = false;
-    enum status status = keep_and_send(o, &u, bytes, &sent);
+    enum status status = ST_OK;
+    if (path != NULL)
+        status = refer_to(o, path, &u, &reference);
+    else
+        u.digest = digest_of(bytes);
+    if (status == ST_OK)
+        status = keep_and_send(o, &u, path, path != NULL ? view_text(reference) : bytes, &sent);
+    free(reference);
     if (status != ST_OK)
         return status;
     insert(o, &u, sent ? now_ms + o->resend_ms : now_ms);
@@ -234,7 +312,7 @@ static bool send_again(struct outbox *o, struct item *item, uint64_t now_ms)
     enum status status = update_store_get(o->store, u, &bytes);
     bool lost = status == ST_CORRUPT || status == ST_NOT_FOUND;
     if (status == ST_OK)
-        status = send(o, u, bytes_view(&bytes));
+        status = publish(o, u, bytes_view(&bytes));
     bytes_done(&bytes);
     if (lost)
         log_line(LOG_ERROR, "update.corrupt", "task=%s round=%s status=%s", u->task.text,

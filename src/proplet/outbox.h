@@ -4,10 +4,14 @@
  * on disk before it is first sent, and is sent again, the very same bytes, over
  * reconnects, restarts and crashes, until its receipt, the end of its round, or
  * until nobody can be waiting for it any more. While a round has updates here, its
- * receipts and its end are subscribed to. `now` is handed in. */
+ * receipts and its end are subscribed to. `now` is handed in.
+ *
+ * Of an update that is too large for a message a reference is sent (PROTOCOL 2.9), and
+ * its parts are given to whoever asks, until it is settled. */
 #ifndef PROPLET_OUTBOX_H
 #define PROPLET_OUTBOX_H
 
+#include "exchange/exchange.h"
 #include "proplet/out.h"
 #include "proplet/update_store.h"
 
@@ -15,7 +19,8 @@ struct outbox;
 
 struct outbox_settings {
     const struct proplet_out *out;
-    struct id me; /* this proplet */
+    struct exchange *exchange; /* gives parts of large updates */
+    struct id me;              /* this proplet */
     uint32_t resend_ms;
     const char *folder;  /* of an update_store */
     const char *boot_id; /* of the boot that now_ms counts from; "": unknown */
@@ -25,7 +30,7 @@ struct outbox_settings {
 };
 
 /* Takes up what an earlier life left; it is sent when out is quiet.
- * keeps: settings->out. gives: *ret, to be ended with outbox_free()
+ * keeps: settings->out and exchange. gives: *ret, to be ended with outbox_free()
  * fails: ST_NOMEM, ST_FULL, ST_IO, as out's subscribe */
 MUST_CHECK enum status outbox_open(const struct outbox_settings *settings, uint64_t now_ms,
                                    struct outbox **ret);
@@ -33,20 +38,21 @@ MUST_CHECK enum status outbox_open(const struct outbox_settings *settings, uint6
 struct outbox_update {
     struct id task;
     struct id round;
-    struct digest digest; /* of the bytes */
-    uint64_t until_ms;    /* kept until then at the latest; at most UPDATE_KEPT_MS_MAX ahead */
+    uint64_t until_ms; /* kept until then at the latest; at most UPDATE_KEPT_MS_MAX ahead */
     uint64_t wall_ms, cpu_ms, peak_rss_kb; /* what its task took */
 };
 
 /* Keeps the update on disk, then sends it for the first time. Beyond
  * OUTBOX_UPDATES_MAX or OUTBOX_BYTES_MAX the oldest go: their rounds are the
  * likeliest to be over.
+ * bytes: borrowed for the call
+ * path:  NULL, or the file that holds these bytes, to be given in parts: it is taken
  * gives: in *ret what is kept, borrowed until the next call
  * fails: ST_EXISTS (the task has an update here), ST_FULL, ST_IO (the disk), ST_LIMIT
  *        (too large for the broker), ST_NOMEM, as out's subscribe; nothing is kept
  *        or sent then */
 MUST_CHECK enum status outbox_add(struct outbox *o, const struct outbox_update *update,
-                                  struct view bytes, uint64_t now_ms,
+                                  struct view bytes, const char *path, uint64_t now_ms,
                                   const struct kept_update **ret);
 
 /* A receipt for these bytes in this round came.

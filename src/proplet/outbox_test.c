@@ -12,15 +12,18 @@
 #include <cmocka.h>
 
 #include "io/file.h"
+#include "proplet/blobs_exchange.h"
 #include "proplet/fake_out.h"
 #include "proplet/limits.h"
 #include "proplet/outbox.h"
+#include "transfer/get_msg.h"
 
 #define RESEND_MS 5000u
 #define BOOT_A    "11111111-1111-4111-8111-111111111111"
 #define BOOT_B    "22222222-2222-4222-8222-222222222222"
 
 static struct fake_out *fake;
+static struct exchange *exchange;
 static struct outbox *box;
 static char root[64], folder[96];
 static size_t lost;
@@ -37,6 +40,7 @@ static enum status open_as(const char *me, const char *boot_id)
 {
     struct outbox_settings settings = {
         .out = &fake->out,
+        .exchange = exchange,
         .resend_ms = RESEND_MS,
         .folder = folder,
         .boot_id = boot_id,
@@ -56,6 +60,9 @@ static int setup(void **state)
     fake = fake_out_new();
     box = NULL;
     lost = 0;
+    static const struct id me = {"p-1"};
+    if (blobs_exchange_new(&me, &fake->out, &exchange) != ST_OK)
+        return 1;
     return open_as("p-1", BOOT_A) != ST_OK;
 }
 
@@ -63,6 +70,7 @@ static int teardown(void **state)
 {
     (void)state;
     box = outbox_free(box);
+    exchange = exchange_free(exchange);
     fake = fake_out_free(fake);
     return file_remove_tree(root) != ST_OK;
 }
@@ -70,28 +78,30 @@ static int teardown(void **state)
 /* As after a kill: nothing was said or done before the end. */
 static void restart(void)
 {
+    static const struct id me = {"p-1"};
     box = outbox_free(box);
+    exchange = exchange_free(exchange);
     fake_out_clear(fake);
     fake->subscribed_count = 0;
+    assert_int_equal(blobs_exchange_new(&me, &fake->out, &exchange), ST_OK);
     assert_int_equal(open_as("p-1", BOOT_A), ST_OK);
 }
 
 static unsigned tasks; /* each update is of another task */
 
-static struct outbox_update update_of(const char *round, const char *text)
+static struct outbox_update update_of(const char *round)
 {
     struct outbox_update u = {.until_ms = 100000, .wall_ms = 12};
     (void)snprintf(u.task.text, sizeof u.task.text, "t-%u", ++tasks);
     (void)snprintf(u.round.text, sizeof u.round.text, "%s", round);
-    u.digest = digest_of(view_text(text));
     return u;
 }
 
 static enum status try_add(const char *round, const char *text)
 {
     const struct kept_update *kept = NULL;
-    struct outbox_update u = update_of(round, text);
-    enum status status = outbox_add(box, &u, view_text(text), fake->now_ms, &kept);
+    struct outbox_update u = update_of(round);
+    enum status status = outbox_add(box, &u, view_text(text), NULL, fake->now_ms, &kept);
     assert_int_equal(kept != NULL, status == ST_OK);
     if (kept != NULL)
         assert_string_equal(kept->task.text, u.task.text);
@@ -106,8 +116,9 @@ static void assert_sent(size_t index, const char *text)
 
 static size_t receipt_for(const char *round, const char *text)
 {
-    struct outbox_update u = update_of(round, text);
-    return outbox_receipt(box, &u.round, &u.digest);
+    struct outbox_update u = update_of(round);
+    struct digest digest = digest_of(view_text(text));
+    return outbox_receipt(box, &u.round, &digest);
 }
 
 static void an_update_is_sent_at_once_and_awaited(void **state)
@@ -286,11 +297,11 @@ static void a_task_has_one_update(void **state)
 {
     (void)state;
     const struct kept_update *kept = NULL;
-    struct outbox_update u = update_of("r-1", "first");
-    assert_int_equal(outbox_add(box, &u, view_text("first"), fake->now_ms, &kept), ST_OK);
+    struct outbox_update u = update_of("r-1");
+    assert_int_equal(outbox_add(box, &u, view_text("first"), NULL, fake->now_ms, &kept), ST_OK);
     restart();
-    u.digest = digest_of(view_text("second"));
-    assert_int_equal(outbox_add(box, &u, view_text("second"), fake->now_ms, &kept), ST_EXISTS);
+    assert_int_equal(outbox_add(box, &u, view_text("second"), NULL, fake->now_ms, &kept),
+                     ST_EXISTS);
     assert_int_equal(fake->published_count, 0);
     outbox_tick(box, fake->now_ms);
     assert_sent(0, "first");
@@ -414,10 +425,97 @@ static void after_a_reboot_no_more_is_left_than_was_saved(void **state)
     assert_int_equal(outbox_count(box), 0);
 }
 
+/* ---- large ones ---- */
+
+static const char *const large_text = "more than a message may have, as far as this test goes";
+
+static void add_large(void)
+{
+    const struct kept_update *kept = NULL;
+    char path[96];
+    struct outbox_update u = update_of("r-1");
+    (void)snprintf(path, sizeof path, "%s/made", root);
+    assert_int_equal(file_write(path, view_text(large_text)), ST_OK);
+    assert_int_equal(outbox_add(box, &u, view_text(large_text), path, fake->now_ms, &kept), ST_OK);
+    assert_int_equal(kept->size, strlen(large_text));
+    assert_int_not_equal(access(path, F_OK), 0); /* it was taken */
+}
+
+/* Somebody asks for its only part. gives: what comes is a part (or else a refusal) */
+static bool asks_for_part(void)
+{
+    struct get_msg get = {
+        .client_id = {"c"}, .digest = digest_of(view_text(large_text)), .wants_part = true};
+    char *text = get_msg_encode(&get);
+    fake_out_clear(fake);
+    assert_true(exchange_message(
+        exchange, &(struct mqtt_message){.topic = "fl/parts/get/p-1", .payload = view_text(text)},
+        fake->now_ms));
+    blobs_exchange_step(exchange, fake->now_ms);
+    free(text);
+    assert_int_equal(fake->published_count, 1);
+    const struct fake_message *m = &fake->published[0];
+    if (strncmp(m->topic, "fl/parts/part/c/", 16) != 0)
+        return false;
+    assert_true(view_equal(bytes_view(&m->payload), view_text(large_text)));
+    return true;
+}
+
+static void a_large_one_is_given_in_parts_until_it_is_settled(void **state)
+{
+    (void)state;
+    add_large();
+    struct reference r;
+    assert_int_equal(fake->published_count, 1);
+    assert_string_equal(fake->published[0].topic, "fl/rounds/r-1/updates/p-1");
+    assert_int_equal(reference_decode(bytes_view(&fake->published[0].payload), 1 << 20, &r, NULL),
+                     ST_OK);
+    struct digest digest = digest_of(view_text(large_text));
+    assert_true(digest_equal(&r.manifest.digest, &digest));
+    assert_string_equal(r.holder.text, "p-1");
+    reference_done(&r);
+    assert_true(asks_for_part());
+    assert_int_equal(receipt_for("r-1", large_text), 1);
+    assert_false(asks_for_part());
+    assert_int_equal(outbox_count(box), 0);
+}
+
+static void a_large_one_outlives_a_restart(void **state)
+{
+    (void)state;
+    add_large();
+    restart();
+    outbox_tick(box, fake->now_ms);
+    assert_int_equal(fake->published_count, 1); /* its reference, once more */
+    assert_true(asks_for_part());
+    assert_int_equal(receipt_for("r-1", large_text), 1);
+    restart();
+    assert_int_equal(outbox_count(box), 0);
+    assert_int_equal(lost, 0);
+}
+
+static void a_damaged_large_one_is_never_given(void **state)
+{
+    (void)state;
+    char path[200];
+    add_large();
+    (void)snprintf(path, sizeof path, "%s/t-%u.blob", folder, tasks);
+    assert_int_equal(file_write(path, view_text("other bytes")), ST_OK);
+    restart();
+    assert_int_equal(outbox_count(box), 0);
+    assert_int_equal(lost, 1);
+    assert_false(asks_for_part());
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_update_is_sent_at_once_and_awaited, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_large_one_is_given_in_parts_until_it_is_settled, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_large_one_outlives_a_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_damaged_large_one_is_never_given, setup, teardown),
         cmocka_unit_test_setup_teardown(it_is_sent_again_with_the_same_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_sent_again_into_a_busy_connection, setup,
                                         teardown),

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "io/file.h"
+#include "proplet/blobs_exchange.h"
 #include "proplet/device.h"
 #include "proplet/inside.h"
 #include "proplet/task.h"
@@ -71,6 +72,8 @@ void proplet_step(struct proplet *p)
 {
     assert(p->magic == PROPLET_MAGIC);
     images_step(p->images);
+    blobs_exchange_step(p->exchange, proplet_now_ms(p));
+    model_fetch_step(p->models);
     for (size_t i = 0; i < p->task_count; i++)
         task_step(p->tasks[i]);
     sweep(p);
@@ -161,8 +164,9 @@ static enum status open_state(struct proplet *p, struct why *why)
 
 static enum status make_parts(struct proplet *p)
 {
-    char folder[PROPLET_PATH_SIZE + 8];
+    char folder[PROPLET_PATH_SIZE + 8], models[PROPLET_PATH_SIZE + 8];
     (void)snprintf(folder, sizeof folder, "%s/images", p->state_dir);
+    (void)snprintf(models, sizeof models, "%s/models", p->state_dir);
     struct images_settings images = {
         .folder = folder,
         .runner = p->settings.runner,
@@ -172,9 +176,11 @@ static enum status make_parts(struct proplet *p)
         .on_change = on_image_change,
         .owner = p,
     };
-    enum status status = images_new(p->loop, &images, &p->out, &p->images);
+    enum status status = blobs_exchange_new(&p->settings.id, &p->out, &p->exchange);
     if (status == ST_OK)
-        status = model_fetch_new(&p->out, &p->models);
+        status = images_new(p->loop, &images, &p->out, &p->images);
+    if (status == ST_OK)
+        status = model_fetch_new(&p->out, p->exchange, models, &p->models);
     if (status == ST_OK)
         status = recover(p);
     return status;
@@ -196,7 +202,7 @@ static enum status subscribe(struct proplet *p)
         if (status != ST_OK)
             return status;
     }
-    return ST_OK;
+    return blobs_exchange_subscribe(p->exchange, &p->out);
 }
 
 enum status proplet_new(uv_loop_t *loop, const struct proplet_settings *settings,
@@ -225,6 +231,7 @@ enum status proplet_new(uv_loop_t *loop, const struct proplet_settings *settings
         goto failed;
     }
     p->opening = false;
+    recover_tasks(p);
     *ret = p;
     return ST_OK;
 failed:
@@ -242,6 +249,7 @@ static void send_alive(struct proplet *p)
 
 void proplet_connected(struct proplet *p)
 {
+    exchange_reconnected(p->exchange);
     if (p->stopping)
         return;
     json_t *metadata = device_describe();
@@ -313,7 +321,7 @@ void proplet_message(struct proplet *p, const struct mqtt_message *m)
     const char *rest = topic_rest(&p->settings.space, m->topic);
     if (rest != NULL)
         core_message(p, rest, m);
-    else
+    else if (!exchange_message(p->exchange, m, proplet_now_ms(p)))
         learning_message(p, m);
     proplet_step(p);
 }
@@ -365,6 +373,7 @@ struct proplet *proplet_free(struct proplet *p)
     p->images = images_free(p->images);
     p->models = model_fetch_free(p->models);
     p->outbox = outbox_free(p->outbox);
+    p->exchange = exchange_free(p->exchange);
     p->history = history_free(p->history);
     if (p->lock >= 0)
         (void)close(p->lock);

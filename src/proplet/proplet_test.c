@@ -1335,6 +1335,40 @@ static void after_each_crash_a_failure_is_told_and_nothing_sent(void **state)
     }
 }
 
+/* Its model has not come, so its guest has not run: the next life goes on with it. */
+static void after_a_crash_before_its_guest_ran_a_task_goes_on(void **state)
+{
+    (void)state;
+    settings.boot_id = "11111111-1111-4111-8111-111111111111";
+    close_proplet();
+    open_proplet();
+    proplet_connected(proplet);
+    crashes.count = 0;
+    model = NULL;
+    start(&(struct order){.task = "t-1", .what = "print", .text = UPDATE, .learns = true});
+    while (!fake_out_subscribed(fake, MODEL)) {
+        serve();
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+    }
+    crash_here();
+    crash_here();
+    live_on_after_crash(0);
+    assert_int_equal(results_count(), 0);
+    assert_int_equal(proplet_task_count(proplet), 1);
+    model = "{\"w\":[0,0]}";
+    until_results(1);
+    assert_results(0, "t-1", "completed");
+    assert_update_is(0, UPDATE);
+    assert_true(task_folders_are_gone());
+
+    /* In another boot it is interrupted: what was removed might have come back. */
+    settings.boot_id = "22222222-2222-4222-8222-222222222222";
+    live_on_after_crash(1);
+    assert_int_equal(proplet_task_count(proplet), 0);
+    assert_int_equal(results_count(), 1);
+    assert_results(0, "t-1", "interrupted");
+}
+
 static void restart(void)
 {
     close_proplet();
@@ -1582,6 +1616,7 @@ int main(void)
         TEST(a_stop_kills_what_runs),
         TEST(a_stop_ends_what_waits),
         TEST(an_interrupted_task_is_answered_for),
+        TEST(after_a_crash_before_its_guest_ran_a_task_goes_on),
         TEST(after_each_crash_there_is_one_answer_and_one_update),
         TEST(after_each_crash_a_failure_is_told_and_nothing_sent),
         TEST(results_wait_for_a_connection_and_for_its_answer),

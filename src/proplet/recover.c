@@ -1,6 +1,6 @@
 /* What an earlier life left on the disk (ended by a crash, a kill or a power loss):
  * its tasks' folders, updates and results. Every task gets one answer, and no guest
- * runs a second time.
+ * runs a second time. A task whose guest had not run yet goes on from its start.
  *
  * A task ends in this order, so a crash between any two steps leaves what is needed
  * to go on: its update is on the disk; it is sent; its results are on the disk; they
@@ -45,9 +45,44 @@ static bool answer_for(struct proplet *p, const struct id *task, const char *det
     return report(p, task, &(struct outcome){.reason = "interrupted", .detail = detail});
 }
 
-static bool answer_for_folder(void *owner, const struct id *task)
+/* Its guest never ran, so nothing is there that a second time could be. */
+static bool goes_on(struct proplet *p, const struct id *task, struct view start)
 {
-    return answer_for(owner, task, "the device agent ended while the task was here");
+    if (start.size == 0 || p->again_count == PROPLET_TASKS_MAX ||
+        history_find(p->history, task) != NULL || outbox_find(p->outbox, task) != NULL)
+        return false;
+    struct bytes *copy = &p->again[p->again_count];
+    *copy = (struct bytes){0};
+    if (bytes_copy(copy, start) != ST_OK)
+        return false;
+    p->again_count++;
+    return true;
+}
+
+static bool answer_for_folder(void *owner, const struct id *task, struct view start)
+{
+    struct proplet *p = owner;
+    if (goes_on(p, task, start))
+        return false; /* the folder stays: it is the task's again in a moment */
+    return answer_for(p, task, "the device agent ended while the task was here");
+}
+
+void recover_tasks(struct proplet *p)
+{
+    for (size_t i = 0; i < p->again_count; i++) {
+        on_start(p, bytes_view(&p->again[i]), false);
+        bytes_done(&p->again[i]);
+    }
+    if (p->again_count == 0)
+        return;
+    log_line(LOG_INFO, "tasks.resumed", "count=%zu", p->again_count);
+    p->again_count = 0;
+    proplet_step(p);
+}
+
+static const char *settings_boot(const struct proplet *p)
+{
+    return p->settings.boot_id == NULL ? "" : p->settings.boot_id;
 }
 
 static void answer_for_all(struct proplet *p)
@@ -56,7 +91,7 @@ static void answer_for_all(struct proplet *p)
         (void)answer_for(p, &p->lost[i], "its update was damaged on the disk");
     for (size_t i = 0; i < outbox_count(p->outbox); i++)
         (void)answer_for(p, &outbox_at(p->outbox, i)->task, "");
-    task_folder_each_left(p->state_dir, answer_for_folder, p);
+    task_folder_each_left(p->state_dir, settings_boot(p), answer_for_folder, p);
 }
 
 enum status recover(struct proplet *p)
@@ -65,10 +100,11 @@ enum status recover(struct proplet *p)
     (void)snprintf(folder, sizeof folder, "%s/updates", p->state_dir);
     struct outbox_settings settings = {
         .out = &p->out,
+        .exchange = p->exchange,
         .me = p->settings.id,
         .resend_ms = p->settings.resend_s * 1000,
         .folder = folder,
-        .boot_id = p->settings.boot_id == NULL ? "" : p->settings.boot_id,
+        .boot_id = settings_boot(p),
         .on_lost = note_lost,
         .owner = p,
     };

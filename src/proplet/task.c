@@ -3,9 +3,12 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "fl/update.h"
+#include "io/map.h"
+#include "model/model_file.h"
 #include "proplet/guest_env.h"
 #include "proplet/guest_text.h"
 #include "proplet/learning.h"
@@ -35,8 +38,9 @@ struct task {
     struct image *image;
     struct model_wait *model; /* while it is fetched */
     uint64_t model_until_ms;
-    bool has_model;   /* in its folder */
-    char *model_data; /* the model as a text, if it is small JSON */
+    bool has_model;      /* in its folder */
+    uint64_t update_max; /* bytes */
+    char *model_data;    /* the model as a text, if it is small JSON */
     bool code_was_bad;
     struct sandbox_job *job;
     bool stop_wanted;
@@ -70,6 +74,7 @@ static enum status describe(struct task *t, const struct start_msg *start, struc
     t->id = start->task_id;
     t->deadline_ms = now_ms + (uint64_t)start->timeout_s * 1000;
     t->update_until_ms = t->deadline_ms + OUTBOX_MARGIN_MS;
+    t->update_max = MESSAGE_SIZE_MAX;
     t->env = json_incref(start->env);
     enum status status = guest_env_check(start->env, why);
     if (status != ST_OK)
@@ -107,6 +112,12 @@ failed:
     return status;
 }
 
+void task_keep_start(struct task *t, struct view start)
+{
+    const char *boot = t->proplet->settings.boot_id;
+    task_folder_put_start(&t->folder, boot == NULL ? "" : boot, start);
+}
+
 /* ---- the state and the end ---- */
 
 /* Every change of a task's state goes through here. */
@@ -132,11 +143,14 @@ static void release(struct task *t)
     t->has_folder = false;
 }
 
-/* Before the results are kept: what the task needed is theirs on a full disk. */
+/* Before the results are kept: what the task needed is theirs on a full disk, and from
+ * here on it does not go on in another life. */
 static void make_room(const struct task *t)
 {
-    if (t->has_folder)
-        task_folder_empty(&t->folder);
+    if (!t->has_folder)
+        return;
+    task_folder_forget_start(&t->folder);
+    task_folder_empty(&t->folder);
 }
 
 /* Its results were reported. kept: they are on the disk. Otherwise the folder stays,
@@ -202,11 +216,11 @@ static const char *code_of(enum update_fault fault)
     return fault == UPDATE_TOO_LARGE ? "too_large" : NULL;
 }
 
-static bool is_update(struct task *t, const struct bytes *update)
+static bool is_update(struct task *t, struct view update)
 {
     struct update read;
     struct why why = {0};
-    enum update_fault fault = update_read(bytes_view(update), &read, &why);
+    enum update_fault fault = update_read(update, &read, &why);
     if (fault == UPDATE_FINE)
         update_done(&read);
     const char *code = code_of(fault);
@@ -218,23 +232,31 @@ static bool is_update(struct task *t, const struct bytes *update)
     return false;
 }
 
-/* Takes the update out of the task's folder, or else from what it printed.
- * False: there is none, and the task has ended with the reason. */
-static bool collect_update(struct task *t, const struct sandbox_result *r, struct bytes *ret)
+/* What a guest left: in a file, mapped, or else printed. */
+struct made {
+    struct view bytes;
+    bool in_file;
+};
+
+/* False: there is none, and the task has ended with the reason. */
+static bool collect_update(struct task *t, const struct sandbox_result *r, struct made *ret)
 {
-    enum status status = task_folder_update(&t->folder, ret);
-    if (status == ST_NOT_FOUND)
-        status = bytes_copy(ret, r->out);
+    enum status status = task_folder_update(&t->folder, &ret->bytes);
+    ret->in_file = status == ST_OK;
+    if (status == ST_NOT_FOUND) {
+        ret->bytes = r->out;
+        status = ST_OK;
+    }
     if (status == ST_INVALID)
         fail(t, "bad_update", "what lies at UPDATE_PATH is not a regular file");
     else if (status == ST_LIMIT)
         fail(t, "bad_update", "too_large: the file at UPDATE_PATH is larger than an update may be");
     else if (status != ST_OK)
         fail(t, "runner_failed", "the update could not be read");
-    else if (ret->size == 0)
+    else if (ret->bytes.size == 0)
         fail_guest(t, "no_update", "nothing at UPDATE_PATH and nothing on standard output");
     else
-        return is_update(t, ret);
+        return is_update(t, ret->bytes);
     return false;
 }
 
@@ -248,33 +270,38 @@ static void finish_refused(struct task *t, enum status status)
         fail(t, "runner_failed", "the update could not be kept and sent");
 }
 
-static void finish_update(struct task *t, const struct sandbox_result *r)
+/* Keeps and sends it. JSON is always one message: others read it as it is. */
+static enum status hand_on(struct task *t, const struct made *made, const struct kept_update **ret)
 {
-    struct proplet *p = t->proplet;
-    struct bytes bytes = {0};
-    if (!collect_update(t, r, &bytes)) {
-        bytes_done(&bytes);
-        return;
-    }
-    struct outbox_update update = {
+    const struct outbox_update update = {
         .task = t->id,
         .round = t->learning.round,
-        .digest = digest_of(bytes_view(&bytes)),
         .until_ms = t->update_until_ms,
         .wall_ms = t->wall_ms,
         .cpu_ms = t->cpu_ms,
         .peak_rss_kb = t->peak_rss_kb,
     };
+    bool in_parts = made->in_file && !model_is_inline(made->bytes);
+    return outbox_add(t->proplet->outbox, &update, made->bytes,
+                      in_parts ? t->folder.update_file : NULL, proplet_now_ms(t->proplet), ret);
+}
+
+static void finish_update(struct task *t, const struct sandbox_result *r)
+{
+    struct made made = {0};
     const struct kept_update *kept = NULL;
-    enum status status =
-        outbox_add(p->outbox, &update, bytes_view(&bytes), proplet_now_ms(p), &kept);
-    bytes_done(&bytes);
+    bool collected = collect_update(t, r, &made);
+    enum status status = collected ? hand_on(t, &made, &kept) : ST_OK;
+    if (made.in_file)
+        map_close(&made.bytes);
+    if (!collected)
+        return;
     if (status != ST_OK) {
         finish_refused(t, status);
         return;
     }
     make_room(t);
-    ended(t, report_update(p, kept));
+    ended(t, report_update(t->proplet, kept));
 }
 
 static void finish_plain(struct task *t, const struct sandbox_result *r)
@@ -366,8 +393,8 @@ static struct sandbox_limits limits_of(const struct task *t)
         .wall_ms = (uint32_t)left_ms, /* at most ROUND_TIMEOUT_S_MAX * 1000 < 2^30 */
         .stdout_max = GUEST_STDOUT_MAX,
         .stderr_max = GUEST_STDERR_MAX,
-        .file_max = MESSAGE_SIZE_MAX,
-        .folder_max = (uint64_t)2 * MESSAGE_SIZE_MAX,
+        .file_max = t->update_max,
+        .folder_max = 2 * t->update_max,
     };
 }
 
@@ -395,6 +422,7 @@ static void run(struct task *t)
         .limits = limits_of(t),
         .refuse_sgemm = p->settings.refuse_sgemm,
     };
+    task_folder_forget_start(&t->folder);
     enum status status = sandbox_start(p->loop, &order, on_ran, t, &t->job);
     guest_env_done(&env);
     if (status == ST_OK)
@@ -447,11 +475,29 @@ static char *model_text(struct view model)
     return text_of(model);
 }
 
-static void take_model(struct task *t)
+static enum status put_model(struct task *t)
 {
+    const char *path = model_wait_path(t->model);
+    if (path != NULL)
+        return task_folder_link_model(&t->folder, path);
     struct view model = model_wait_bytes(t->model);
     t->model_data = model_text(model);
-    enum status status = task_folder_put_model(&t->folder, model);
+    return task_folder_put_model(&t->folder, model);
+}
+
+/* An update is hardly larger than the model that it was made from. */
+static void limit_update(struct task *t)
+{
+    struct stat info;
+    if (stat(t->folder.model_file, &info) == 0 &&
+        (uint64_t)info.st_size + MODEL_OVERHEAD_MAX > t->update_max)
+        t->update_max = (uint64_t)info.st_size + MODEL_OVERHEAD_MAX;
+}
+
+static void take_model(struct task *t)
+{
+    enum status status = put_model(t);
+    limit_update(t);
     t->model = model_wait_free(t->model);
     t->has_model = status == ST_OK;
     if (t->has_model)
@@ -469,6 +515,8 @@ static void step_fetch_model(struct task *t)
         return;
     char detail[DETAIL_SIZE];
     switch (model_wait_state(t->model)) {
+    case MODEL_COMING: /* as long as the task has time: many may be served before us */
+        break;
     case MODEL_WAITING:
         if (proplet_now_ms(t->proplet) < t->model_until_ms)
             break;
@@ -482,6 +530,12 @@ static void step_fetch_model(struct task *t)
     case MODEL_CORRUPT:
         (void)snprintf(detail, sizeof detail, "%s", model_wait_detail(t->model));
         fail(t, "model_corrupt", detail);
+        break;
+    case MODEL_NO_ROOM:
+    case MODEL_UNAVAILABLE:
+        (void)snprintf(detail, sizeof detail, "%s", model_wait_detail(t->model));
+        fail(t, model_wait_state(t->model) == MODEL_NO_ROOM ? "disk_full" : "model_unavailable",
+             detail);
         break;
     }
 }

@@ -29,6 +29,9 @@ enum task_state {
 MUST_CHECK enum status task_new(struct proplet *p, const struct start_msg *start,
                                 const struct digest *image, struct task **ret, struct why *why);
 
+/* Keeps its start on the disk until its guest runs: after a crash before that it goes on. */
+void task_keep_start(struct task *t, struct view start);
+
 const struct id *task_id(const struct task *t);
 enum task_state task_state(const struct task *t);
 

@@ -1,7 +1,10 @@
 /* Updates on disk, from before they are first sent until they are settled: one
  * record for each task, its bytes whole and durable, found out if damaged.
  *
- *     {folder}/{task}.update     {folder}.clock
+ *     {folder}/{task}.update     {folder}/{task}.blob     {folder}.clock
+ *
+ * A record holds the message as it is sent. Of a large update that is a reference, and
+ * the update itself is the blob beside it.
  *
  * Times are lasting ones (lasting_clock.h): they go on over restarts. */
 #ifndef PROPLET_UPDATE_STORE_H
@@ -17,8 +20,9 @@ struct kept_update {
     struct id task;
     struct id round;
     char topic[FL_TOPIC_SIZE]; /* where it is sent */
-    struct digest digest;      /* of the bytes */
-    size_t size;
+    struct digest digest;      /* of the update */
+    uint64_t size;             /* the same, in bytes */
+    bool in_blob;
     uint64_t since_ms, until_ms;           /* kept, and to be kept; lasting times */
     uint64_t wall_ms, cpu_ms, peak_rss_kb; /* what its task took */
 };
@@ -43,7 +47,17 @@ MUST_CHECK enum status update_store_list(struct update_store *s,
 MUST_CHECK enum status update_store_put(struct update_store *s, const struct kept_update *u,
                                         struct view bytes);
 
-/* Its bytes, verified. gives: *ret, what it held is freed
+/* The same for one that is too large for a message: the file at path becomes its blob.
+ * u->in_blob is true. reference: what is sent, which refers to u->digest and u->size
+ * fails: as above, and the file at path may be gone */
+MUST_CHECK enum status update_store_put_file(struct update_store *s, const struct kept_update *u,
+                                             const char *path, struct view reference);
+
+/* Where its blob is. u->in_blob is true */
+void update_store_blob(const struct update_store *s, const struct id *task,
+                       char ret[PROPLET_PATH_SIZE]);
+
+/* What is sent of it, verified. gives: *ret, what it held is freed
  * fails: ST_NOT_FOUND, ST_CORRUPT, ST_NOMEM, ST_IO */
 MUST_CHECK enum status update_store_get(struct update_store *s, const struct kept_update *u,
                                         struct bytes *ret);

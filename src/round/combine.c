@@ -8,9 +8,17 @@
 #include "aggregate/fold.h"
 #include "round/update_source.h"
 
+/* Coordinates of one window: what is written before its sources' bytes are let go. All
+ * windows that are open at once, of all sources, are to be small beside a model. */
+#define WINDOW_MAX   ((size_t)16 * FOLD_TILE)
+#define WINDOW_MIN   ((size_t)4 * FOLD_TILE) /* not less than what a page fault brings in */
+#define WINDOW_BYTES ((size_t)16 << 20)
+
 struct gathered {
     const struct rule_settings *rule;
     const struct combine_step *step; /* or NULL */
+    const struct hands *hands;
+    const struct counted *updates; /* (count,) */
     struct model *model;
     size_t param_count, count;
     struct update_source *parts; /* (count,) */
@@ -31,21 +39,114 @@ static enum status read_update(struct gathered *a, struct view bytes, struct upd
     return status;
 }
 
-/* An update is what it was when it counted, to the last bit, or it is not used. */
-static enum status read_one(struct gathered *a, const struct counted *u, size_t index,
-                            struct why *why)
+/* ---- work that is shared out ---- */
+
+/* Pieces of work that know nothing of each other. Each leaves its status, and the first
+ * that failed, by its number, is the one that counts: so threads change nothing. */
+struct shared {
+    struct gathered *a;
+    struct aggregation *rule;
+    size_t window; /* coordinates of each piece, where it is a window */
+    enum status (*work)(struct shared *s, size_t index);
+    enum status *statuses;
+};
+
+static void work_on(void *arg, size_t index)
 {
+    struct shared *s = arg;
+    s->statuses[index] = s->work(s, index);
+}
+
+/* gives: *ret_first, the piece that failed; fails: as it */
+static enum status share_out(struct shared *s, size_t count, size_t *ret_first)
+{
+    const struct hands *hands = s->a->hands;
+    s->statuses = calloc(count + 1, sizeof *s->statuses);
+    if (s->statuses == NULL)
+        return ST_NOMEM;
+    if (hands->each != NULL)
+        hands->each(hands->owner, count, work_on, s);
+    else
+        for (size_t i = 0; i < count; i++)
+            work_on(s, i);
+    size_t first = 0;
+    while (first < count && s->statuses[first] == ST_OK)
+        first++;
+    enum status status = first < count ? s->statuses[first] : ST_OK;
+    *ret_first = first;
+    free(s->statuses);
+    return status;
+}
+
+static void let_go(const struct gathered *a, struct view bytes)
+{
+    if (a->hands->let_go != NULL)
+        a->hands->let_go(a->hands->owner, bytes);
+}
+
+/* An update is what it was when it counted, to the last bit, or it is not used. */
+static enum status read_one(struct shared *s, size_t index)
+{
+    struct gathered *a = s->a;
+    const struct counted *u = &a->updates[index];
     assert(u->bytes.data != NULL);
-    struct update_source *part = &a->parts[index];
+    struct why why = {0};
     struct digest found = digest_of(u->bytes);
     enum status status = ST_CORRUPT;
     if (digest_equal(&found, &u->digest))
-        status = read_update(a, u->bytes, part, why);
-    if (status != ST_OK && status != ST_NOMEM) {
-        why_set(why, "the update of %s is not what it was when it counted", u->participant->text);
-        return ST_CORRUPT;
+        status = read_update(a, u->bytes, &a->parts[index], &why);
+    let_go(a, u->bytes);
+    if (status == ST_OK)
+        a->sources[index] = update_source_as(&a->parts[index], u->participant, (double)u->samples);
+    return status == ST_OK || status == ST_NOMEM ? status : ST_CORRUPT;
+}
+
+static enum status measure_section(struct shared *s, size_t index)
+{
+    return aggregation_measure(s->rule, index);
+}
+
+/* The bytes of a source that lie in [from, to). */
+static void let_window_go(const struct gathered *a, const struct source *source, size_t from,
+                          size_t to)
+{
+    for (size_t i = 0; i < source->piece_count; i++) {
+        const struct piece *p = &source->pieces[i];
+        size_t low = p->from > from ? p->from : from;
+        size_t high = p->from + p->count < to ? p->from + p->count : to;
+        size_t size = dtype_size(p->dtype);
+        if (low < high)
+            let_go(a, view_of(p->bytes + (low - p->from) * size, (high - low) * size));
     }
-    a->sources[index] = update_source_as(part, u->participant, (double)u->samples);
+}
+
+/* In the base's place, tile by tile: a coordinate's result depends on that coordinate of
+ * the base alone, so what is overwritten is not looked at again. */
+static enum status write_tile(const struct shared *s, size_t from, size_t to)
+{
+    float tile[FOLD_TILE];
+    const struct combine_step *step = s->a->step;
+    float *params = model_params_mutable(s->a->model);
+    enum status status = aggregation_write(s->rule, from, to, tile);
+    if (status == ST_OK && step != NULL) {
+        struct optimiser_state state = step->state; /* which is about [from, to) only */
+        status = optimiser_step(step->optimiser, &step->state, params + from, tile, from, to,
+                                &state, tile);
+    }
+    if (status == ST_OK)
+        memcpy(params + from, tile, (to - from) * sizeof tile[0]);
+    return status;
+}
+
+static enum status write_window(struct shared *s, size_t index)
+{
+    size_t from = index * s->window;
+    size_t end = from + s->window < s->a->param_count ? from + s->window : s->a->param_count;
+    enum status status = ST_OK;
+    for (size_t at = from; at < end && status == ST_OK; at += FOLD_TILE)
+        status = write_tile(s, at, at + FOLD_TILE < end ? at + FOLD_TILE : end);
+    for (size_t k = 0; k < s->a->count; k++)
+        let_window_go(s->a, &s->a->sources[k], from, end);
     return status;
 }
 
@@ -57,44 +158,36 @@ static enum status measure_norms(const struct gathered *a, double *squares, stru
     enum status status = ST_OK;
     if (a->rule->rule != RULE_NORM_BOUND)
         return ST_OK;
-    for (size_t k = 0; k < a->count && status == ST_OK; k++)
+    for (size_t k = 0; k < a->count && status == ST_OK; k++) {
         status = source_measure(&a->sources[k], model_params(a->model), &squares[k], why);
+        let_go(a, a->updates[k].bytes);
+    }
     return status;
 }
 
-static enum status make_passes(struct aggregation *rule)
+static enum status make_passes(struct shared *s)
 {
+    size_t first;
     enum status status = ST_OK;
-    for (size_t pass = 0; pass < aggregation_passes(rule) && status == ST_OK; pass++) {
-        for (size_t i = 0; i < aggregation_section_count(rule) && status == ST_OK; i++)
-            status = aggregation_measure(rule, i);
+    s->work = measure_section;
+    for (size_t pass = 0; pass < aggregation_passes(s->rule) && status == ST_OK; pass++) {
+        status = share_out(s, aggregation_section_count(s->rule), &first);
         if (status == ST_OK)
-            status = aggregation_next(rule);
+            status = aggregation_next(s->rule);
     }
     return status;
 }
 
-/* In the base's place, tile by tile: a coordinate's result depends on that coordinate of
- * the base alone, so what is overwritten is not looked at again. */
-static enum status write_all(const struct aggregation *rule, const struct combine_step *step,
-                             float *params, size_t count)
+static enum status write_all(struct shared *s)
 {
-    float tile[FOLD_TILE];
-    enum status status = ST_OK;
-    for (size_t from = 0; from < count && status == ST_OK; from += FOLD_TILE) {
-        size_t size = count - from < FOLD_TILE ? count - from : FOLD_TILE;
-        status = aggregation_write(rule, from, from + size, tile);
-        if (status == ST_OK && step != NULL)
-            status = optimiser_step(step->optimiser, &step->state, params + from, tile, from,
-                                    from + size, &step->state, tile);
-        if (status != ST_OK)
-            return status;
-        memcpy(params + from, tile, size * sizeof tile[0]);
-    }
-    return status;
+    size_t first, window = WINDOW_BYTES / sizeof(float) / s->a->count / FOLD_TILE * FOLD_TILE;
+    window = window < WINDOW_MAX ? window : WINDOW_MAX;
+    s->window = window > WINDOW_MIN ? window : WINDOW_MIN;
+    s->work = write_window;
+    return share_out(s, (s->a->param_count + s->window - 1) / s->window, &first);
 }
 
-static enum status apply(const struct gathered *a, struct why *why)
+static enum status apply(struct gathered *a, struct why *why)
 {
     struct aggregation *rule = NULL;
     double *squares = calloc(a->count, sizeof *squares);
@@ -106,10 +199,11 @@ static enum status apply(const struct gathered *a, struct why *why)
                                             .squares = squares};
     if (status == ST_OK)
         status = aggregation_new(a->rule, &input, &rule, why);
+    struct shared s = {.a = a, .rule = rule};
     if (status == ST_OK)
-        status = make_passes(rule);
+        status = make_passes(&s);
     if (status == ST_OK)
-        status = write_all(rule, a->step, model_params_mutable(a->model), a->param_count);
+        status = write_all(&s);
     aggregation_free(rule);
     free(squares);
     return status;
@@ -117,11 +211,14 @@ static enum status apply(const struct gathered *a, struct why *why)
 
 /* ---- all of it ---- */
 
-static enum status read_all(struct gathered *a, const struct counted *updates, struct why *why)
+static enum status read_all(struct gathered *a, struct why *why)
 {
-    enum status status = ST_OK;
-    for (size_t i = 0; i < a->count && status == ST_OK; i++)
-        status = read_one(a, &updates[i], i, why);
+    size_t first;
+    struct shared s = {.a = a, .work = read_one};
+    enum status status = share_out(&s, a->count, &first);
+    if (status == ST_CORRUPT)
+        why_set(why, "the update of %s is not what it was when it counted",
+                a->updates[first].participant->text);
     if (status != ST_OK)
         return status;
     /* Shapes were compared when they counted and digests just now. */
@@ -138,12 +235,15 @@ static void done(struct gathered *a)
 }
 
 enum status combine_updates(const struct rule_settings *rule, const struct counted *updates,
-                            size_t count, const struct combine_step *step, struct model *model,
-                            struct why *why)
+                            size_t count, const struct combine_step *step,
+                            const struct hands *hands, struct model *model, struct why *why)
 {
+    static const struct hands none = {NULL, NULL, NULL};
     assert(rule != NULL && updates != NULL && count >= 1 && model != NULL && why != NULL);
     struct gathered a = {.rule = rule,
                          .step = step,
+                         .hands = hands == NULL ? &none : hands,
+                         .updates = updates,
                          .model = model,
                          .param_count = model_param_count(model),
                          .count = count,
@@ -151,7 +251,7 @@ enum status combine_updates(const struct rule_settings *rule, const struct count
                          .sources = calloc(count, sizeof(struct source))};
     enum status status = a.parts == NULL || a.sources == NULL ? ST_NOMEM : ST_OK;
     if (status == ST_OK)
-        status = read_all(&a, updates, why);
+        status = read_all(&a, why);
     if (status == ST_OK)
         status = apply(&a, why);
     if (status != ST_OK && why->text[0] == '\0')

@@ -6,6 +6,7 @@
 #include "aggregate/optimiser.h"
 #include "aggregate/rule.h"
 #include "model/model.h"
+#include "round/hands.h"
 #include "round/ledger.h"
 
 /* What steps in the direction of the aggregate; without one, the aggregate is the next
@@ -20,13 +21,14 @@ struct combine_step {
  * read where they lie, so memory is O(model) whatever their number.
  * updates: (count,) in the order of ids, at least 1, with their bytes
  * step:    may be NULL
+ * hands:   may be NULL; the result does not depend on it
  * model:   the base; on failure its parameters are of no meaning
  * fails:   ST_CORRUPT (bytes that are not what they were when they counted),
  *          ST_NOT_FINITE (the result would not be), ST_INVALID (the rule cannot
  *          judge so few), ST_NOMEM; each with a sentence */
 MUST_CHECK enum status combine_updates(const struct rule_settings *rule,
                                        const struct counted *updates, size_t count,
-                                       const struct combine_step *step, struct model *model,
-                                       struct why *why);
+                                       const struct combine_step *step, const struct hands *hands,
+                                       struct model *model, struct why *why);
 
 #endif

@@ -66,7 +66,7 @@ static enum status run(const struct rule_settings *rule, const struct given *giv
     for (size_t i = 0; i < count; i++) /* in all forms */
         make(i, given[i].samples, given[i].v, i % 2 == 0 ? MODEL_SAFETENSORS : MODEL_JSON,
              i % 3 == 0, &bytes[i], &updates[i]);
-    enum status status = combine_updates(rule, updates, count, NULL, model, &why);
+    enum status status = combine_updates(rule, updates, count, NULL, NULL, model, &why);
     assert_int_equal(status == ST_OK, why.text[0] == '\0');
     memcpy(ret, model_params(model), 3 * sizeof(float));
     for (size_t i = 0; i < count; i++)
@@ -152,7 +152,8 @@ static void bytes_that_changed_are_found(void **state)
             struct model *model = base_model();
             struct why why = {0};
             bytes[1].data[at] ^= 4;
-            assert_int_equal(combine_updates(&rule, updates, 2, NULL, model, &why), ST_CORRUPT);
+            assert_int_equal(combine_updates(&rule, updates, 2, NULL, NULL, model, &why),
+                             ST_CORRUPT);
             assert_string_equal(why.text, "the update of b is not what it was when it counted");
             bytes[1].data[at] ^= 4;
             model_free(model);

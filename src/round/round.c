@@ -26,6 +26,7 @@ struct round {
     uint32_t store_tries;
     struct model *model; /* OPEN: the base; STORING: the aggregate, in the same memory */
     struct rule_settings rule;
+    struct hands hands;
     bool has_optimiser;
     struct optimiser optimiser;
     struct model *state_tensors; /* OPEN: the optimiser's, if there is one */
@@ -96,6 +97,12 @@ enum status round_new(const struct round_start *start, uint64_t now_ms, struct r
     return ST_OK;
 }
 
+void round_lend(struct round *r, const struct hands *hands)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC && hands != NULL);
+    r->hands = *hands;
+}
+
 /* ---- the ways out of each state ---- */
 
 /* Counting is over: what was counted is summed up, and the updates are let go. */
@@ -137,7 +144,7 @@ static enum status step(struct round *r, const struct counted *updates, size_t c
     enum status status = optimiser_state_of(&r->optimiser, r->state_tensors,
                                             model_param_count(r->model), &by.state, why);
     if (status == ST_OK)
-        status = combine_updates(&r->rule, updates, count, &by, r->model, why);
+        status = combine_updates(&r->rule, updates, count, &by, &r->hands, r->model, why);
     if (status != ST_OK)
         return status;
     optimiser_state_set_steps(r->state_tensors, by.state.steps + 1);
@@ -153,9 +160,9 @@ static enum status aggregate(struct round *r, struct why *why)
     if (updates == NULL)
         return ST_NOMEM;
     ledger_list(r->ledger, updates);
-    enum status status = r->has_optimiser
-                             ? step(r, updates, count, why)
-                             : combine_updates(&r->rule, updates, count, NULL, r->model, why);
+    enum status status = r->has_optimiser ? step(r, updates, count, why)
+                                          : combine_updates(&r->rule, updates, count, NULL,
+                                                            &r->hands, r->model, why);
     free(updates);
     return status;
 }

@@ -21,6 +21,7 @@
 #include "fl/round_start.h"
 #include "fl/update.h"
 #include "model/model.h"
+#include "round/hands.h"
 
 #define ROUND_MODEL_WAIT_MS   10000u /* for the base model */
 #define ROUND_STORE_WAIT_MS   5000u  /* for the new version; then it is published again */
@@ -77,6 +78,9 @@ struct round_actions {
  *        that rule_read() would) */
 MUST_CHECK enum status round_new(const struct round_start *start, uint64_t now_ms,
                                  struct round **ret);
+
+/* What its aggregation may use from now on; hands->owner must outlive the round's counting. */
+void round_lend(struct round *r, const struct hands *hands);
 
 /* The base model is here. takes: base. Does nothing more unless OPENING.
  * digest: of the bytes that base was decoded from

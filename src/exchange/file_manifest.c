@@ -32,53 +32,105 @@ static enum status open_regular(const char *path, uint64_t size_max, int *ret_fd
     return ST_OK;
 }
 
-static enum status read_parts(int fd, struct manifest *m, struct digest_stream *whole,
-                              uint8_t *buffer)
+struct manifest_job {
+    int fd;
+    struct manifest manifest;
+    struct digest_stream *whole; /* NULL once it is done */
+    uint8_t *buffer;             /* of one part */
+    uint32_t next;               /* part to read */
+};
+
+enum status manifest_job_new(const char *path, uint32_t part_size, uint64_t size_max,
+                             struct manifest_job **ret)
 {
-    for (uint32_t i = 0; i < m->part_count; i++) {
-        struct view part = view_of(buffer, manifest_part_bytes(m, i));
-        enum status status = file_read_at(fd, manifest_offset(m, i), buffer, part.size);
+    assert(path != NULL && part_size >= 1 && ret != NULL);
+    struct manifest_job *j = calloc(1, sizeof *j);
+    if (j == NULL)
+        return ST_NOMEM;
+    j->fd = -1;
+    uint64_t size = 0;
+    enum status status = open_regular(path, size_max, &j->fd, &size);
+    if (status == ST_OK)
+        status = manifest_empty(size, part_size, &j->manifest);
+    if (status == ST_OK)
+        status = digest_begin(&j->whole);
+    if (status == ST_OK && (j->buffer = malloc(part_size)) == NULL)
+        status = ST_NOMEM;
+    if (status != ST_OK) {
+        manifest_job_free(j);
+        return status;
+    }
+    *ret = j;
+    return ST_OK;
+}
+
+static enum status read_next(struct manifest_job *j)
+{
+    struct manifest *m = &j->manifest;
+    struct view part = view_of(j->buffer, manifest_part_bytes(m, j->next));
+    enum status status = file_read_at(j->fd, manifest_offset(m, j->next), j->buffer, part.size);
+    if (status != ST_OK)
+        return status;
+    /* What is still only in memory begins to be written, so that a sync that follows is
+     * short; of a file that is on the disk this does nothing. */
+    (void)sync_file_range(j->fd, (off_t)manifest_offset(m, j->next), (off_t)part.size,
+                          SYNC_FILE_RANGE_WRITE);
+    m->parts[j->next++] = digest_of(part);
+    digest_more(j->whole, part);
+    return ST_OK;
+}
+
+enum status manifest_job_step(struct manifest_job *j, int64_t *budget, bool *ret_done)
+{
+    assert(j != NULL && budget != NULL && ret_done != NULL);
+    while (*budget > 0 && j->next < j->manifest.part_count) {
+        enum status status = read_next(j);
         if (status != ST_OK)
             return status;
-        m->parts[i] = digest_of(part);
-        digest_more(whole, part);
+        *budget -= j->manifest.part_size;
     }
+    if (j->next == j->manifest.part_count && j->whole != NULL) {
+        j->manifest.digest = digest_end(j->whole);
+        j->whole = NULL;
+    }
+    *ret_done = j->whole == NULL;
     return ST_OK;
+}
+
+const struct manifest *manifest_job_result(const struct manifest_job *j)
+{
+    assert(j != NULL && j->whole == NULL);
+    return &j->manifest;
+}
+
+struct manifest_job *manifest_job_free(struct manifest_job *j)
+{
+    if (j == NULL)
+        return NULL;
+    digest_drop(j->whole);
+    free(j->buffer);
+    manifest_done(&j->manifest);
+    if (j->fd >= 0)
+        (void)close(j->fd);
+    free(j);
+    return NULL;
 }
 
 enum status file_manifest(const char *path, uint32_t part_size, uint64_t size_max,
                           struct manifest *ret)
 {
-    assert(path != NULL && part_size >= 1 && ret != NULL);
-    struct manifest m = {0};
-    struct digest_stream *whole = NULL;
-    uint8_t *buffer = NULL;
-    int fd = -1;
-    uint64_t size = 0;
-    enum status status = open_regular(path, size_max, &fd, &size);
+    assert(ret != NULL);
+    struct manifest_job *j = NULL;
+    int64_t all = INT64_MAX;
+    bool done = false;
+    enum status status = manifest_job_new(path, part_size, size_max, &j);
     if (status == ST_OK)
-        status = manifest_empty(size, part_size, &m);
-    if (status == ST_OK)
-        status = digest_begin(&whole);
-    if (status != ST_OK)
-        goto done;
-    buffer = malloc(part_size);
-    if (buffer == NULL) {
-        status = ST_NOMEM;
-        goto done;
+        status = manifest_job_step(j, &all, &done);
+    if (status == ST_OK) {
+        assert(done);
+        *ret = j->manifest;
+        j->manifest = (struct manifest){0};
     }
-    status = read_parts(fd, &m, whole, buffer);
-    if (status != ST_OK)
-        goto done;
-    m.digest = digest_end(whole);
-    whole = NULL;
-    *ret = m;
-    m = (struct manifest){0};
-done:
-    digest_drop(whole);
-    free(buffer);
-    manifest_done(&m);
-    if (fd >= 0)
-        (void)close(fd);
+    manifest_job_free(j);
     return status;
 }

@@ -241,6 +241,45 @@ static void the_manifest_of_a_file_is_that_of_its_bytes(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* The file is renamed meanwhile, as one that is taken would be. */
+static void a_manifest_in_steps_is_the_same(void **state)
+{
+    struct place *p = *state;
+    struct manifest_job *job = NULL;
+    bool done = false;
+    unsigned steps = 0;
+    assert_int_equal(manifest_job_new(p->path, PART, SIZE, &job), ST_NOT_FOUND);
+    assert_int_equal(file_write(p->path, view_of(p->bytes, SIZE)), ST_OK);
+    assert_int_equal(manifest_job_new(p->path, PART, SIZE - 1, &job), ST_LIMIT);
+    assert_int_equal(manifest_job_new(p->path, PART, SIZE, &job), ST_OK);
+    assert_int_equal(rename(p->path, p->part_path), 0);
+    for (; !done; steps++) {
+        int64_t budget = 3 * PART;
+        assert_int_equal(manifest_job_step(job, &budget, &done), ST_OK);
+    }
+    assert_int_equal(steps, 4); /* of 3, 3, 3 and 1 parts */
+    const struct manifest *m = manifest_job_result(job);
+    assert_true(digest_equal(&m->digest, &p->manifest.digest));
+    assert_int_equal(m->part_count, PARTS);
+    for (uint32_t i = 0; i < PARTS; i++)
+        assert_true(digest_equal(&m->parts[i], &p->manifest.parts[i]));
+    manifest_job_free(job);
+}
+
+static void a_file_that_shrinks_has_no_manifest(void **state)
+{
+    struct place *p = *state;
+    struct manifest_job *job = NULL;
+    bool done = false;
+    int64_t budget = SIZE * 2;
+    assert_int_equal(file_write(p->path, view_of(p->bytes, SIZE)), ST_OK);
+    assert_int_equal(manifest_job_new(p->path, PART, SIZE, &job), ST_OK);
+    assert_int_equal(truncate(p->path, SIZE - 1), 0);
+    assert_int_equal(manifest_job_step(job, &budget, &done), ST_IO);
+    assert_false(done);
+    manifest_job_free(job);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +292,8 @@ int main(void)
         CASE(a_manifest_that_lied_about_the_whole_is_found_out),
         CASE(no_room_is_known_before_anything_is_asked_for),
         CASE(the_manifest_of_a_file_is_that_of_its_bytes),
+        CASE(a_manifest_in_steps_is_the_same),
+        CASE(a_file_that_shrinks_has_no_manifest),
     };
     return cmocka_run_group_tests_name("exchange/partial", tests, NULL, NULL);
 }

@@ -10,6 +10,8 @@ static enum status publish(void *owner, const char *topic, struct view payload)
     struct fake_out *f = owner;
     if (f->publish_status != ST_OK)
         return f->publish_status;
+    if (f->message_max > 0 && payload.size > f->message_max)
+        return ST_TOO_LARGE;
     if (f->on_publish != NULL)
         f->on_publish();
     assert(f->published_count < FAKE_PUBLISHED_MAX);

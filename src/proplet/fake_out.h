@@ -17,8 +17,9 @@ struct fake_message {
 struct fake_out {
     struct proplet_out out; /* give this to what is tested */
     uint64_t now_ms;
-    bool offline; /* connected() and quiet() say no */
-    bool busy;    /* quiet() says no */
+    bool offline;       /* connected() and quiet() say no */
+    bool busy;          /* quiet() says no */
+    size_t message_max; /* larger payloads are ST_TOO_LARGE; 0: no limit */
     enum status publish_status, subscribe_status;
     void (*on_publish)(void); /* before it is recorded; NULL: nothing */
     size_t published_count;

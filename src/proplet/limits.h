@@ -48,6 +48,10 @@
 /* With less than this a guest that failed is said to have found no room. */
 #define DISK_FULL_BYTES ((uint64_t)64 << 10)
 
+/* Of an update that goes in parts, in one turn of the loop: a fifth of a second, so that
+ * no heartbeat waits for it. */
+#define HASHED_IN_A_TURN ((int64_t)128 << 20)
+
 #define DETAIL_SIZE 401 /* of a failure's detail, with its zero */
 
 #endif

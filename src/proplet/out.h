@@ -9,7 +9,8 @@
 #include "base/bytes.h"
 
 struct proplet_out {
-    /* Copies the payload. fails: ST_LIMIT (more than the broker takes), ST_INVALID, ST_NOMEM */
+    /* Copies the payload. fails: ST_TOO_LARGE (more than the broker takes, now and later),
+     * ST_LIMIT (too much waits), ST_INVALID, ST_NOMEM */
     enum status (*publish)(void *owner, const char *topic, struct view payload);
     /* fails: ST_INVALID, ST_NOMEM */
     enum status (*subscribe)(void *owner, const char *filter);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "exchange/file_manifest.h"
 #include "service/log.h"
 
 struct item {
@@ -243,8 +242,8 @@ static enum status keep_and_send(struct outbox *o, const struct kept_update *u, 
     if (status == ST_OK) {
         status = publish(o, u, message);
         *ret_sent = status == ST_OK;
-        if (status == ST_NOMEM)
-            status = ST_OK; /* it is kept, and goes out when there is memory */
+        if (status == ST_NOMEM || status == ST_LIMIT)
+            status = ST_OK; /* it is kept, and goes out when there is room */
         if (status != ST_OK) {
             give_no_more(o, u);
             update_store_remove(o->store, &u->task);
@@ -255,30 +254,13 @@ static enum status keep_and_send(struct outbox *o, const struct kept_update *u, 
     return status;
 }
 
-/* gives: a reference to the file, from malloc(), and what it refers to in *u */
-static enum status refer_to(const struct outbox *o, const char *path, struct kept_update *u,
-                            char **ret)
-{
-    struct reference r = {.holder = o->me};
-    enum status status = file_manifest(path, EXCHANGE_PART_SIZE, MODEL_BYTES_MAX, &r.manifest);
-    if (status != ST_OK)
-        return status;
-    u->in_blob = true;
-    u->digest = r.manifest.digest;
-    u->size = r.manifest.size;
-    *ret = reference_encode(&r);
-    reference_done(&r);
-    return *ret == NULL ? ST_NOMEM : ST_OK;
-}
-
-enum status outbox_add(struct outbox *o, const struct outbox_update *update, struct view bytes,
-                       const char *path, uint64_t now_ms, const struct kept_update **ret)
+static struct kept_update describe(const struct outbox *o, const struct outbox_update *update,
+                                   uint64_t now_ms)
 {
     uint64_t left_ms = update->until_ms > now_ms ? update->until_ms - now_ms : 0;
     struct kept_update u = {
         .task = update->task,
         .round = update->round,
-        .size = bytes.size,
         .since_ms = update_store_ms(o->store, now_ms),
         .wall_ms = update->wall_ms,
         .cpu_ms = update->cpu_ms,
@@ -286,22 +268,45 @@ enum status outbox_add(struct outbox *o, const struct outbox_update *update, str
     };
     u.until_ms = u.since_ms + left_ms;
     fl_topic_update(&u.round, &o->me, u.topic);
-    char *reference = NULL;
+    return u;
+}
+
+static enum status add(struct outbox *o, const struct kept_update *u, const char *path,
+                       struct view message, uint64_t now_ms, const struct kept_update **ret)
+{
     bool sent = false;
-    enum status status = ST_OK;
-    if (path != NULL)
-        status = refer_to(o, path, &u, &reference);
-    else
-        u.digest = digest_of(bytes);
-    if (status == ST_OK)
-        status = keep_and_send(o, &u, path, path != NULL ? view_text(reference) : bytes, &sent);
-    free(reference);
+    enum status status = keep_and_send(o, u, path, message, &sent);
     if (status != ST_OK)
         return status;
-    insert(o, &u, sent ? now_ms + o->resend_ms : now_ms);
+    insert(o, u, sent ? now_ms + o->resend_ms : now_ms);
     make_room(o);
-    *ret = outbox_find(o, &u.task);
+    *ret = outbox_find(o, &u->task);
     return ST_OK;
+}
+
+enum status outbox_add(struct outbox *o, const struct outbox_update *update, struct view bytes,
+                       uint64_t now_ms, const struct kept_update **ret)
+{
+    struct kept_update u = describe(o, update, now_ms);
+    u.size = bytes.size;
+    u.digest = digest_of(bytes);
+    return add(o, &u, NULL, bytes, now_ms, ret);
+}
+
+enum status outbox_add_file(struct outbox *o, const struct outbox_update *update,
+                            const struct manifest *m, const char *path, uint64_t now_ms,
+                            const struct kept_update **ret)
+{
+    struct kept_update u = describe(o, update, now_ms);
+    char *reference = reference_encode(&(struct reference){.manifest = *m, .holder = o->me});
+    if (reference == NULL)
+        return ST_NOMEM;
+    u.in_blob = true;
+    u.digest = m->digest;
+    u.size = m->size;
+    enum status status = add(o, &u, path, view_text(reference), now_ms, ret);
+    free(reference);
+    return status;
 }
 
 /* False: it is damaged and has to go. */

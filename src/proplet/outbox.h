@@ -46,14 +46,20 @@ struct outbox_update {
  * OUTBOX_UPDATES_MAX or OUTBOX_BYTES_MAX the oldest go: their rounds are the
  * likeliest to be over.
  * bytes: borrowed for the call
- * path:  NULL, or the file that holds these bytes, to be given in parts: it is taken
  * gives: in *ret what is kept, borrowed until the next call
- * fails: ST_EXISTS (the task has an update here), ST_FULL, ST_IO (the disk), ST_LIMIT
- *        (too large for the broker), ST_NOMEM, as out's subscribe; nothing is kept
- *        or sent then */
+ * fails: ST_EXISTS (the task has an update here), ST_FULL, ST_IO (the disk),
+ *        ST_TOO_LARGE (for the broker), ST_NOMEM, as out's subscribe; nothing is kept or
+ *        sent then */
 MUST_CHECK enum status outbox_add(struct outbox *o, const struct outbox_update *update,
-                                  struct view bytes, const char *path, uint64_t now_ms,
+                                  struct view bytes, uint64_t now_ms,
                                   const struct kept_update **ret);
+
+/* The same for the file at path, which is given in parts (PROTOCOL 2.9): it is taken.
+ * m: of this file
+ * fails: as outbox_add() and exchange_offer(); the file may be gone then */
+MUST_CHECK enum status outbox_add_file(struct outbox *o, const struct outbox_update *update,
+                                       const struct manifest *m, const char *path, uint64_t now_ms,
+                                       const struct kept_update **ret);
 
 /* A receipt for these bytes in this round came.
  * Returns how many updates it settled; 0: nobody waited for it. */

@@ -101,7 +101,7 @@ static enum status try_add(const char *round, const char *text)
 {
     const struct kept_update *kept = NULL;
     struct outbox_update u = update_of(round);
-    enum status status = outbox_add(box, &u, view_text(text), NULL, fake->now_ms, &kept);
+    enum status status = outbox_add(box, &u, view_text(text), fake->now_ms, &kept);
     assert_int_equal(kept != NULL, status == ST_OK);
     if (kept != NULL)
         assert_string_equal(kept->task.text, u.task.text);
@@ -215,8 +215,8 @@ static void it_is_given_up_in_the_end(void **state)
 static void what_cannot_be_sent_is_not_kept(void **state)
 {
     (void)state;
-    fake->publish_status = ST_LIMIT;
-    assert_int_equal(try_add("r-1", "bytes"), ST_LIMIT);
+    fake->publish_status = ST_TOO_LARGE;
+    assert_int_equal(try_add("r-1", "bytes"), ST_TOO_LARGE);
     assert_int_equal(outbox_count(box), 0);
     assert_int_equal(fake->subscribed_count, 0);
     fake->publish_status = ST_OK;
@@ -298,10 +298,9 @@ static void a_task_has_one_update(void **state)
     (void)state;
     const struct kept_update *kept = NULL;
     struct outbox_update u = update_of("r-1");
-    assert_int_equal(outbox_add(box, &u, view_text("first"), NULL, fake->now_ms, &kept), ST_OK);
+    assert_int_equal(outbox_add(box, &u, view_text("first"), fake->now_ms, &kept), ST_OK);
     restart();
-    assert_int_equal(outbox_add(box, &u, view_text("second"), NULL, fake->now_ms, &kept),
-                     ST_EXISTS);
+    assert_int_equal(outbox_add(box, &u, view_text("second"), fake->now_ms, &kept), ST_EXISTS);
     assert_int_equal(fake->published_count, 0);
     outbox_tick(box, fake->now_ms);
     assert_sent(0, "first");
@@ -433,10 +432,13 @@ static void add_large(void)
 {
     const struct kept_update *kept = NULL;
     char path[96];
+    struct manifest m;
     struct outbox_update u = update_of("r-1");
     (void)snprintf(path, sizeof path, "%s/made", root);
     assert_int_equal(file_write(path, view_text(large_text)), ST_OK);
-    assert_int_equal(outbox_add(box, &u, view_text(large_text), path, fake->now_ms, &kept), ST_OK);
+    assert_int_equal(manifest_of(view_text(large_text), EXCHANGE_PART_SIZE, &m), ST_OK);
+    assert_int_equal(outbox_add_file(box, &u, &m, path, fake->now_ms, &kept), ST_OK);
+    manifest_done(&m);
     assert_int_equal(kept->size, strlen(large_text));
     assert_int_not_equal(access(path, F_OK), 0); /* it was taken */
 }

@@ -27,6 +27,7 @@
 #include "proplet/proplet.h"
 #include "transfer/get_msg.h"
 #include "transfer/manifest.h"
+#include "transfer/reference.h"
 #include "wire/proplet_msg.h"
 #include "wire/registry_msg.h"
 #include "wire/task_msg.h"
@@ -664,6 +665,61 @@ static void a_learning_task_publishes_what_it_printed_verbatim(void **state)
                      strlen(UPDATE));
     results_msg_done(&r);
     assert_int_equal(proplet_unanswered_count(proplet), 1);
+}
+
+/* Larger than all that this broker takes in one message. gives: a text for free() */
+static char *long_update(void)
+{
+    static const char begin[] = "{\"round_id\":\"r-1\",\"base_model_uri\":\"" MODEL
+                                "\",\"num_samples\":1,\"update\":{\"w\":[0";
+    char *text = calloc(1, sizeof begin + 8000 + sizeof "]}}");
+    assert_non_null(text);
+    size_t size = sizeof begin - 1;
+    memcpy(text, begin, size);
+    for (unsigned i = 0; i < 4000; i++, size += 2)
+        memcpy(text + size, ",1", 2);
+    memcpy(text + size, "]}}", 3);
+    return text;
+}
+
+static void assert_given_in_parts(const struct fake_message *update, const char *text)
+{
+    struct reference r;
+    assert_int_equal(reference_decode(bytes_view(&update->payload), MODEL_BYTES_MAX, &r, NULL),
+                     ST_OK);
+    struct digest digest = digest_of(view_text(text));
+    assert_true(digest_equal(&r.manifest.digest, &digest));
+    assert_string_equal(r.holder.text, "p-1");
+    struct get_msg get = {.client_id = {"c"}, .digest = digest, .wants_part = true};
+    char *ask = get_msg_encode(&get);
+    fake->message_max = 0;
+    fake_out_clear(fake);
+    message("fl/parts/get/p-1", ask);
+    free(ask);
+    assert_int_equal(fake->published_count, 1);
+    assert_true(view_equal(bytes_view(&fake->published[0].payload), view_text(text)));
+    reference_done(&r);
+}
+
+static void what_the_broker_takes_in_no_message_goes_in_parts(void **state)
+{
+    (void)state;
+    static const char *const ways[] = {"print", "update_file"};
+    char *text = long_update();
+    for (size_t i = 0; i < 2; i++) {
+        fake_out_clear(fake);
+        fake->message_max = 4000;
+        char task[8];
+        (void)snprintf(task, sizeof task, "t-%zu", i);
+        start(&(struct order){.task = task, .what = ways[i], .text = text, .learns = true});
+        until_results(1);
+        assert_results(0, task, "completed");
+        assert_int_equal(proplet_unanswered_count(proplet), i + 1);
+        const struct fake_message *update = published("fl/rounds/r-1/updates/p-1", 0);
+        assert_non_null(update);
+        assert_given_in_parts(update, text);
+    }
+    free(text);
 }
 
 static void the_update_file_wins_over_standard_output(void **state)
@@ -1581,6 +1637,7 @@ int main(void)
         TEST(code_that_is_damaged_again_ends_the_task),
         TEST(heartbeats_go_on_while_an_image_is_compiled),
         TEST(a_learning_task_publishes_what_it_printed_verbatim),
+        TEST(what_the_broker_takes_in_no_message_goes_in_parts),
         TEST(the_update_file_wins_over_standard_output),
         TEST(the_guest_reads_its_model_and_the_devices_data),
         TEST(a_plain_task_sees_no_model),

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "exchange/file_manifest.h"
 #include "fl/update.h"
 #include "io/map.h"
 #include "model/model_file.h"
@@ -43,6 +44,7 @@ struct task {
     char *model_data;    /* the model as a text, if it is small JSON */
     bool code_was_bad;
     struct sandbox_job *job;
+    struct manifest_job *hashing; /* of an update that goes in parts */
     bool stop_wanted;
     uint64_t wall_ms, cpu_ms, peak_rss_kb;
 };
@@ -53,6 +55,7 @@ static const char *const state_names[] = {
     [TASK_FETCH_MODEL] = "fetch_model",
     [TASK_READY] = "ready",
     [TASK_RUN] = "run",
+    [TASK_KEEP] = "keep",
     [TASK_ENDED] = "ended",
 };
 
@@ -137,6 +140,7 @@ static void release(struct task *t)
 {
     assert(t->job == NULL);
     t->model = model_wait_free(t->model);
+    t->hashing = manifest_job_free(t->hashing);
     t->image = image_release(t->image);
     if (t->has_folder)
         task_folder_remove(&t->folder);
@@ -262,7 +266,7 @@ static bool collect_update(struct task *t, const struct sandbox_result *r, struc
 
 static void finish_refused(struct task *t, enum status status)
 {
-    if (status == ST_LIMIT)
+    if (status == ST_TOO_LARGE || status == ST_LIMIT)
         fail(t, "bad_update", "too_large: the broker does not take an update of this size");
     else if (status == ST_FULL)
         fail(t, "disk_full", "no space left to keep the update");
@@ -270,10 +274,15 @@ static void finish_refused(struct task *t, enum status status)
         fail(t, "runner_failed", "the update could not be kept and sent");
 }
 
-/* Keeps and sends it. JSON is always one message: others read it as it is. */
-static enum status hand_on(struct task *t, const struct made *made, const struct kept_update **ret)
+static void finish_kept(struct task *t, const struct kept_update *kept)
 {
-    const struct outbox_update update = {
+    make_room(t);
+    ended(t, report_update(t->proplet, kept));
+}
+
+static struct outbox_update describe_update(const struct task *t)
+{
+    return (struct outbox_update){
         .task = t->id,
         .round = t->learning.round,
         .until_ms = t->update_until_ms,
@@ -281,27 +290,69 @@ static enum status hand_on(struct task *t, const struct made *made, const struct
         .cpu_ms = t->cpu_ms,
         .peak_rss_kb = t->peak_rss_kb,
     };
-    bool in_parts = made->in_file && !model_is_inline(made->bytes);
-    return outbox_add(t->proplet->outbox, &update, made->bytes,
-                      in_parts ? t->folder.update_file : NULL, proplet_now_ms(t->proplet), ret);
 }
 
+/* One that goes in parts is read through first: step_keep(). */
+static void begin_keep(struct task *t)
+{
+    enum status status =
+        manifest_job_new(t->folder.update_file, EXCHANGE_PART_SIZE, MODEL_BYTES_MAX, &t->hashing);
+    if (status == ST_OK)
+        change_state(t, TASK_KEEP);
+    else
+        finish_refused(t, status);
+}
+
+static void step_keep(struct task *t)
+{
+    const struct outbox_update update = describe_update(t);
+    const struct kept_update *kept = NULL;
+    int64_t budget = HASHED_IN_A_TURN;
+    bool done = false;
+    enum status status = manifest_job_step(t->hashing, &budget, &done);
+    if (status == ST_OK && !done)
+        return;
+    if (status == ST_OK)
+        status = outbox_add_file(t->proplet->outbox, &update, manifest_job_result(t->hashing),
+                                 t->folder.update_file, proplet_now_ms(t->proplet), &kept);
+    if (status == ST_OK)
+        finish_kept(t, kept);
+    else
+        finish_refused(t, status);
+}
+
+/* In one message, or in parts if the broker does not take it so. */
+static void send_whole(struct task *t, const struct made *made)
+{
+    const struct outbox_update update = describe_update(t);
+    const struct kept_update *kept = NULL;
+    enum status status =
+        outbox_add(t->proplet->outbox, &update, made->bytes, proplet_now_ms(t->proplet), &kept);
+    if (status == ST_OK) {
+        finish_kept(t, kept);
+        return;
+    }
+    bool in_parts = status == ST_TOO_LARGE;
+    if (in_parts)
+        status = made->in_file ? ST_OK : task_folder_put_update(&t->folder, made->bytes);
+    if (in_parts && status == ST_OK)
+        begin_keep(t);
+    else
+        finish_refused(t, status);
+}
+
+/* JSON is one message wherever it can be: others read it as it is. */
 static void finish_update(struct task *t, const struct sandbox_result *r)
 {
     struct made made = {0};
-    const struct kept_update *kept = NULL;
-    bool collected = collect_update(t, r, &made);
-    enum status status = collected ? hand_on(t, &made, &kept) : ST_OK;
+    if (collect_update(t, r, &made)) {
+        if (made.in_file && !model_is_inline(made.bytes))
+            begin_keep(t);
+        else
+            send_whole(t, &made);
+    }
     if (made.in_file)
         map_close(&made.bytes);
-    if (!collected)
-        return;
-    if (status != ST_OK) {
-        finish_refused(t, status);
-        return;
-    }
-    make_room(t);
-    ended(t, report_update(t->proplet, kept));
 }
 
 static void finish_plain(struct task *t, const struct sandbox_result *r)
@@ -581,6 +632,8 @@ void task_step(struct task *t)
             step_fetch_model(t);
         else if (t->state == TASK_READY)
             step_ready(t);
+        else if (t->state == TASK_KEEP)
+            step_keep(t);
     } while (t->state != before);
 }
 

@@ -1,11 +1,11 @@
 /* One task from its start to its results, as an explicit state machine:
  *
- *     FETCH_IMAGE → COMPILE → FETCH_MODEL → READY → RUN → ENDED
+ *     FETCH_IMAGE → COMPILE → FETCH_MODEL → READY → RUN → KEEP → ENDED
  *
- * (a plain task has no model to fetch). READY and RUN go back to COMPILE, once, where
- * the compiled code turns out to be damaged: no guest ran then. Each state but ENDED may end the
- * task with a reason; each is bounded by the task's deadline, counted from its arrival. There is
- * one way to change the state and one way to end. */
+ * (a plain task has no model to fetch; only an update that goes in parts needs KEEP). READY and RUN
+ * go back to COMPILE, once, where the compiled code turns out to be damaged: no guest ran then.
+ * Each state but ENDED may end the task with a reason; each is bounded by the task's deadline,
+ * counted from its arrival. There is one way to change the state and one way to end. */
 #ifndef PROPLET_TASK_H
 #define PROPLET_TASK_H
 
@@ -18,6 +18,7 @@ enum task_state {
     TASK_FETCH_MODEL,
     TASK_READY, /* waits until fewer than tasks_max run */
     TASK_RUN,
+    TASK_KEEP,  /* its update is read through, a little in each turn of the loop */
     TASK_ENDED, /* results were sent; to be freed */
 };
 

@@ -166,6 +166,12 @@ void task_folder_each_left(const char *state, const char *boot,
     (void)closedir(folder);
 }
 
+enum status task_folder_put_update(const struct task_folder *f, struct view update)
+{
+    (void)unlink(f->update_file);
+    return put_file(f->update_file, update, view_of(NULL, 0));
+}
+
 /* The file is open, so it cannot become another one any more. */
 static enum status map_opened(int fd, struct view *ret)
 {

@@ -57,6 +57,9 @@ void task_folder_each_left(const char *state, const char *boot,
                            bool (*settle)(void *owner, const struct id *task, struct view start),
                            void *owner);
 
+/* Puts it where a guest would have written it. fails: ST_FULL, ST_IO */
+MUST_CHECK enum status task_folder_put_update(const struct task_folder *f, struct view update);
+
 /* The update that the guest wrote: a regular file, not a link. The guest has ended, so it
  * does not change any more.
  * gives: *ret, mapped: map_close(); without bytes if the file is empty

@@ -78,8 +78,10 @@ static enum status open_parts(struct session *s, struct parts **ret)
     p->began_ms = clock_now_ms();
     const struct exchange_out out = {publish, unacknowledged, p};
     enum status status = exchange_new(session_client_id(s), &out, &p->exchange);
-    if (status == ST_OK)
+    if (status == ST_OK) {
+        exchange_set_packet_max(p->exchange, session_packet_max(s));
         status = listen_to_all(p);
+    }
     if (status == ST_OK)
         *ret = p;
     else

@@ -217,6 +217,11 @@ size_t session_unacknowledged(const struct session *s)
     return mqtt_unacknowledged(s->mqtt);
 }
 
+size_t session_packet_max(const struct session *s)
+{
+    return mqtt_packet_max(s->mqtt);
+}
+
 enum status session_publish_text(struct session *s, const char *topic, const char *text)
 {
     return mqtt_publish_text(s->mqtt, topic, text);

@@ -102,6 +102,8 @@ MUST_CHECK enum status session_wait(struct session *s, const bool *done, uint64_
 
 /* Of what was published, that the broker has not acknowledged. */
 size_t session_unacknowledged(const struct session *s);
+/* mqtt_packet_max() */
+size_t session_packet_max(const struct session *s);
 
 /* Waits until the broker has taken everything that was published. */
 MUST_CHECK enum status session_flush(struct session *s, uint64_t limit_ms);

@@ -111,6 +111,12 @@ void coordinator_resume(struct coordinator *c, uint64_t now_ms)
     coordinator_tick(c, now_ms);
 }
 
+void coordinator_packet_max(struct coordinator *c, size_t packet_max)
+{
+    assert(c != NULL && c->magic == COORDINATOR_MAGIC);
+    exchange_set_packet_max(c->exchange, packet_max);
+}
+
 /* Also at the first connect of a life: the one before may have died before it said
  * what was due. */
 void coordinator_connected(struct coordinator *c, bool session_kept)

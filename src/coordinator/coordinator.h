@@ -61,6 +61,9 @@ MUST_CHECK enum status coordinator_new(const struct coordinator_settings *settin
  * broker before is sent again. */
 void coordinator_resume(struct coordinator *c, uint64_t now_ms);
 
+/* Before it: mqtt_packet_max(), so that what is given in parts passes. */
+void coordinator_packet_max(struct coordinator *c, size_t packet_max);
+
 /* The connection is up. session_kept: mqtt_session_kept(); what a broker may have lost
  * of what it retained is said to it again with the next tick. */
 void coordinator_connected(struct coordinator *c, bool session_kept);

@@ -77,6 +77,7 @@ static void on_batch_over(uv_check_t *check)
 static void on_connected(void *owner)
 {
     struct program *p = owner;
+    coordinator_packet_max(p->coordinator, mqtt_packet_max(service_mqtt(p->service)));
     coordinator_connected(p->coordinator, mqtt_session_kept(service_mqtt(p->service)));
 }
 

@@ -20,7 +20,8 @@ struct exchange {
     struct offers *offers;
     struct fetch **fetches;
     size_t fetch_count, fetch_capacity;
-    size_t turn; /* the fetch that may ask first */
+    size_t turn;        /* the fetch that may ask first */
+    uint32_t part_size; /* of what we describe */
 };
 
 static void check(const struct exchange *x)
@@ -42,8 +43,26 @@ enum status exchange_new(const struct id *me, const struct exchange_out *out, st
     x->magic = EXCHANGE_MAGIC;
     x->me = *me;
     x->out = *out;
+    x->part_size = EXCHANGE_PART_SIZE;
     *ret = x;
     return ST_OK;
+}
+
+/* Beside a part, a packet has its topic and a few lengths. */
+#define PACKET_OVERHEAD ((size_t)EXCHANGE_TOPIC_SIZE + 64)
+
+void exchange_set_packet_max(struct exchange *x, size_t packet_max)
+{
+    check(x);
+    x->part_size = EXCHANGE_PART_SIZE;
+    while (x->part_size > EXCHANGE_PART_SIZE_MIN && x->part_size + PACKET_OVERHEAD > packet_max)
+        x->part_size /= 2;
+}
+
+uint32_t exchange_part_size(const struct exchange *x)
+{
+    check(x);
+    return x->part_size;
 }
 
 bool exchange_filter(const struct exchange *x, size_t index, char ret[TOPIC_SIZE_MAX])
@@ -98,7 +117,7 @@ enum status exchange_offer_file(struct exchange *x, const struct digest *d, cons
     enum status status = exchange_refer(x, d, ret);
     if (status != ST_NOT_FOUND)
         return status;
-    status = file_manifest(path, EXCHANGE_PART_SIZE, size_max, &m);
+    status = file_manifest(path, x->part_size, size_max, &m);
     if (status != ST_OK)
         return status;
     status = digest_equal(&m.digest, d) ? exchange_offer(x, &m, path) : ST_CORRUPT;

@@ -10,7 +10,8 @@
 #include "io/mqtt.h"
 #include "transfer/reference.h"
 
-#define EXCHANGE_PART_SIZE      ((uint32_t)1 << 20) /* of what we describe ourselves */
+#define EXCHANGE_PART_SIZE      ((uint32_t)1 << 20) /* of what we describe, if the broker allows */
+#define EXCHANGE_PART_SIZE_MIN  ((uint32_t)4 << 10)
 #define EXCHANGE_OFFERS_MAX     4096
 #define EXCHANGE_FETCHES_MAX    1024
 #define EXCHANGE_WINDOW         4     /* parts that all fetches together have under way */
@@ -32,6 +33,13 @@ struct exchange_out {
 /* me: the id under which others ask. gives: *ret. fails: ST_NOMEM */
 MUST_CHECK enum status exchange_new(const struct id *me, const struct exchange_out *out,
                                     struct exchange **ret);
+
+/* At each connect: how many bytes the broker takes in a packet (mqtt_packet_max()). What
+ * is described from then on has parts that fit, of a power of two in bytes. */
+void exchange_set_packet_max(struct exchange *x, size_t packet_max);
+
+/* Of what is described now: EXCHANGE_PART_SIZE_MIN..EXCHANGE_PART_SIZE */
+uint32_t exchange_part_size(const struct exchange *x);
 
 /* The filters to subscribe to, index 0, 1, …; false: no more. */
 bool exchange_filter(const struct exchange *x, size_t index, char ret[TOPIC_SIZE_MAX]);
@@ -57,7 +65,7 @@ MUST_CHECK enum status exchange_refer(const struct exchange *x, const struct dig
 uint64_t exchange_asked_ms(const struct exchange *x, const struct digest *d);
 
 /* Both in one, for a blob that may be on offer already: else the file at path, in parts of
- * EXCHANGE_PART_SIZE, is offered once. path: at most size_max bytes, see io/map.h
+ * exchange_part_size(), is offered once. path: at most size_max bytes, see io/map.h
  * gives: as exchange_refer(). fails: as both and as file_manifest(); ST_CORRUPT (a file of
  *        other bytes: it is not offered) */
 MUST_CHECK enum status exchange_offer_file(struct exchange *x, const struct digest *d,

@@ -259,6 +259,43 @@ static void what_is_not_offered_is_refused_by_name(void **state)
     manifest_done(&m);
 }
 
+/* A packet holds the part, and at most 320 bytes of topic and lengths. */
+static void parts_fit_into_what_the_broker_takes(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        size_t packet_max;
+        uint32_t part_size;
+    } cases[] = {
+        {268435455, 1 << 20},
+        {(1 << 20) + 320, 1 << 20},
+        {(1 << 20) + 319, 1 << 19},
+        {1 << 20, 1 << 19},
+        {300000, 1 << 18},
+        {(4 << 10) + 320, 4 << 10},
+        {100, EXCHANGE_PART_SIZE_MIN}, /* then no part fits, and that is told */
+    };
+    struct exchange *x = join(w, "x");
+    assert_int_equal(exchange_part_size(x), 1 << 20);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        exchange_set_packet_max(x, cases[i].packet_max);
+        assert_int_equal(exchange_part_size(x), cases[i].part_size);
+    }
+    char path[128], *text;
+    struct manifest m;
+    struct reference r;
+    make_file(w, "a", 100000, &m);
+    path_in(w, "a", path);
+    exchange_set_packet_max(x, 17000);
+    assert_int_equal(exchange_offer_file(x, &m.digest, path, UINT32_MAX, &text), ST_OK);
+    assert_int_equal(reference_decode(view_text(text), UINT32_MAX, &r, NULL), ST_OK);
+    assert_int_equal(r.manifest.part_size, 1 << 14);
+    assert_int_equal(r.manifest.part_count, 7); /* 6 * 16384 + 1696 */
+    reference_done(&r);
+    free(text);
+    manifest_done(&m);
+}
+
 static void parts_beyond_the_broker_are_refused_by_name(void **state)
 {
     struct world *w = *state;
@@ -570,6 +607,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_file_travels_in_bounded_parts),
         CASE(what_is_not_offered_is_refused_by_name),
+        CASE(parts_fit_into_what_the_broker_takes),
         CASE(parts_beyond_the_broker_are_refused_by_name),
         CASE(a_holder_that_lost_its_file_says_so),
         CASE(a_small_file_does_not_wait_for_a_large_one),

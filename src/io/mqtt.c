@@ -92,6 +92,7 @@ struct mqtt {
     atomic_int holders;                                         /* shared: threads that use this */
     atomic_bool stopping;                                       /* shared */
     atomic_size_t unacknowledged;                               /* shared */
+    atomic_size_t packet_max;                                   /* shared */
     atomic_uint_least64_t dropped_too_large, refused_by_broker; /* shared */
 };
 
@@ -127,15 +128,25 @@ static void put_event(struct mqtt *m, enum mqtt_event event, const char *reason,
     (void)put_or_free(m, item);
 }
 
+static void note_packet_max(struct mqtt *m, const mosquitto_property *properties)
+{
+    uint32_t said = 0;
+    if (mosquitto_property_read_int32(properties, MQTT_PROP_MAXIMUM_PACKET_SIZE, &said, false) ==
+            NULL ||
+        said == 0 || said > MQTT_MAX_PAYLOAD)
+        said = MQTT_MAX_PAYLOAD;
+    atomic_store(&m->packet_max, said);
+}
+
 static void on_connect(struct mosquitto *client, void *object, int reason_code, int flags,
                        const mosquitto_property *properties)
 {
-    (void)properties;
     struct mqtt *m = object;
     if (reason_code != 0) {
         put_event(m, MQTT_DOWN, mosquitto_reason_string(reason_code), false);
         return;
     }
+    note_packet_max(m, properties);
     (void)pthread_mutex_lock(&m->lock);
     for (struct subscription *s = m->subscriptions; s != NULL; s = s->next)
         (void)mosquitto_subscribe(client, NULL, s->filter, 1);
@@ -535,6 +546,7 @@ enum status mqtt_open(uv_loop_t *loop, const struct mqtt_options *o, struct mqtt
     m->early_last = &m->early;
     m->keepalive_s = o->keepalive_s == 0 ? KEEPALIVE_S_DEFAULT : o->keepalive_s;
     m->session_expiry_s = o->session_expiry_s;
+    atomic_store(&m->packet_max, MQTT_MAX_PAYLOAD);
     m->message_size_max = o->message_size_max == 0 ? MESSAGE_SIZE_MAX : o->message_size_max;
     m->on_message = o->on_message;
     m->on_state = o->on_state;
@@ -697,6 +709,11 @@ bool mqtt_connected(const struct mqtt *m)
 bool mqtt_session_kept(const struct mqtt *m)
 {
     return m->session_kept;
+}
+
+size_t mqtt_packet_max(const struct mqtt *m)
+{
+    return atomic_load(&m->packet_max);
 }
 
 size_t mqtt_unacknowledged(const struct mqtt *m)

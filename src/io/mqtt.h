@@ -109,6 +109,11 @@ bool mqtt_session_kept(const struct mqtt *m);
 /* Publishes that the broker has not acknowledged yet. */
 size_t mqtt_unacknowledged(const struct mqtt *m);
 
+/* How many bytes a packet may have for the broker, with its topic and all (Maximum Packet
+ * Size of its last CONNACK, MQTT 5.0 section 3.2.2.3.6; the protocol's own limit if it
+ * said none). Known once it is connected. */
+size_t mqtt_packet_max(const struct mqtt *m);
+
 struct mqtt_counters {
     uint64_t received, received_bytes, sent, sent_bytes, dropped_too_large, refused_by_broker,
         reconnects;

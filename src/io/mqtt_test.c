@@ -323,6 +323,7 @@ static void what_the_broker_will_not_take_is_refused_or_counted(void **state)
     client_open(&c, "big", NULL);
     assert_int_equal(mqtt_subscribe(c.mqtt, "b/1"), ST_OK);
     await(&c.ups, 1);
+    assert_int_equal(mqtt_packet_max(c.mqtt), 1100000); /* as its configuration says */
     assert_int_equal(bytes_resize(&big, 999999), ST_OK);
     struct mqtt_message m = {.topic = "b/1", .payload = bytes_view(&big)};
     assert_int_equal(mqtt_publish(c.mqtt, &m), ST_OK);

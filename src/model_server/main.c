@@ -50,6 +50,7 @@ static void on_turn_over(uv_check_t *check)
 static void on_connected(void *owner)
 {
     struct program *p = owner;
+    server_packet_max(p->server, mqtt_packet_max(service_mqtt(p->service)));
     server_connected(p->server);
 }
 

@@ -182,6 +182,12 @@ void server_tick(struct server *s, uint64_t now_ms)
     incoming_step(s, now_ms);
 }
 
+void server_packet_max(struct server *s, size_t packet_max)
+{
+    assert(s != NULL && s->magic == SERVER_MAGIC);
+    exchange_set_packet_max(s->exchange, packet_max);
+}
+
 void server_connected(struct server *s)
 {
     assert(s != NULL && s->magic == SERVER_MAGIC);

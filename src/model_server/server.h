@@ -43,6 +43,9 @@ MUST_CHECK enum status server_new(const struct server_settings *settings,
 /* The filters to subscribe to, index 0, 1, …; false: no more. */
 bool server_filter(const struct server *s, size_t index, char ret[TOPIC_SIZE_MAX]);
 
+/* Before server_connected(): mqtt_packet_max(), so that what is given in parts passes. */
+void server_packet_max(struct server *s, size_t packet_max);
+
 /* The broker may be a new one: everything is published again, oldest first, then
  * the index, then the channels. A few at a time, so that memory stays bounded; the
  * rest with server_tick(). */

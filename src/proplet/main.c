@@ -248,6 +248,7 @@ static void on_message(void *owner, const struct mqtt_message *m)
 static void on_connected(void *owner)
 {
     const struct app *a = owner;
+    proplet_packet_max(a->proplet, mqtt_packet_max(service_mqtt(a->service)));
     proplet_connected(a->proplet);
 }
 

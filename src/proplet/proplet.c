@@ -247,6 +247,11 @@ static void send_alive(struct proplet *p)
     p->alive_ms = proplet_now_ms(p) + (uint64_t)p->settings.alive_interval_s * 1000;
 }
 
+void proplet_packet_max(struct proplet *p, size_t packet_max)
+{
+    exchange_set_packet_max(p->exchange, packet_max);
+}
+
 void proplet_connected(struct proplet *p)
 {
     exchange_reconnected(p->exchange);

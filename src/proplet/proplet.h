@@ -44,6 +44,9 @@ MUST_CHECK enum status proplet_new(uv_loop_t *loop, const struct proplet_setting
                                    const struct proplet_out *out, struct proplet **ret,
                                    struct why *why);
 
+/* Before proplet_connected(): mqtt_packet_max(), so that what is given in parts passes. */
+void proplet_packet_max(struct proplet *p, size_t packet_max);
+
 /* At each connect: registers, and sends the results that no broker has acknowledged,
  * also those of an earlier life's tasks. */
 void proplet_connected(struct proplet *p);

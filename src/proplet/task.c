@@ -296,7 +296,8 @@ static struct outbox_update describe_update(const struct task *t)
 static void begin_keep(struct task *t)
 {
     enum status status =
-        manifest_job_new(t->folder.update_file, EXCHANGE_PART_SIZE, MODEL_BYTES_MAX, &t->hashing);
+        manifest_job_new(t->folder.update_file, exchange_part_size(t->proplet->exchange),
+                         MODEL_BYTES_MAX, &t->hashing);
     if (status == ST_OK)
         change_state(t, TASK_KEEP);
     else

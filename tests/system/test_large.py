@@ -76,6 +76,23 @@ def test_a_large_model_goes_all_the_way_round(fleet, bus):
         assert sorted(parts_asked(bus, name, "fml-coordinator")) == list(range(46))
 
 
+def test_parts_fit_through_a_broker_that_takes_little(fleet, bus):
+    """Parts of 1 MiB would never pass: these are of 256 KiB."""
+    broker = fleet.programs["mosquitto"]
+    broker.kill()
+    with open(fleet.folder / "mosquitto.conf", "a") as config:
+        config.write("max_packet_size 300000\n")
+    broker.start()
+    fleet._await_port()
+    begin(fleet, bus)
+    start(bus)
+    check_end(fleet, bus)
+    parts = list(range(-(-PARAMS * 4 // (1 << 18))))
+    for name in NAMES:
+        assert sorted(parts_asked(bus, "fml-model-server", name)) == parts
+        assert sorted(parts_asked(bus, name, "fml-coordinator")) == parts
+
+
 @pytest.mark.parametrize("program,holder,client", [
     ("model-server", "fml-model-server", "proplet-1"),  # the base goes to the devices
     ("proplet-1", "fml-model-server", "proplet-1"),

@@ -298,12 +298,21 @@ static void sweep(const struct model_fetch *f)
         (void)closedir(entries);
 }
 
+/* On whatever topic it came: a file has one fetch. */
+static struct held *find_file(const struct model_fetch *f, const struct digest *digest)
+{
+    for (struct held *h = f->held; h != NULL; h = h->next)
+        if (h->path[0] != '\0' && h->topic[0] != '\0' && digest_equal(&h->digest, digest))
+            return h;
+    return NULL;
+}
+
 /* fails: ST_NOMEM, and as exchange_fetch() */
 static enum status hold_reference(struct model_fetch *f, const char *topic,
                                   const struct reference *r, struct held **ret)
 {
     const struct digest *digest = &r->manifest.digest;
-    struct held *h = find_held(f, topic, digest);
+    struct held *h = find_file(f, digest);
     if (h == NULL) {
         h = held_new(topic, digest);
         if (h == NULL)

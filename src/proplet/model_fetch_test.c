@@ -333,6 +333,25 @@ static void a_holder_that_has_it_not_is_said(void **state)
     free(reference);
 }
 
+static void the_same_model_on_two_topics_comes_once(void **state)
+{
+    (void)state;
+    struct manifest m;
+    char *reference = reference_to(large_text, &m);
+    struct model_wait *first = want(TOPIC, NULL), *second = want("fl/models/other_v1", NULL);
+    assert_true(message(TOPIC, reference, NULL));
+    assert_true(message("fl/models/other_v1", reference, NULL));
+    assert_int_equal(carry(&m, large_text), m.part_count);
+    assert_int_equal(model_wait_state(first), MODEL_THERE);
+    assert_int_equal(model_wait_state(second), MODEL_THERE);
+    assert_string_equal(model_wait_path(first), model_wait_path(second));
+    model_wait_free(first);
+    assert_int_equal(access(model_wait_path(second), R_OK), 0);
+    model_wait_free(second);
+    manifest_done(&m);
+    free(reference);
+}
+
 static void a_reference_to_other_bytes_is_not_followed(void **state)
 {
     (void)state;
@@ -364,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_restart_left_is_not_asked_for_again, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_holder_that_has_it_not_is_said, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_same_model_on_two_topics_comes_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reference_to_other_bytes_is_not_followed, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_topic_is_listened_to_only_while_it_is_waited_for, setup,

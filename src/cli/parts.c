@@ -3,21 +3,24 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/text.h"
 #include "exchange/exchange.h"
 #include "io/clock.h"
 
-#define STEP_MS    100u
-#define CHECKS_MAX 8 /* steps of checking in one turn */
+#define STEP_MS     100u
+#define PARTS_TOPIC "fl/parts/part/"
+#define CHECKS_MAX  8 /* steps of checking in one turn */
 
 struct parts {
     struct session *session;
     struct exchange *exchange;
     struct digest digest; /* of what is given */
-    uint64_t size;
-    size_t listening; /* to so many of the filters */
+    uint64_t size, given; /* its bytes, and those of parts that were handed to the broker */
+    size_t listening;     /* to so many of the filters */
     uint64_t connections;
     uint64_t began_ms, shown_bytes;
 };
@@ -26,8 +29,11 @@ struct parts {
 
 static enum status publish(void *owner, const struct mqtt_message *m)
 {
-    const struct parts *p = owner;
-    return session_publish(p->session, m);
+    struct parts *p = owner;
+    enum status status = session_publish(p->session, m);
+    if (status == ST_OK && strncmp(m->topic, PARTS_TOPIC, sizeof PARTS_TOPIC - 1) == 0)
+        p->given += m->payload.size;
+    return status;
 }
 
 static size_t unacknowledged(void *owner)
@@ -201,7 +207,9 @@ enum status parts_give(struct session *s, const struct digest *digest, const cha
         parts_close(p);
         return status;
     }
+    struct stat info;
     p->digest = *digest;
+    p->size = stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
     *ret = p;
     return ST_OK;
 }
@@ -217,6 +225,9 @@ enum status parts_wait(struct parts *p, const bool *done, uint64_t first_ms)
             break;
         (void)step(p);
         status = session_wait(p->session, done, STEP_MS);
+        /* Of what the server had already, less is given; what was lost is given twice. */
+        show(p, p->given < p->size ? p->given : p->size, p->size, false);
     }
+    show(p, status == ST_OK ? p->size : p->given, p->size, true);
     return status;
 }

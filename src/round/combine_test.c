@@ -11,6 +11,9 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "fl/update.h"
 #include "round/combine.h"
 
@@ -163,12 +166,147 @@ static void bytes_that_changed_are_found(void **state)
     }
 }
 
+/* ---- any number of threads ---- */
+
+#define LONG        100003 /* coordinates: windows, sections and a rest */
+#define THREADS_MAX 3
+
+struct crew {
+    size_t threads; /* 0: this one, from the last piece to the first */
+    atomic_size_t next, done, let_go;
+    size_t count;
+    void (*work)(void *arg, size_t index);
+    void *arg;
+};
+
+static void *take_work(void *arg)
+{
+    struct crew *crew = arg;
+    for (size_t i; (i = atomic_fetch_add(&crew->next, 1)) < crew->count;) {
+        crew->work(crew->arg, i);
+        (void)atomic_fetch_add(&crew->done, 1);
+    }
+    return NULL;
+}
+
+static void each(void *owner, size_t count, void (*work)(void *arg, size_t index), void *arg)
+{
+    struct crew *crew = owner;
+    pthread_t threads[THREADS_MAX];
+    crew->count = count;
+    crew->work = work;
+    crew->arg = arg;
+    atomic_store(&crew->next, 0);
+    for (size_t i = count; crew->threads == 0 && i > 0; i--)
+        work(arg, i - 1);
+    for (size_t i = 0; i < crew->threads; i++)
+        if (pthread_create(&threads[i], NULL, take_work, crew) != 0)
+            abort();
+    for (size_t i = 0; i < crew->threads; i++)
+        (void)pthread_join(threads[i], NULL);
+}
+
+static void count_let_go(void *owner, struct view bytes)
+{
+    (void)bytes;
+    (void)atomic_fetch_add(&((struct crew *)owner)->let_go, 1);
+}
+
+/* Values of many magnitudes, so that another order of a sum is another sum. */
+static struct model *long_model(uint32_t seed)
+{
+    const struct model_shape shapes[] = {
+        {.name = "a", .rank = 1, .shape = {LONG - 1001}},
+        {.name = "b", .rank = 2, .shape = {7, 143}},
+    };
+    struct model *m;
+    assert_int_equal(model_new(shapes, 2, &m), ST_OK);
+    for (size_t i = 0; i < LONG; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        model_params_mutable(m)[i] =
+            ldexpf((float)(seed >> 8) / 8388608.0f - 1, (int)(seed % 13) - 6);
+    }
+    return m;
+}
+
+static void make_long(struct bytes bytes[UPDATES_MAX], struct counted updates[UPDATES_MAX])
+{
+    for (size_t k = 0; k < UPDATES_MAX; k++) {
+        struct update u = {.round_id = {"r"}, .num_samples = k + 1};
+        (void)strcpy(u.base_model_uri, "fl/models/m_v0");
+        u.params = long_model(100 + (uint32_t)k);
+        assert_int_equal(update_encode(&u, MODEL_SAFETENSORS, &bytes[k]), ST_OK);
+        update_done(&u);
+        updates[k] = (struct counted){.participant = &ids[k],
+                                      .samples = k + 1,
+                                      .bytes = bytes_view(&bytes[k]),
+                                      .digest = digest_of(bytes_view(&bytes[k]))};
+    }
+}
+
+static struct rule_settings settings_of(enum rule which)
+{
+    struct rule_settings rule = rule_defaults(which);
+    rule.byzantine = 1;
+    rule.keep = 3;
+    rule.bound = 1000;
+    rule.trim = 0.2;
+    if (which == RULE_GEOMETRIC_MEDIAN)
+        rule.iterations = 3;
+    return rule;
+}
+
+/* crew NULL: without hands. gives: the new parameters */
+static struct model *combine_long(const struct rule_settings *rule, const struct counted *updates,
+                                  struct crew *crew)
+{
+    const struct hands hands = {each, count_let_go, crew};
+    struct optimiser fedadam = optimiser_defaults(OPTIMISER_FEDADAM);
+    struct combine_step step = {.optimiser = &fedadam};
+    struct model *model = long_model(1), *state;
+    struct why why = {0};
+    assert_int_equal(optimiser_state_new(&fedadam, LONG, &state), ST_OK);
+    assert_int_equal(optimiser_state_of(&fedadam, state, LONG, &step.state, &why), ST_OK);
+    assert_int_equal(combine_updates(rule, updates, UPDATES_MAX, &step,
+                                     crew == NULL ? NULL : &hands, model, &why),
+                     ST_OK);
+    model_free(state);
+    return model;
+}
+
+static void any_number_of_threads_gives_the_same_bytes(void **state)
+{
+    (void)state;
+    static const enum rule rules[] = {RULE_MEAN,      RULE_MEDIAN,     RULE_TRIMMED_MEAN,
+                                      RULE_KRUM,      RULE_MULTI_KRUM, RULE_GEOMETRIC_MEDIAN,
+                                      RULE_NORM_BOUND};
+    struct bytes bytes[UPDATES_MAX] = {0};
+    struct counted updates[UPDATES_MAX];
+    make_long(bytes, updates);
+    for (size_t n = 0; n < COUNT(rules); n++) {
+        const struct rule_settings rule = settings_of(rules[n]);
+        struct model *alone = combine_long(&rule, updates, NULL);
+        for (size_t threads = 0; threads <= THREADS_MAX; threads++) {
+            struct crew crew = {.threads = threads};
+            struct model *shared = combine_long(&rule, updates, &crew);
+            assert_memory_equal(model_params(alone), model_params(shared), LONG * sizeof(float));
+            assert_true(crew.done > 0 || threads == 0);
+            assert_true(crew.let_go > UPDATES_MAX); /* each when it was read, and in windows */
+            model_free(shared);
+        }
+        model_free(alone);
+    }
+    for (size_t k = 0; k < UPDATES_MAX; k++)
+        bytes_done(&bytes[k]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_rule_gives_what_was_worked_by_hand),
         cmocka_unit_test(too_few_for_the_rule_are_refused),
         cmocka_unit_test(bytes_that_changed_are_found),
+        cmocka_unit_test(any_number_of_threads_gives_the_same_bytes),
     };
     return cmocka_run_group_tests_name("round/combine", tests, NULL, NULL);
 }

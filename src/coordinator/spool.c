@@ -79,6 +79,9 @@ static enum status map(struct segment *g, uint64_t room)
     void *bytes = mmap(NULL, room, PROT_READ, MAP_SHARED, g->fd, 0);
     if (bytes == MAP_FAILED)
         return errno == ENOMEM ? ST_NOMEM : ST_IO;
+    /* Or one value that is looked at could bring in two MiB of each update. A kernel without
+     * huge pages refuses, which is as good. */
+    (void)madvise(bytes, room, MADV_NOHUGEPAGE);
     g->bytes = bytes;
     g->room = room;
     return ST_OK;
@@ -159,6 +162,18 @@ static enum status place_for(struct spool *s, uint64_t size, struct segment **re
     return status;
 }
 
+/* Linux caches what one write brings in one piece of memory of up to two MiB, and maps all of
+ * it when a part is read: so what is written at once is what is read at once. */
+static enum status write_pieces(int fd, uint64_t offset, struct view bytes)
+{
+    enum status status = ST_OK;
+    for (size_t at = 0; at < bytes.size && status == ST_OK; at += FAULT_AROUND) {
+        size_t size = bytes.size - at < FAULT_AROUND ? bytes.size - at : FAULT_AROUND;
+        status = file_write_at(fd, offset + at, view_of(bytes.data + at, size));
+    }
+    return status;
+}
+
 enum status spool_add(struct spool *s, struct view bytes, struct spooled *ret_place,
                       struct view *ret_bytes)
 {
@@ -167,7 +182,7 @@ enum status spool_add(struct spool *s, struct view bytes, struct spooled *ret_pl
     enum status status = place_for(s, bytes.size, &g);
     if (status != ST_OK)
         return status;
-    status = file_write_at(g->fd, g->size, bytes);
+    status = write_pieces(g->fd, g->size, bytes);
     if (status != ST_OK) { /* what is there of it takes no room from the next one */
         if (ftruncate(g->fd, (off_t)g->size) != 0)
             status = ST_IO;

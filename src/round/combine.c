@@ -12,7 +12,7 @@
  * windows that are open at once, of all sources, are to be small beside a model. */
 #define WINDOW_MAX   ((size_t)16 * FOLD_TILE)
 #define WINDOW_MIN   ((size_t)4 * FOLD_TILE) /* not less than what a page fault brings in */
-#define WINDOW_BYTES ((size_t)16 << 20)
+#define WINDOW_BYTES ((size_t)4 << 20)
 
 struct gathered {
     const struct rule_settings *rule;

@@ -18,7 +18,8 @@ struct combine_step {
 
 /* Replaces the base model's parameters by the aggregate of the updates. Each update
  * has the base's names and shapes, in any order and in either form. Safetensors are
- * read where they lie, so memory is O(model) whatever their number.
+ * read where they lie, window by window: with let_go, each thread needs of each update
+ * one of 64 to 256 KiB, and its edges.
  * updates: (count,) in the order of ids, at least 1, with their bytes
  * step:    may be NULL
  * hands:   may be NULL; the result does not depend on it

@@ -121,9 +121,12 @@ def main():
         print(f"large/transfer: mb_per_second={rate:.0f} raw_mb_per_second={raw:.0f} "
               f"ratio={rate / raw:.2f} target=0.50 {'ok' if rate >= 0.5 * raw else 'short'}",
               flush=True)
-    finally:
+    except BaseException:
+        print(f"large: the logs are in {folder}", file=sys.stderr)
         fleet.close()
-        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    fleet.close()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -153,10 +153,15 @@ static void use(struct coordinator *c, struct entry *e, const struct coming *k, 
                  status_name(status));
     else if (is_base(k))
         use_base(c, e, bytes, true, fetch_digest(k->fetch), now_ms);
-    else
+    else {
+        e->judged = bytes;
+        e->judged_path = k->path;
         judge_update(c, e, &k->sender, bytes, now_ms);
+        e->judged = view_of(NULL, 0);
+        e->judged_path = NULL;
+    }
     map_close(&bytes);
-    if (!is_base(k)) /* what counts lies in the spool now */
+    if (!is_base(k)) /* what counts is the spool's now */
         (void)unlink(k->path);
 }
 

@@ -80,6 +80,15 @@ static enum status to_kept_form(struct view bytes, struct bytes *ret)
     return status;
 }
 
+/* A file that came in parts is not copied. */
+static enum status put_into_spool(const struct entry *e, struct view form,
+                                  struct spooled *ret_place, struct view *ret_bytes)
+{
+    if (e->judged_path != NULL && form.data == e->judged.data)
+        return spool_add_file(e->spool, e->judged_path, ret_place, ret_bytes);
+    return spool_add(e->spool, form, ret_place, ret_bytes);
+}
+
 /* Its bytes and its row, in the transaction that is under way. */
 static bool keep_update(struct coordinator *c, struct entry *e, const struct receipt *receipt,
                         struct view bytes, uint64_t samples, uint64_t now_ms)
@@ -94,7 +103,7 @@ static bool keep_update(struct coordinator *c, struct entry *e, const struct rec
     bool kept = is_kept(c, "form", to_kept_form(bytes, &made));
     struct view form = made.size > 0 ? bytes_view(&made) : bytes;
     update.kept = made.size > 0 ? digest_of(form) : update.digest;
-    kept = kept && is_kept(c, "bytes", spool_add(e->spool, form, &update.place, &there)) &&
+    kept = kept && is_kept(c, "bytes", put_into_spool(e, form, &update.place, &there)) &&
            is_kept(c, "update", store_add_update(c->store, &receipt->round_id, &update));
     bytes_done(&made);
     if (kept)

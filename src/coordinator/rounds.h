@@ -28,12 +28,14 @@ struct kept {
 /* What the coordinator keeps beside each round. */
 struct entry {
     struct round *round;
-    struct digest start; /* of the start in its canonical form */
-    struct blobs *blobs; /* the bytes of base and version, until the end */
-    struct spool *spool; /* those of the updates that count, until the end */
-    struct kept *older;  /* the same, as an older program kept them */
-    size_t threads;      /* that its aggregation may use */
-    const char *lost;    /* something of it cannot be read any more: why it must fail */
+    struct digest start;     /* of the start in its canonical form */
+    struct blobs *blobs;     /* the bytes of base and version, until the end */
+    struct spool *spool;     /* those of the updates that count, until the end */
+    struct view judged;      /* the update that is looked at, if it is a mapped file, */
+    const char *judged_path; /* and the name of this */
+    struct kept *older;      /* the same, as an older program kept them */
+    size_t threads;          /* that its aggregation may use */
+    const char *lost;        /* something of it cannot be read any more: why it must fail */
     /* OPENING */
     bool asked; /* the broker was asked for the base model */
     struct early *early;

@@ -13,9 +13,10 @@
 
 #include "base/limits.h"
 #include "io/file.h"
+#include "io/map.h"
 
-#define SPOOL_MAGIC  0x73706f6fu          /* "spoo" */
-#define FAULT_AROUND ((uint64_t)64 << 10) /* that Linux maps at once, from a multiple of it */
+#define SPOOL_MAGIC 0x73706f6fu /* "spoo" */
+#define WRITE_PIECE ((size_t)64 << 10)
 
 _Static_assert(SPOOL_SEGMENTS_MAX > ROUND_PARTICIPANTS_MAX, "each may have a file of its own");
 
@@ -167,8 +168,8 @@ static enum status place_for(struct spool *s, uint64_t size, struct segment **re
 static enum status write_pieces(int fd, uint64_t offset, struct view bytes)
 {
     enum status status = ST_OK;
-    for (size_t at = 0; at < bytes.size && status == ST_OK; at += FAULT_AROUND) {
-        size_t size = bytes.size - at < FAULT_AROUND ? bytes.size - at : FAULT_AROUND;
+    for (size_t at = 0; at < bytes.size && status == ST_OK; at += WRITE_PIECE) {
+        size_t size = bytes.size - at < WRITE_PIECE ? bytes.size - at : WRITE_PIECE;
         status = file_write_at(fd, offset + at, view_of(bytes.data + at, size));
     }
     return status;
@@ -192,6 +193,30 @@ enum status spool_add(struct spool *s, struct view bytes, struct spooled *ret_pl
     *ret_bytes = view_of(g->bytes + g->size, bytes.size);
     g->size += bytes.size;
     g->changed = true;
+    return ST_OK;
+}
+
+enum status spool_add_file(struct spool *s, const char *path, struct spooled *ret_place,
+                           struct view *ret_bytes)
+{
+    assert(s != NULL && s->magic == SPOOL_MAGIC && path != NULL);
+    char name[PATH_MAX];
+    enum status status = s->count < SPOOL_SEGMENTS_MAX ? path_of(s, s->count, name) : ST_LIMIT;
+    if (status == ST_OK && rename(path, name) != 0)
+        status = file_write_status(errno);
+    if (status != ST_OK)
+        return status;
+    status = open_segment(s, false, 0);
+    if (status != ST_OK) {
+        (void)rename(name, path);
+        return status;
+    }
+    struct segment *g = &s->segments[s->count - 1];
+    s->has_new_file = true;
+    (void)close(g->fd); /* nothing is written behind it: it is somebody's whole file */
+    g->fd = -1;
+    *ret_place = (struct spooled){s->count - 1, 0, g->size};
+    *ret_bytes = view_of(g->bytes, (size_t)g->size);
     return ST_OK;
 }
 
@@ -220,8 +245,6 @@ enum status spool_at(const struct spool *s, const struct spooled *place, struct 
     return ST_OK;
 }
 
-/* The pages of the bytes and those that a page fault brought in around them: each is read
- * from the file again if somebody needs it. */
 void spool_let_go(const struct spool *s, struct view bytes)
 {
     assert(s != NULL && s->magic == SPOOL_MAGIC);
@@ -229,11 +252,7 @@ void spool_let_go(const struct spool *s, struct view bytes)
         const struct segment *g = &s->segments[i];
         if (bytes.size == 0 || bytes.data < g->bytes || bytes.data >= g->bytes + g->size)
             continue;
-        uint64_t from = (uint64_t)(bytes.data - g->bytes), to = from + bytes.size;
-        from -= from % FAULT_AROUND;
-        to += FAULT_AROUND - 1 - (to - 1) % FAULT_AROUND;
-        to = to < g->room ? to : g->room;
-        (void)madvise((void *)(uintptr_t)(g->bytes + from), (size_t)(to - from), MADV_DONTNEED);
+        map_let_go(view_of(g->bytes, (size_t)g->room), bytes);
         return;
     }
 }

@@ -32,6 +32,11 @@ MUST_CHECK enum status spool_open(const char *folder, struct spool **ret);
 MUST_CHECK enum status spool_add(struct spool *s, struct view bytes, struct spooled *ret_place,
                                  struct view *ret_bytes);
 
+/* The same for bytes that lie in a file on the same disk, whole and durable: the file
+ * becomes one of the spool's, and is gone from path unless this fails. */
+MUST_CHECK enum status spool_add_file(struct spool *s, const char *path, struct spooled *ret_place,
+                                      struct view *ret_bytes);
+
 /* All that was added is durable. Does nothing if nothing was. fails: ST_FULL, ST_IO */
 MUST_CHECK enum status spool_sync(struct spool *s);
 

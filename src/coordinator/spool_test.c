@@ -191,11 +191,39 @@ static void the_name_of_a_file_that_was_found_is_made_durable(void **state)
     assert_int_equal(spool_sync(spool), ST_OK);
 }
 
+static void a_file_becomes_one_of_the_spools(void **state)
+{
+    (void)state;
+    char path[96];
+    struct spooled place;
+    struct view there;
+    (void)snprintf(path, sizeof path, "%s/coming", folder);
+    struct spooled before = add(view_text("before"));
+    assert_int_equal(file_write(path, view_text("a whole file")), ST_OK);
+    assert_int_equal(spool_add_file(spool, path, &place, &there), ST_OK);
+    assert_true(view_equal(there, view_text("a whole file")));
+    assert_int_not_equal(access(path, F_OK), 0);
+    struct spooled after = add(view_text("after"));
+    assert_int_not_equal(after.segment, place.segment); /* nothing is written behind it */
+    assert_int_equal(spool_sync(spool), ST_OK);
+    spool_let_go(spool, there);
+    spool_let_go(spool, view_text("not the spool's"));
+    lies_at(&place, view_text("a whole file"));
+    reopen();
+    lies_at(&before, view_text("before"));
+    lies_at(&place, view_text("a whole file"));
+    lies_at(&after, view_text("after"));
+
+    assert_int_equal(spool_add_file(spool, path, &place, &there), ST_IO); /* there is none */
+    lies_at(&after, view_text("after"));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(a_file_becomes_one_of_the_spools),
         CASE(what_was_added_lies_where_it_was),
         CASE(a_full_file_is_followed_by_another),
         CASE(places_that_are_none_are_corrupt),

@@ -40,6 +40,21 @@ enum status map_open(const char *path, uint64_t size_max, struct view *ret)
     return status;
 }
 
+/* The page that the part shares with what comes after it stays: somebody may be reading
+ * there, and the fault that brings it back brings a whole folio of the page cache with it
+ * (Linux 6.18), also what was let go of before. */
+void map_let_go(struct view mapped, struct view part)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)mapped.data;
+    uintptr_t from = (uintptr_t)part.data, to = from + part.size;
+    assert(from >= begin && to <= begin + mapped.size);
+    from -= from % page; /* not before begin, which is a page's first byte */
+    if (to < begin + mapped.size)
+        to -= to % page;
+    if (from < to)
+        (void)madvise((void *)from, (size_t)(to - from), MADV_DONTNEED);
+}
+
 void map_close(struct view *v)
 {
     if (v == NULL || v->data == NULL)

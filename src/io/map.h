@@ -13,6 +13,12 @@
  *        ST_NOMEM, ST_IO (also: not a regular file) */
 MUST_CHECK enum status map_open(const char *path, uint64_t size_max, struct view *ret);
 
+/* The memory of a part may go until it is looked at again, when it is read from the file
+ * once more.
+ * mapped: from map_open(), or any read-only map of a file; part: within it
+ * May be called from any thread. */
+void map_let_go(struct view mapped, struct view part);
+
 /* Leaves *v empty. An empty one needs no end. */
 void map_close(struct view *v);
 

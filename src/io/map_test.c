@@ -40,10 +40,60 @@ static void maps_what_was_written(void **state)
     assert_null(v.data);
 }
 
+/* Pages of v that are in this process's memory now, as the kernel counts them. */
+static size_t resident_kb(void)
+{
+    size_t kb = 0;
+    char line[256];
+    FILE *f = fopen("/proc/self/status", "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f) != NULL)
+        (void)sscanf(line, "RssFile: %zu", &kb);
+    (void)fclose(f);
+    return kb;
+}
+
+#define LARGE ((size_t)32 << 20)
+
+static uint64_t sum(struct view v)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < v.size; i++)
+        sum += v.data[i];
+    return sum;
+}
+
+static void what_was_let_go_is_read_again(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/fml-map-XXXXXX";
+    struct bytes bytes = {0};
+    struct view v;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(bytes_resize(&bytes, LARGE + 5), ST_OK);
+    for (size_t i = 0; i < bytes.size; i++)
+        bytes.data[i] = (uint8_t)(i * 31);
+    assert_int_equal(file_write(path, bytes_view(&bytes)), ST_OK);
+    assert_int_equal(map_open(path, 2 * LARGE, &v), ST_OK);
+    uint64_t expected = sum(bytes_view(&bytes));
+    assert_int_equal(sum(v), expected);
+    size_t before = resident_kb();
+    map_let_go(v, view_of(v.data + 1, 3)); /* less than a page */
+    map_let_go(v, v);
+    assert_true(before > LARGE / 1024 && resident_kb() < before - LARGE / 1024 / 2);
+    assert_int_equal(sum(v), expected);
+    map_close(&v);
+    bytes_done(&bytes);
+    assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(maps_what_was_written),
+        cmocka_unit_test(what_was_let_go_is_read_again),
     };
     return cmocka_run_group_tests_name("io/map", tests, NULL, NULL);
 }

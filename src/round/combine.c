@@ -84,6 +84,25 @@ static void let_go(const struct gathered *a, struct view bytes)
         a->hands->let_go(a->hands->owner, bytes);
 }
 
+#define DIGEST_PIECE ((size_t)4 << 20)
+
+/* The digest of an update's bytes, of which few are in memory at any time. */
+static enum status digest_in_pieces(const struct gathered *a, struct view bytes, struct digest *ret)
+{
+    struct digest_stream *stream;
+    enum status status = digest_begin(&stream);
+    if (status != ST_OK)
+        return status;
+    for (size_t at = 0; at < bytes.size; at += DIGEST_PIECE) {
+        size_t left = bytes.size - at;
+        struct view piece = view_of(bytes.data + at, left < DIGEST_PIECE ? left : DIGEST_PIECE);
+        digest_more(stream, piece);
+        let_go(a, piece);
+    }
+    *ret = digest_end(stream);
+    return ST_OK;
+}
+
 /* An update is what it was when it counted, to the last bit, or it is not used. */
 static enum status read_one(struct shared *s, size_t index)
 {
@@ -91,11 +110,12 @@ static enum status read_one(struct shared *s, size_t index)
     const struct counted *u = &a->updates[index];
     assert(u->bytes.data != NULL);
     struct why why = {0};
-    struct digest found = digest_of(u->bytes);
-    enum status status = ST_CORRUPT;
-    if (digest_equal(&found, &u->digest))
+    struct digest found;
+    enum status status = digest_in_pieces(a, u->bytes, &found);
+    if (status == ST_OK && !digest_equal(&found, &u->digest))
+        status = ST_CORRUPT;
+    if (status == ST_OK)
         status = read_update(a, u->bytes, &a->parts[index], &why);
-    let_go(a, u->bytes);
     if (status == ST_OK)
         a->sources[index] = update_source_as(&a->parts[index], u->participant, (double)u->samples);
     return status == ST_OK || status == ST_NOMEM ? status : ST_CORRUPT;
@@ -184,7 +204,10 @@ static enum status write_all(struct shared *s)
     window = window < WINDOW_MAX ? window : WINDOW_MAX;
     s->window = window > WINDOW_MIN ? window : WINDOW_MIN;
     s->work = write_window;
-    return share_out(s, (s->a->param_count + s->window - 1) / s->window, &first);
+    enum status status = share_out(s, (s->a->param_count + s->window - 1) / s->window, &first);
+    for (size_t k = 0; k < s->a->count; k++) /* the windows' edges */
+        let_go(s->a, s->a->updates[k].bytes);
+    return status;
 }
 
 static enum status apply(struct gathered *a, struct why *why)

@@ -396,6 +396,8 @@ static enum status look_into(struct round *r, const struct id *sender,
     enum verdict verdict = belongs(r, sender, &u, why);
     if (verdict == VERDICT_ACCEPTED && r->start.mode == ROUND_TRAIN)
         status = look_at_values(r, sender, &u, &verdict, why);
+    if (r->hands.let_go != NULL)
+        r->hands.let_go(r->hands.owner, kept->bytes);
     if (status == ST_OK && verdict == VERDICT_ACCEPTED)
         status = count(r, sender, kept, &u, now_ms);
     update_done(&u);

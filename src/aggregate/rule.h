@@ -56,6 +56,8 @@ struct rule_settings {
     double bound;        /* of a difference's norm, 1e-9..1e9 */
     double smoothing;    /* 1e-12..1 */
     uint32_t iterations; /* 1..RULE_ITERATIONS_MAX */
+    bool partial;        /* updates may lack tensors, mean only: see partial.h. Who owns the
+                          * round looks at it; aggregation_new() wants whole ones */
 };
 
 /* What a round is like, as far as rules care. */

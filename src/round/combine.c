@@ -6,6 +6,7 @@
 
 #include "aggregate/aggregation.h"
 #include "aggregate/fold.h"
+#include "aggregate/partial.h"
 #include "round/update_source.h"
 
 /* Coordinates of one window: what is written before its sources' bytes are let go. All
@@ -34,7 +35,7 @@ static enum status read_update(struct gathered *a, struct view bytes, struct upd
     enum update_fault fault = update_read(bytes, &u, why);
     if (fault != UPDATE_FINE)
         return fault == UPDATE_NO_MEMORY ? ST_NOMEM : ST_CORRUPT;
-    enum status status = update_source_of(a->model, &u, ret, why);
+    enum status status = update_source_of(a->model, a->rule->partial, &u, ret, why);
     update_done(&u);
     return status;
 }
@@ -142,12 +143,15 @@ static void let_window_go(const struct gathered *a, const struct source *source,
 
 /* In the base's place, tile by tile: a coordinate's result depends on that coordinate of
  * the base alone, so what is overwritten is not looked at again. */
-static enum status write_tile(const struct shared *s, size_t from, size_t to)
+static enum status write_tile(const struct shared *s, struct source *scratch, size_t from,
+                              size_t to)
 {
     float tile[FOLD_TILE];
     const struct combine_step *step = s->a->step;
     float *params = model_params_mutable(s->a->model);
-    enum status status = aggregation_write(s->rule, from, to, tile);
+    enum status status =
+        s->rule != NULL ? aggregation_write(s->rule, from, to, tile)
+                        : fold_partial(s->a->sources, s->a->count, params, from, to, scratch, tile);
     if (status == ST_OK && step != NULL) {
         struct optimiser_state state = step->state; /* which is about [from, to) only */
         status = optimiser_step(step->optimiser, &step->state, params + from, tile, from, to,
@@ -162,9 +166,13 @@ static enum status write_window(struct shared *s, size_t index)
 {
     size_t from = index * s->window;
     size_t end = from + s->window < s->a->param_count ? from + s->window : s->a->param_count;
+    struct source *scratch = NULL; /* of partial updates, some of which have a tensor */
+    if (s->rule == NULL && (scratch = calloc(s->a->count, sizeof *scratch)) == NULL)
+        return ST_NOMEM;
     enum status status = ST_OK;
     for (size_t at = from; at < end && status == ST_OK; at += FOLD_TILE)
-        status = write_tile(s, at, at + FOLD_TILE < end ? at + FOLD_TILE : end);
+        status = write_tile(s, scratch, at, at + FOLD_TILE < end ? at + FOLD_TILE : end);
+    free(scratch);
     for (size_t k = 0; k < s->a->count; k++)
         let_window_go(s->a, &s->a->sources[k], from, end);
     return status;
@@ -210,8 +218,19 @@ static enum status write_all(struct shared *s)
     return status;
 }
 
+/* Each tensor by those who sent it. */
+static enum status apply_partial(struct gathered *a)
+{
+    struct shared s = {.a = a, .rule = NULL};
+    for (size_t k = 0; k < a->count && a->rule->weighting == WEIGHTING_EQUAL; k++)
+        a->sources[k].weight = 1;
+    return write_all(&s);
+}
+
 static enum status apply(struct gathered *a, struct why *why)
 {
+    if (a->rule->partial)
+        return apply_partial(a);
     struct aggregation *rule = NULL;
     double *squares = calloc(a->count, sizeof *squares);
     enum status status = squares == NULL ? ST_NOMEM : measure_norms(a, squares, why);
@@ -244,6 +263,8 @@ static enum status read_all(struct gathered *a, struct why *why)
                 a->updates[first].participant->text);
     if (status != ST_OK)
         return status;
+    if (a->rule->partial)
+        return ST_OK; /* each was looked at by itself */
     /* Shapes were compared when they counted and digests just now. */
     return sources_check(a->sources, a->count, 0, a->param_count, why) == ST_OK ? ST_OK
                                                                                 : ST_CORRUPT;

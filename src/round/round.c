@@ -341,7 +341,7 @@ static enum status look_at_values(const struct round *r, const struct id *sender
 {
     struct update_source values = {0};
     double squares;
-    enum status status = update_source_of(r->model, u, &values, why);
+    enum status status = update_source_of(r->model, r->rule.partial, u, &values, why);
     if (status == ST_OK) {
         struct source source = update_source_as(&values, sender, 1);
         status = source_measure(&source, NULL, &squares, why);

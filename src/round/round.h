@@ -114,7 +114,8 @@ MUST_CHECK enum status round_update_known(struct round *r, const struct id *send
  *     proplet_id in the body, if there is one, is the sender  wrong_sender
  *     round_id in the body is this round                      wrong_round
  *     base_model_uri in the body is the start's model_uri     wrong_base_model
- *     train: names and shapes are the base model's,           wrong_shape
+ *     train: names and shapes are the base model's (partial:  wrong_shape
+ *            some of them are there),
  *            scales are above 0, all values finite            malformed, non_finite
  *     evaluate: there are no tensors, and                     wrong_shape
  *               there are metrics                             malformed

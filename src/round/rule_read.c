@@ -21,6 +21,8 @@ static enum status read_settings(const json_t *object, struct rule_settings *s, 
     if (status == ST_OK)
         status = weighting_named(weighting, &s->weighting, why);
     if (status == ST_OK)
+        status = jsn_bool(object, "partial", JSN_OPTIONAL, &s->partial, why);
+    if (status == ST_OK)
         status = jsn_real(object, "trim", JSN_OPTIONAL, &s->trim, why);
     if (status == ST_OK)
         status = jsn_real(object, "bound", JSN_OPTIONAL, &s->bound, why);
@@ -57,8 +59,14 @@ static enum status check(const struct rule_settings *s, const struct round_start
         why_set(why, "the weighting of a round is \"samples\" or \"equal\"");
         return ST_INVALID;
     }
+    if (s->partial && s->rule != RULE_MEAN) {
+        why_set(why, "partial updates go with the rule \"mean\" only: %s looks at whole ones",
+                rule_name(s->rule));
+        return ST_INVALID;
+    }
     const struct rule_round round = {.updates_min = start->k_of_n,
-                                     .participants = start->participant_count};
+                                     .participants = start->participant_count,
+                                     .partial = s->partial};
     return rule_check(s, &round, why);
 }
 

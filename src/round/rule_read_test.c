@@ -59,6 +59,9 @@ static void settings_are_read(void **state)
     assert_int_equal(
         read_text("{\"rule\":\"norm_bound\",\"bound\":2}", 1, 1, ROUND_TRAIN, &s, NULL), ST_OK);
     assert_true(s.bound == 2);
+    assert_true(!s.partial);
+    assert_int_equal(read_text("{\"partial\":true}", 1, 1, ROUND_TRAIN, &s, NULL), ST_OK);
+    assert_true(s.rule == RULE_MEAN && s.partial);
     /* Nothing is aggregated in an evaluation. */
     assert_int_equal(read_text("{\"rule\":\"krum\"}", 1, 1, ROUND_EVALUATE, &s, NULL), ST_OK);
 }
@@ -89,6 +92,9 @@ static void bad_ones_are_refused_with_a_sentence(void **state)
         {"{\"optimiser\":{\"kind\":\"fedavgm\",\"beta1\":1}}", 9, 9, "beta1"},
         {"{\"optimiser\":{\"kind\":\"fedyogi\",\"tau\":0}}", 9, 9, "tau"},
         {"{\"rule\":\"norm_bound\"}", 9, 9, "bound"},
+        {"{\"partial\":1}", 9, 9, "partial"},
+        {"{\"rule\":\"median\",\"partial\":true}", 9, 9, "mean"},
+        {"{\"rule\":\"norm_bound\",\"bound\":1,\"partial\":true}", 9, 9, "mean"},
         {"{\"rule\":\"geometric_median\",\"iterations\":101}", 9, 9, "iterations"},
     };
     for (size_t i = 0; i < COUNT(bad); i++) {

@@ -35,7 +35,7 @@ static enum status of_json(const struct model *base, struct update *u, struct up
     return ST_OK;
 }
 
-static enum status of_safetensors(const struct model *base, const struct update *u,
+static enum status of_safetensors(const struct model *base, bool partial, const struct update *u,
                                   struct update_source *s, struct why *why)
 {
     static const struct id any = {"update"};
@@ -43,17 +43,19 @@ static enum status of_safetensors(const struct model *base, const struct update 
     if (status != ST_OK)
         return status;
     s->base = u->differences ? model_params(base) : NULL;
+    if (partial && s->piece_count > 0)
+        return ST_OK; /* pieces_of() gives those that there are, in order */
     struct source source = update_source_as(s, &any, 1);
     return sources_check(&source, 1, 0, model_param_count(base), why);
 }
 
-enum status update_source_of(const struct model *base, struct update *u, struct update_source *ret,
-                             struct why *why)
+enum status update_source_of(const struct model *base, bool partial, struct update *u,
+                             struct update_source *ret, struct why *why)
 {
     assert(base != NULL && model_param_count(base) > 0 && u != NULL && ret != NULL);
     struct update_source s = {0};
     enum status status =
-        u->params != NULL ? of_json(base, u, &s, why) : of_safetensors(base, u, &s, why);
+        u->params != NULL ? of_json(base, u, &s, why) : of_safetensors(base, partial, u, &s, why);
     if (status == ST_OK)
         *ret = s;
     else

@@ -15,11 +15,13 @@ struct update_source {
 
 /* base: the model that the update is for; borrowed, as is what u borrows, until
  *       update_source_done()
+ * partial: safetensors may lack tensors of base, but not all
  * takes: u's params
- * gives: *ret, which has each tensor of base in its shape; the values may be NaN
+ * gives: *ret, which has each tensor of base (partial: some) in its shape; the values may
+ *        be NaN
  * fails: ST_SHAPE (another set of tensors, another shape), ST_INVALID (a scale that is
  *        none), ST_NOMEM; each with a sentence */
-MUST_CHECK enum status update_source_of(const struct model *base, struct update *u,
+MUST_CHECK enum status update_source_of(const struct model *base, bool partial, struct update *u,
                                         struct update_source *ret, struct why *why);
 
 /* It as a source of this participant; borrows s. weight: as in struct source */

@@ -54,7 +54,7 @@ static void expect_values(struct view bytes, const float expected[3])
     double squares;
     assert_int_equal(update_read(bytes, &u, &why), UPDATE_FINE);
     assert_int_equal(u.num_samples, 3);
-    assert_int_equal(update_source_of(base, &u, &s, &why), ST_OK);
+    assert_int_equal(update_source_of(base, false, &u, &s, &why), ST_OK);
     struct source source = update_source_as(&s, &device, 3);
     assert_int_equal(source_measure(&source, NULL, &squares, &why), ST_OK);
     source_read(&source, 0, 3, values);
@@ -117,7 +117,7 @@ static void expect_refused(const char *header, const void *data, size_t size, en
     struct update_source s = {.piece_count = 77};
     struct why why = {0};
     assert_int_equal(update_read(bytes_view(&b), &u, &why), UPDATE_FINE);
-    assert_int_equal(update_source_of(base, &u, &s, &why), expected);
+    assert_int_equal(update_source_of(base, false, &u, &s, &why), expected);
     assert_true(why.text[0] != '\0');
     assert_int_equal(s.piece_count, 77); /* untouched */
     update_done(&u);
@@ -139,6 +139,32 @@ static void what_does_not_fit_the_base_is_refused(void **state)
                    10, ST_INVALID);
 }
 
+static void a_partial_one_has_what_it_has(void **state)
+{
+    (void)state;
+    static const float w[] = {0.5F, -1.5F};
+    struct model *base = base_model();
+    struct bytes b = file_of("{" FACTS("") W("F32", "0", "8") "}", w, 8);
+    struct update u;
+    struct update_source s;
+    struct why why = {0};
+    assert_int_equal(update_read(bytes_view(&b), &u, &why), UPDATE_FINE);
+    assert_int_equal(update_source_of(base, true, &u, &s, &why), ST_OK);
+    assert_int_equal(s.piece_count, 1);
+    assert_int_equal(s.pieces[0].from, 0);
+    assert_int_equal(s.pieces[0].count, 2);
+    update_source_done(&s);
+    update_done(&u);
+    bytes_done(&b);
+
+    b = file_of("{" FACTS("") "}", w, 0); /* nothing at all */
+    assert_int_equal(update_read(bytes_view(&b), &u, &why), UPDATE_FINE);
+    assert_int_equal(update_source_of(base, true, &u, &s, &why), ST_SHAPE);
+    update_done(&u);
+    bytes_done(&b);
+    model_free(base);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +172,7 @@ int main(void)
         cmocka_unit_test(differences_are_added_to_the_base),
         cmocka_unit_test(json_has_the_bases_order),
         cmocka_unit_test(what_does_not_fit_the_base_is_refused),
+        cmocka_unit_test(a_partial_one_has_what_it_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

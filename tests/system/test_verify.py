@@ -5,7 +5,7 @@ import json
 import zlib
 
 import numpy as np
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
 DEVICES = [f"d{i}" for i in range(7)]
 SHAPES = {"a": (3, 5), "b": (7,), "c": ()}
@@ -72,6 +72,42 @@ def test_every_version_is_made_again_from_its_updates(fleet, bus):
     shown = fleet.tool("models", "verify", "--all").stdout.splitlines()
     assert [line.split(": ")[0] for line in shown] == topics, shown
     assert all("same bytes from 7 updates" in line for line in shown), shown
+
+
+def test_partial_updates_change_what_they_hold(fleet, bus):
+    """Each device trains some tensors (as LoRA does); b is left alone by all."""
+    begin(fleet, bus, "1")
+    have = {d: ("a",) if i % 2 else ("a", "c") for i, d in enumerate(DEVICES)}
+    base = "fl/models/global_model_v0"
+    bus.publish("fl/rounds/start", {
+        "round_id": "r-1", "model_uri": base, "task_wasm_image": "none", "participants": DEVICES,
+        "k_of_n": 7, "timeout_s": 60, "aggregation": {"rule": "mean", "partial": True}})
+    sent = {}
+    for i, device in enumerate(DEVICES):
+        sent[device] = {k: v for k, v in tensors(50 + i).items() if k in have[device]}
+        payload = save(sent[device], metadata={"round_id": "r-1", "base_model_uri": base,
+                                               "num_samples": str(1 + i)})
+        bus.publish("fml/updates", payload, sender=device, round="r-1")
+    done = bus.wait("fl/rounds/r-1/complete").json
+    assert (done["status"], done["num_updates"]) == ("completed", 7), done
+    made = load(bus.wait(done["model_topic"]).payload)
+    for name, tensor in made.items():
+        those = [(1 + i, sent[d][name]) for i, d in enumerate(DEVICES) if name in sent[d]]
+        expected = tensors(0)[name] if not those else (
+            sum(w * t.astype(np.float64) for w, t in those) / sum(w for w, _ in those))
+        assert np.array_equal(tensor, np.float32(expected)), name
+    assert "same bytes" in fleet.tool("models", "verify").stdout
+
+    # Without the word in its start a round wants whole ones, and counts nothing else.
+    bus.publish("fl/rounds/start", {
+        "round_id": "r-2", "model_uri": base, "task_wasm_image": "none", "participants": DEVICES,
+        "k_of_n": 7, "timeout_s": 60})
+    bus.publish("fml/updates", save(sent["d1"], metadata={
+        "round_id": "r-2", "base_model_uri": base, "num_samples": "1"}), sender="d1", round="r-2")
+    receipt = bus.wait("fl/rounds/r-2/receipts/d1").json
+    assert (receipt["status"], receipt["code"]) == ("rejected", "wrong_shape"), receipt
+    state = bus.request("fl/rounds/query", {"what": "status"})
+    assert [r["num_updates"] for r in state["open"]] == [0], state
 
 
 def test_what_is_not_the_same_is_said_and_fails(fleet, bus):

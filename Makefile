@@ -46,7 +46,7 @@ sim: setup
 
 bench: build
 	tools/fetch-mnist >/dev/null
-	bench/run build/release
+	bash -o pipefail -c 'bench/run build/release | bench/table.py'
 
 torture: build
 	tools/setup --test

@@ -68,7 +68,8 @@ def series(name, images, labels, per_device, rounds):
         rest = statistics.median(t - i for t, i in zip(total, training))
         print(f"round/{name}: devices={DEVICES} images={per_device * DEVICES} rounds={rounds} "
               f"seconds={whole:.3f} training={inside:.3f} everything_else={rest:.3f} "
-              f"else_ratio={rest / whole:.3f}", flush=True)
+              f"else_ratio={rest / whole:.3f} target=0.050 "
+              f"{'ok' if rest <= 0.05 else 'short'}", flush=True)
     finally:
         fleet.close()
 

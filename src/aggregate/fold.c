@@ -54,11 +54,33 @@ static void add_group(const struct kernel *kernel, const struct source *sources,
     }
 }
 
+void fold_begin(size_t count, double *sums)
+{
+    for (size_t i = 0; i < count; i++)
+        sums[i] = -0.0; /* what is added to it stays, a -0.0 too */
+}
+
+void fold_add(const struct source *sources, size_t count, size_t from, size_t to, double *sums)
+{
+    const struct kernel *kernel = kernel_best();
+    while (from < to) {
+        size_t end = least(to, from - from % FOLD_TILE + FOLD_TILE);
+        for (size_t k = 0; k < count; k += KERNEL_RUNS_MAX)
+            add_group(kernel, sources + k, least(count - k, KERNEL_RUNS_MAX), from, end, sums);
+        sums += end - from;
+        from = end;
+    }
+}
+
+enum status fold_end(const double *sums, double divisor, size_t count, float *mean)
+{
+    return kernel_best()->divide(sums, divisor, count, mean) ? ST_OK : ST_NOT_FINITE;
+}
+
 enum status fold_mean(const struct source *sources, size_t count, size_t from, size_t to,
                       float *mean)
 {
     assert(sources != NULL && count >= 1 && from < to && mean != NULL);
-    const struct kernel *kernel = kernel_best();
     double divisor = 0;
     for (size_t k = 0; k < count; k++)
         divisor += sources[k].weight;
@@ -66,12 +88,11 @@ enum status fold_mean(const struct source *sources, size_t count, size_t from, s
     double sums[FOLD_TILE];
     while (from < to) {
         size_t end = least(to, from - from % FOLD_TILE + FOLD_TILE);
-        for (size_t i = 0; i < end - from; i++)
-            sums[i] = -0.0; /* what is added to it stays, a -0.0 too */
-        for (size_t k = 0; k < count; k += KERNEL_RUNS_MAX)
-            add_group(kernel, sources + k, least(count - k, KERNEL_RUNS_MAX), from, end, sums);
-        if (!kernel->divide(sums, divisor, end - from, mean))
-            return ST_NOT_FINITE;
+        fold_begin(end - from, sums);
+        fold_add(sources, count, from, end, sums);
+        enum status status = fold_end(sums, divisor, end - from, mean);
+        if (status != ST_OK)
+            return status;
         mean += end - from;
         from = end;
     }

@@ -23,4 +23,14 @@
 MUST_CHECK enum status fold_mean(const struct source *sources, size_t count, size_t from, size_t to,
                                  float *mean);
 
+/* The same in steps, for who has to let go of some sources before the others are looked
+ * at: begin, add each source once in their order, a few at a time, end. The bits are those of
+ * fold_mean().
+ * sums: (to - from,) float64, the caller's, between the steps */
+void fold_begin(size_t count, double *sums);
+void fold_add(const struct source *sources, size_t count, size_t from, size_t to, double *sums);
+/* sums: (count,); divisor: the sum of the weights in the same order
+ * mean: (count,) float32. fails: ST_NOT_FINITE */
+MUST_CHECK enum status fold_end(const double *sums, double divisor, size_t count, float *mean);
+
 #endif

@@ -272,6 +272,32 @@ static void whole_numbers_are_summed_exactly(void **state)
     }
 }
 
+static void steps_give_the_bits_of_the_whole(void **state)
+{
+    (void)state;
+    enum { COUNT = 9000, MANY = 11 };
+    static float params[MANY][COUNT], whole[COUNT], stepped[COUNT];
+    static struct piece pieces[MANY];
+    static struct source s[MANY];
+    static double sums[COUNT];
+    struct rand r = {3};
+    double divisor = 0;
+    for (size_t k = 0; k < MANY; k++) {
+        char name[16];
+        snprintf(name, sizeof name, "p%02zu", k);
+        for (size_t i = 0; i < COUNT; i++)
+            params[k][i] = ((float)rand_below(&r, 2001) - 1000) / 7.0F;
+        s[k] = source_of(name, (double)(1 + rand_below(&r, 60000)), params[k], &pieces[k], COUNT);
+        divisor += s[k].weight;
+    }
+    assert_int_equal(fold_mean(s, MANY, 0, COUNT, whole), ST_OK);
+    fold_begin(COUNT, sums);
+    for (size_t k = 0; k < MANY; k += 3)
+        fold_add(s + k, MANY - k < 3 ? MANY - k : 3, 0, COUNT, sums);
+    assert_int_equal(fold_end(sums, divisor, COUNT, stepped), ST_OK);
+    assert_memory_equal(whole, stepped, sizeof whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +305,7 @@ int main(void)
         cmocka_unit_test(participants_who_agree_are_not_rounded),
         cmocka_unit_test(a_value_that_is_not_finite_is_refused),
         cmocka_unit_test(whole_numbers_are_summed_exactly),
+        cmocka_unit_test(steps_give_the_bits_of_the_whole),
         cmocka_unit_test_setup_teardown(the_mean_is_that_of_long_double_to_the_last_place,
                                         draw_fleet, end_fleet),
         cmocka_unit_test_setup_teardown(any_split_gives_the_same_bytes, draw_fleet, end_fleet),

@@ -20,7 +20,7 @@
 #define MESSAGE_SIZE_MAX   ((size_t)32 << 20) /* models and updates in one message */
 #define PROPERTIES_MAX     8                  /* MQTT user properties that we read */
 #define INBOX_MESSAGES_MAX ((size_t)4096)
-#define INBOX_BYTES_MAX    ((size_t)128 << 20)
+#define INBOX_BYTES_MAX    ((size_t)40 << 20) /* one message of any size, and some behind it */
 
 /* Models. */
 #define TENSORS_MAX             4096

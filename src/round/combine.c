@@ -117,6 +117,7 @@ static enum status read_one(struct shared *s, size_t index)
         status = ST_CORRUPT;
     if (status == ST_OK)
         status = read_update(a, u->bytes, &a->parts[index], &why);
+    let_go(a, u->bytes); /* what the header brought in */
     if (status == ST_OK)
         a->sources[index] = update_source_as(&a->parts[index], u->participant, (double)u->samples);
     return status == ST_OK || status == ST_NOMEM ? status : ST_CORRUPT;
@@ -141,25 +142,32 @@ static void let_window_go(const struct gathered *a, const struct source *source,
     }
 }
 
-/* In the base's place, tile by tile: a coordinate's result depends on that coordinate of
- * the base alone, so what is overwritten is not looked at again. */
+/* Puts an aggregate in the base's place: a coordinate's result depends on that coordinate of
+ * the base alone, so what is overwritten is not looked at again. values: is overwritten */
+static enum status put(const struct shared *s, size_t from, size_t to, float *values)
+{
+    const struct combine_step *step = s->a->step;
+    float *params = model_params_mutable(s->a->model);
+    enum status status = ST_OK;
+    if (step != NULL) {
+        struct optimiser_state state = step->state; /* which is about [from, to) only */
+        status = optimiser_step(step->optimiser, &step->state, params + from, values, from, to,
+                                &state, values);
+    }
+    if (status == ST_OK)
+        memcpy(params + from, values, (to - from) * sizeof values[0]);
+    return status;
+}
+
 static enum status write_tile(const struct shared *s, struct source *scratch, size_t from,
                               size_t to)
 {
     float tile[FOLD_TILE];
-    const struct combine_step *step = s->a->step;
-    float *params = model_params_mutable(s->a->model);
-    enum status status =
-        s->rule != NULL ? aggregation_write(s->rule, from, to, tile)
-                        : fold_partial(s->a->sources, s->a->count, params, from, to, scratch, tile);
-    if (status == ST_OK && step != NULL) {
-        struct optimiser_state state = step->state; /* which is about [from, to) only */
-        status = optimiser_step(step->optimiser, &step->state, params + from, tile, from, to,
-                                &state, tile);
-    }
-    if (status == ST_OK)
-        memcpy(params + from, tile, (to - from) * sizeof tile[0]);
-    return status;
+    enum status status = s->rule != NULL
+                             ? aggregation_write(s->rule, from, to, tile)
+                             : fold_partial(s->a->sources, s->a->count, model_params(s->a->model),
+                                            from, to, scratch, tile);
+    return status == ST_OK ? put(s, from, to, tile) : status;
 }
 
 static enum status write_window(struct shared *s, size_t index)
@@ -175,6 +183,65 @@ static enum status write_window(struct shared *s, size_t index)
     free(scratch);
     for (size_t k = 0; k < s->a->count; k++)
         let_window_go(s->a, &s->a->sources[k], from, end);
+    return status;
+}
+
+/* ---- the mean of many ---- */
+
+/* More sources than this are read one group after the other into the sums of a wide window:
+ * then a few windows are in memory, and not one of each source. */
+#define MANY  ((size_t)32)
+#define GROUP ((size_t)4)
+
+struct wide {
+    double sums[WINDOW_MAX];
+    float mean[WINDOW_MAX];
+};
+
+static enum status fold_wide(const struct shared *s, struct wide *w, size_t from, size_t to)
+{
+    const struct gathered *a = s->a;
+    double divisor = 0;
+    fold_begin(to - from, w->sums);
+    for (size_t k = 0; k < a->count; k += GROUP) {
+        size_t group = a->count - k < GROUP ? a->count - k : GROUP;
+        fold_add(&a->sources[k], group, from, to, w->sums);
+        for (size_t i = k; i < k + group; i++) {
+            divisor += a->sources[i].weight;
+            let_window_go(a, &a->sources[i], from, to);
+        }
+    }
+    return fold_end(w->sums, divisor, to - from, w->mean);
+}
+
+static enum status write_wide(struct shared *s, size_t index)
+{
+    size_t from = index * s->window;
+    size_t to = from + s->window < s->a->param_count ? from + s->window : s->a->param_count;
+    struct wide *w = malloc(sizeof *w);
+    if (w == NULL)
+        return ST_NOMEM;
+    enum status status = fold_wide(s, w, from, to);
+    if (status == ST_OK)
+        status = put(s, from, to, w->mean);
+    free(w);
+    return status;
+}
+
+static void weigh(struct gathered *a)
+{
+    for (size_t k = 0; k < a->count && a->rule->weighting == WEIGHTING_EQUAL; k++)
+        a->sources[k].weight = 1;
+}
+
+static enum status apply_to_many(struct gathered *a)
+{
+    size_t first;
+    struct shared s = {.a = a, .work = write_wide, .window = WINDOW_MAX};
+    weigh(a);
+    enum status status = share_out(&s, (a->param_count + s.window - 1) / s.window, &first);
+    for (size_t k = 0; k < a->count; k++) /* the windows' edges */
+        let_go(a, a->updates[k].bytes);
     return status;
 }
 
@@ -222,8 +289,7 @@ static enum status write_all(struct shared *s)
 static enum status apply_partial(struct gathered *a)
 {
     struct shared s = {.a = a, .rule = NULL};
-    for (size_t k = 0; k < a->count && a->rule->weighting == WEIGHTING_EQUAL; k++)
-        a->sources[k].weight = 1;
+    weigh(a);
     return write_all(&s);
 }
 
@@ -231,6 +297,8 @@ static enum status apply(struct gathered *a, struct why *why)
 {
     if (a->rule->partial)
         return apply_partial(a);
+    if (a->rule->rule == RULE_MEAN && a->count > MANY)
+        return apply_to_many(a);
     struct aggregation *rule = NULL;
     double *squares = calloc(a->count, sizeof *squares);
     enum status status = squares == NULL ? ST_NOMEM : measure_norms(a, squares, why);

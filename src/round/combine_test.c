@@ -300,9 +300,63 @@ static void any_number_of_threads_gives_the_same_bytes(void **state)
         bytes_done(&bytes[k]);
 }
 
+/* ---- many updates ---- */
+
+#define CROWD      ((size_t)40)
+#define CROWD_SIZE ((size_t)70001) /* coordinates: a whole window and a rest */
+
+/* Update k (of k + 1 samples) is k + i everywhere, so all sums are exact: the mean is i plus
+ * the mean of k, weighted by k + 1. */
+static void the_mean_of_many_is_exact_and_needs_few_at_a_time(void **state)
+{
+    (void)state;
+    static struct bytes bytes[CROWD];
+    static struct id names[CROWD];
+    struct counted updates[CROWD];
+    const struct model_shape shape = {.name = "w", .rank = 1, .shape = {CROWD_SIZE}};
+    double weighted = 0, samples = 0;
+    for (size_t k = 0; k < CROWD; k++) {
+        struct update u = {.round_id = {"r"}, .num_samples = k + 1};
+        (void)strcpy(u.base_model_uri, "fl/models/m_v0");
+        assert_int_equal(model_new(&shape, 1, &u.params), ST_OK);
+        for (size_t i = 0; i < CROWD_SIZE; i++)
+            model_params_mutable(u.params)[i] = (float)(k + i % 100);
+        assert_int_equal(update_encode(&u, MODEL_SAFETENSORS, &bytes[k]), ST_OK);
+        update_done(&u);
+        (void)snprintf(names[k].text, sizeof names[k].text, "p%02zu", k);
+        updates[k] = (struct counted){.participant = &names[k],
+                                      .samples = k + 1,
+                                      .bytes = bytes_view(&bytes[k]),
+                                      .digest = digest_of(bytes_view(&bytes[k]))};
+        weighted += (double)(k * (k + 1));
+        samples += (double)(k + 1);
+    }
+    for (size_t threads = 0; threads <= THREADS_MAX; threads++) {
+        struct crew crew = {.threads = threads};
+        const struct hands hands = {each, count_let_go, &crew};
+        struct rule_settings rule = rule_defaults(RULE_MEAN);
+        struct model *model;
+        struct why why = {0};
+        assert_int_equal(model_new(&shape, 1, &model), ST_OK);
+        assert_int_equal(combine_updates(&rule, updates, CROWD, NULL, &hands, model, &why), ST_OK);
+        for (size_t i = 0; i < CROWD_SIZE; i++)
+            assert_true(model_params(model)[i] ==
+                        (float)((weighted + (double)(i % 100) * samples) / samples));
+        assert_true(atomic_load(&crew.let_go) >= 2 * CROWD);
+        rule.weighting = WEIGHTING_EQUAL;
+        assert_int_equal(combine_updates(&rule, updates, CROWD, NULL, &hands, model, &why), ST_OK);
+        for (size_t i = 0; i < CROWD_SIZE; i++)
+            assert_true(model_params(model)[i] == (float)(i % 100) + 19.5F);
+        model_free(model);
+    }
+    for (size_t k = 0; k < CROWD; k++)
+        bytes_done(&bytes[k]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_mean_of_many_is_exact_and_needs_few_at_a_time),
         cmocka_unit_test(each_rule_gives_what_was_worked_by_hand),
         cmocka_unit_test(too_few_for_the_rule_are_refused),
         cmocka_unit_test(bytes_that_changed_are_found),

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "io/file.h"
-#include "proplet/limits.h"
+#include "device/limits.h"
 #include "proplet/record.h"
 #include "service/log.h"
 

@@ -13,7 +13,7 @@
 
 #include "io/file.h"
 #include "proplet/history.h"
-#include "proplet/limits.h"
+#include "device/limits.h"
 
 static struct id numbered(size_t n)
 {

@@ -7,9 +7,9 @@
 #include "base/limits.h"
 #include "exchange/exchange.h"
 #include "proplet/history.h"
-#include "proplet/images.h"
-#include "proplet/limits.h"
-#include "proplet/model_fetch.h"
+#include "device/images.h"
+#include "device/limits.h"
+#include "device/model_fetch.h"
 #include "proplet/outbox.h"
 #include "proplet/proplet.h"
 

@@ -10,7 +10,7 @@
 
 #include "base/status.h"
 #include "io/clock.h"
-#include "proplet/limits.h"
+#include "device/limits.h"
 
 struct lasting_clock {
     char path[PROPLET_PATH_SIZE];

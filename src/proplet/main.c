@@ -8,7 +8,7 @@
 #include <uv.h>
 
 #include "io/clock.h"
-#include "proplet/limits.h"
+#include "device/limits.h"
 #include "proplet/proplet.h"
 #include "service/service.h"
 #include "wire/proplet_msg.h"

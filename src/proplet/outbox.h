@@ -12,7 +12,7 @@
 #define PROPLET_OUTBOX_H
 
 #include "exchange/exchange.h"
-#include "proplet/out.h"
+#include "device/out.h"
 #include "proplet/update_store.h"
 
 struct outbox;

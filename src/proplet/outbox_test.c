@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #include "io/file.h"
-#include "proplet/blobs_exchange.h"
-#include "proplet/fake_out.h"
-#include "proplet/limits.h"
+#include "device/blobs_exchange.h"
+#include "device/fake_out.h"
+#include "device/limits.h"
 #include "proplet/outbox.h"
 #include "transfer/get_msg.h"
 

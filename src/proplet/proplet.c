@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "io/file.h"
-#include "proplet/blobs_exchange.h"
+#include "device/blobs_exchange.h"
 #include "proplet/device.h"
 #include "proplet/inside.h"
 #include "proplet/task.h"

@@ -11,7 +11,7 @@
 
 #include "base/id.h"
 #include "io/mqtt.h"
-#include "proplet/out.h"
+#include "device/out.h"
 #include "wire/topic.h"
 
 struct proplet;

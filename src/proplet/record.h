@@ -11,7 +11,7 @@
 
 #include "base/id.h"
 #include "base/jsn.h"
-#include "proplet/limits.h"
+#include "device/limits.h"
 
 struct record {
     json_t *header;   /* owned */

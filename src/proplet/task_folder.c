@@ -13,7 +13,7 @@
 #include "io/clock.h"
 #include "io/file.h"
 #include "io/map.h"
-#include "proplet/guest_env.h"
+#include "device/guest_env.h"
 
 #define START_HEAD_SIZE (CLOCK_BOOT_SIZE + DIGEST_HEX_SIZE + 2)
 

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 #include "base/id.h"
-#include "proplet/limits.h"
+#include "device/limits.h"
 
 struct task_folder {
     char tasks[PROPLET_PATH_SIZE]; /* all of them */

@@ -12,7 +12,7 @@
 
 #include "base/digest.h"
 #include "fl/topics.h"
-#include "proplet/limits.h"
+#include "device/limits.h"
 
 struct update_store;
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "proplet/guest_env.h"
+#include "device/guest_env.h"
 
 static bool has(const struct guest_env *env, const char *item)
 {

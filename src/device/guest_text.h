@@ -1,6 +1,6 @@
 /* What a guest printed, made safe to be shown and sent. Pure. */
-#ifndef PROPLET_GUEST_TEXT_H
-#define PROPLET_GUEST_TEXT_H
+#ifndef DEVICE_GUEST_TEXT_H
+#define DEVICE_GUEST_TEXT_H
 
 #include <jansson.h>
 

@@ -1,10 +1,10 @@
 /* Large bytes over the proplet's way out: base models come, and updates go, as references
  * whose parts are asked for (PROTOCOL 2.9). */
-#ifndef PROPLET_BLOBS_EXCHANGE_H
-#define PROPLET_BLOBS_EXCHANGE_H
+#ifndef DEVICE_BLOBS_EXCHANGE_H
+#define DEVICE_BLOBS_EXCHANGE_H
 
 #include "exchange/exchange.h"
-#include "proplet/out.h"
+#include "device/out.h"
 
 /* keeps: out. gives: *ret, to be ended with exchange_free(). fails: ST_NOMEM */
 MUST_CHECK enum status blobs_exchange_new(const struct id *me, const struct proplet_out *out,

@@ -13,7 +13,7 @@
 
 #include "base/limits.h"
 #include "io/file.h"
-#include "proplet/image_store.h"
+#include "device/image_store.h"
 
 static char folder[64];
 static struct image_store *store;

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "proplet/learning.h"
+#include "device/learning.h"
 
 #define DIGEST "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 

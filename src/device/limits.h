@@ -1,7 +1,7 @@
 /* Limits of the device agent that are not settings; those that others must
  * know too are in base/limits.h. */
-#ifndef PROPLET_LIMITS_H
-#define PROPLET_LIMITS_H
+#ifndef DEVICE_LIMITS_H
+#define DEVICE_LIMITS_H
 
 #include <stddef.h>
 #include <stdint.h>

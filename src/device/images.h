@@ -4,15 +4,15 @@
  *
  * There are no callbacks per task: on_change says that something moved, and
  * whoever holds an image then looks at its state. */
-#ifndef PROPLET_IMAGES_H
-#define PROPLET_IMAGES_H
+#ifndef DEVICE_IMAGES_H
+#define DEVICE_IMAGES_H
 
 #include <uv.h>
 
 #include "base/digest.h"
 #include "base/id.h"
-#include "proplet/image_store.h"
-#include "proplet/out.h"
+#include "device/image_store.h"
+#include "device/out.h"
 #include "wire/topic.h"
 
 struct images;

@@ -1,7 +1,7 @@
 /* The environment of a guest: the task's own variables verbatim, then ours
  * (PROTOCOL 3). Ours win where a task names the same. Pure. */
-#ifndef PROPLET_GUEST_ENV_H
-#define PROPLET_GUEST_ENV_H
+#ifndef DEVICE_GUEST_ENV_H
+#define DEVICE_GUEST_ENV_H
 
 #include <stdbool.h>
 

@@ -1,8 +1,8 @@
 /* The way out: all that the proplet's parts may do to the world beyond the disk.
  * main.c fills it with the broker connection and the clock, tests with a record
  * of what was asked for. */
-#ifndef PROPLET_OUT_H
-#define PROPLET_OUT_H
+#ifndef DEVICE_OUT_H
+#define DEVICE_OUT_H
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-#include "proplet/images.h"
+#include "device/images.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/jsn.h"
-#include "proplet/guest_text.h"
-#include "proplet/image_fetch.h"
+#include "device/guest_text.h"
+#include "device/image_fetch.h"
 #include "sandbox/sandbox.h"
 #include "service/log.h"
 #include "transfer/get_msg.h"

@@ -6,13 +6,13 @@
  * A module is verified whenever it is about to be compiled. Compiled code is
  * written by the compiler's process only; no guest ever sees the folder. What was
  * used longest ago is removed first. */
-#ifndef PROPLET_IMAGE_STORE_H
-#define PROPLET_IMAGE_STORE_H
+#ifndef DEVICE_IMAGE_STORE_H
+#define DEVICE_IMAGE_STORE_H
 
 #include <stdbool.h>
 
 #include "base/digest.h"
-#include "proplet/limits.h"
+#include "device/limits.h"
 
 struct image_store;
 

@@ -1,4 +1,4 @@
-#include "proplet/fake_out.h"
+#include "device/fake_out.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
-#include "proplet/guest_text.h"
+#include "device/guest_text.h"
 
 static void a_line_has_no_control_bytes(void **state)
 {

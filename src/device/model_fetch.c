@@ -1,4 +1,4 @@
-#include "proplet/model_fetch.h"
+#include "device/model_fetch.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -9,7 +9,7 @@
 
 #include "fl/topics.h"
 #include "io/file.h"
-#include "proplet/limits.h"
+#include "device/limits.h"
 #include "service/log.h"
 
 /* One model, shared by all who waited for it: in memory, or in a file. */

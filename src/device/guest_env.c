@@ -1,4 +1,4 @@
-#include "proplet/guest_env.h"
+#include "device/guest_env.h"
 
 #include <assert.h>
 #include <stdlib.h>

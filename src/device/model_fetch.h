@@ -11,13 +11,13 @@
  *     {folder}/{hex digest}, and {hex digest}.part before it is whole
  *
  * Patience is the waiting task's. */
-#ifndef PROPLET_MODEL_FETCH_H
-#define PROPLET_MODEL_FETCH_H
+#ifndef DEVICE_MODEL_FETCH_H
+#define DEVICE_MODEL_FETCH_H
 
 #include "base/digest.h"
 #include "exchange/exchange.h"
 #include "io/mqtt.h"
-#include "proplet/out.h"
+#include "device/out.h"
 
 struct model_fetch;
 struct model_wait; /* one task's need for one model */

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "proplet/image_fetch.h"
+#include "device/image_fetch.h"
 
 #define IMAGE_SIZE ((size_t)10)
 #define PARTS      3u /* of 4, 4 and 2 bytes */

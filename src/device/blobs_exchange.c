@@ -1,4 +1,4 @@
-#include "proplet/blobs_exchange.h"
+#include "device/blobs_exchange.h"
 
 #define CHECKS_MAX 4 /* steps of checking in one turn, of a few MiB each */
 

@@ -1,4 +1,4 @@
-#include "proplet/image_store.h"
+#include "device/image_store.h"
 
 #include <assert.h>
 #include <dirent.h>

@@ -1,8 +1,8 @@
 /* What makes a task one of learning: its environment names a round and a base
  * model (PROTOCOL 1.2, 3). Any other task is plain: it runs, and what it prints
  * is its result. Pure. */
-#ifndef PROPLET_LEARNING_H
-#define PROPLET_LEARNING_H
+#ifndef DEVICE_LEARNING_H
+#define DEVICE_LEARNING_H
 
 #include <stdbool.h>
 

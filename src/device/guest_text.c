@@ -1,4 +1,4 @@
-#include "proplet/guest_text.h"
+#include "device/guest_text.h"
 
 #include <assert.h>
 #include <stdlib.h>

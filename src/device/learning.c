@@ -1,4 +1,4 @@
-#include "proplet/learning.h"
+#include "device/learning.h"
 
 #include <stdio.h>
 

@@ -10,10 +10,10 @@
 #include <cmocka.h>
 
 #include "io/file.h"
-#include "proplet/blobs_exchange.h"
-#include "proplet/fake_out.h"
-#include "proplet/limits.h"
-#include "proplet/model_fetch.h"
+#include "device/blobs_exchange.h"
+#include "device/fake_out.h"
+#include "device/limits.h"
+#include "device/model_fetch.h"
 #include "transfer/get_msg.h"
 #include "transfer/reference.h"
 

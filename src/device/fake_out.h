@@ -1,10 +1,10 @@
 /* For tests: a way out that records what was asked for, and a clock that the
  * test moves. */
-#ifndef PROPLET_FAKE_OUT_H
-#define PROPLET_FAKE_OUT_H
+#ifndef DEVICE_FAKE_OUT_H
+#define DEVICE_FAKE_OUT_H
 
 #include "base/limits.h"
-#include "proplet/out.h"
+#include "device/out.h"
 
 #define FAKE_PUBLISHED_MAX  256
 #define FAKE_SUBSCRIBED_MAX 64

@@ -1,4 +1,4 @@
-#include "proplet/image_fetch.h"
+#include "device/image_fetch.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Fetches one image in verified parts: first its manifest, then what is missing
  * (PROTOCOL 1.6). Pure: it says what to ask for; `now` is handed in. */
-#ifndef PROPLET_IMAGE_FETCH_H
-#define PROPLET_IMAGE_FETCH_H
+#ifndef DEVICE_IMAGE_FETCH_H
+#define DEVICE_IMAGE_FETCH_H
 
 #include "transfer/receiver.h"
 

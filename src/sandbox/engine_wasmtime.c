@@ -23,13 +23,18 @@
 #define TABLES_MAX         8
 #define ENTRY              "_start"
 
-/* What one job needs of the runtime. Never freed: the process ends with it. */
+/* What jobs need of the runtime. Not freed by a runner: the process ends with it. */
 struct engine {
     struct memory_budget budget;
+    bool exact; /* the budget is what refuses memory, else Wasmtime's limiter */
     wasm_engine_t *engine;
+    wasmtime_linker_t *linker;
+    /* To run: */
+    wasmtime_module_t *module;
+    wasmtime_instance_pre_t *pre;
+    /* Of one guest: */
     wasmtime_store_t *store;
     wasmtime_context_t *context;
-    wasmtime_linker_t *linker;
 };
 
 /* ---- reports ---- */
@@ -155,21 +160,15 @@ static wasm_config_t *configuration(struct memory_budget *budget, bool exact)
     return config;
 }
 
-static bool open_engine(struct engine *e, const struct runner_job *job,
-                        struct runner_report *report)
+static bool open_engine(struct engine *e, struct runner_report *report)
 {
     /* Else Wasmtime's limiter refuses, and nobody learns that it did. */
-    bool exact = memory_budget_can_be_used();
-    e->budget.limit = job->memory_bytes;
-    e->engine = wasm_engine_new_with_config(configuration(&e->budget, exact));
+    e->exact = memory_budget_can_be_used();
+    e->engine = wasm_engine_new_with_config(configuration(&e->budget, e->exact));
     if (e->engine == NULL) {
         report_set(report, SANDBOX_RUNNER_FAILED, "the runtime does not start");
         return false;
     }
-    e->store = wasmtime_store_new(e->engine, NULL, NULL);
-    e->context = wasmtime_store_context(e->store);
-    int64_t memory_max = exact || job->memory_bytes > INT64_MAX ? -1 : (int64_t)job->memory_bytes;
-    wasmtime_store_limiter(e->store, memory_max, TABLE_ELEMENTS_MAX, 1, TABLES_MAX, 1);
     e->linker = wasmtime_linker_new(e->engine);
     /* What every module can import. What only some do follows in offer_sgemm(). */
     wasmtime_error_t *error = wasmtime_linker_define_wasi(e->linker);
@@ -328,7 +327,7 @@ void engine_compile(const struct runner_job *job, struct runner_report *report)
     static struct engine e;
     size_t size;
     uint8_t *bytes = read_input(job, &size, report);
-    if (bytes == NULL || !is_core_module(bytes, size, report) || !open_engine(&e, job, report))
+    if (bytes == NULL || !is_core_module(bytes, size, report) || !open_engine(&e, report))
         return;
     wasmtime_module_t *module;
     wasmtime_error_t *error = wasmtime_module_new(e.engine, bytes, size, &module);
@@ -365,7 +364,7 @@ done:
 }
 
 /* The guest's output as it comes, without a buffer that could be lost. */
-static ptrdiff_t write_out(void *data, const unsigned char *bytes, size_t size)
+static ptrdiff_t write_through(void *data, const unsigned char *bytes, size_t size)
 {
     int fd = (int)(intptr_t)data;
     size_t done = 0;
@@ -416,11 +415,11 @@ static bool give_folders(wasi_config_t *wasi, const struct runner_job *job,
 
 /* Standard input stays empty, there is no network and no other variable. */
 static bool give_wasi(const struct engine *e, const struct runner_job *job,
-                      struct runner_report *report)
+                      const struct engine_output *output, struct runner_report *report)
 {
     wasi_config_t *wasi = wasi_config_new();
-    wasi_config_set_stdout_custom(wasi, write_out, (void *)(intptr_t)STDOUT_FILENO, NULL);
-    wasi_config_set_stderr_custom(wasi, write_out, (void *)(intptr_t)STDERR_FILENO, NULL);
+    wasi_config_set_stdout_custom(wasi, output->write, output->out, NULL);
+    wasi_config_set_stderr_custom(wasi, output->write, output->err, NULL);
     if (!give_args(wasi, job) || !give_env(wasi, job)) {
         report_set(report, SANDBOX_RUNNER_FAILED, "an argument or variable is not UTF-8");
         return false;
@@ -462,14 +461,73 @@ static void call_entry(const struct engine *e, const wasmtime_instance_t *instan
     report_call(report, error, trap);
 }
 
+static void open_store(struct engine *e, const struct runner_job *job)
+{
+    bool limiter = !e->exact && job->memory_bytes <= INT64_MAX;
+    e->budget.limit = job->memory_bytes;
+    e->budget.refused = false;
+    e->store = wasmtime_store_new(e->engine, NULL, NULL);
+    e->context = wasmtime_store_context(e->store);
+    wasmtime_store_limiter(e->store, limiter ? (int64_t)job->memory_bytes : -1, TABLE_ELEMENTS_MAX,
+                           1, TABLES_MAX, 1);
+}
+
+static bool prepare(struct engine *e, const struct runner_job *job, struct runner_report *report)
+{
+    e->module = open_engine(e, report) ? load(e, job, report) : NULL;
+    e->pre = e->module == NULL ? NULL : check_module(e, job, e->module, report);
+    return e->pre != NULL;
+}
+
+struct engine *engine_open(const struct runner_job *job, struct runner_report *report)
+{
+    struct engine *e = calloc(1, sizeof *e);
+    if (e == NULL) {
+        report_set(report, SANDBOX_RUNNER_FAILED, "no memory");
+        return NULL;
+    }
+    return prepare(e, job, report) ? e : engine_close(e);
+}
+
+struct engine *engine_close(struct engine *e)
+{
+    if (e->pre != NULL)
+        wasmtime_instance_pre_delete(e->pre);
+    if (e->module != NULL)
+        wasmtime_module_delete(e->module);
+    if (e->linker != NULL)
+        wasmtime_linker_delete(e->linker);
+    if (e->engine != NULL)
+        wasm_engine_delete(e->engine);
+    free(e);
+    return NULL;
+}
+
+void engine_run_guest(struct engine *e, const struct runner_job *job,
+                      const struct engine_output *output, struct runner_report *report)
+{
+    wasmtime_instance_t instance;
+    open_store(e, job);
+    if (give_wasi(e, job, output, report) && instantiate(e, e->pre, &instance, report))
+        call_entry(e, &instance, report);
+    blame_memory(report, e);
+}
+
+void engine_end_guest(struct engine *e)
+{
+    wasmtime_store_delete(e->store);
+    e->store = NULL;
+    e->context = NULL;
+}
+
 void engine_run(const struct runner_job *job, struct runner_report *report)
 {
+    static const struct engine_output through = {
+        .write = write_through,
+        .out = (void *)(intptr_t)STDOUT_FILENO,
+        .err = (void *)(intptr_t)STDERR_FILENO,
+    };
     static struct engine e;
-    wasmtime_module_t *module = open_engine(&e, job, report) ? load(&e, job, report) : NULL;
-    const wasmtime_instance_pre_t *pre =
-        module == NULL ? NULL : check_module(&e, job, module, report);
-    wasmtime_instance_t instance;
-    if (pre != NULL && give_wasi(&e, job, report) && instantiate(&e, pre, &instance, report))
-        call_entry(&e, &instance, report);
-    blame_memory(report, &e);
+    if (prepare(&e, job, report))
+        engine_run_guest(&e, job, &through, report);
 }

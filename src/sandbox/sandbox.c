@@ -10,7 +10,7 @@
 #include "sandbox/capture.h"
 #include "sandbox/child.h"
 #include "sandbox/folder_usage.h"
-#include "sandbox/runner_job.h"
+#include "sandbox/run_order.h"
 #include "sandbox/runner_report.h"
 #include "sandbox/verdict.h"
 
@@ -409,44 +409,12 @@ static struct sandbox_job *job_new(const struct sandbox_limits *limits, sandbox_
     return job;
 }
 
-static enum status take_texts(const char *const *texts, const char **ret, size_t *ret_count)
-{
-    size_t count = 0;
-    for (; texts != NULL && texts[count] != NULL; count++) {
-        if (count == SANDBOX_TEXTS_MAX)
-            return ST_LIMIT;
-        ret[count] = texts[count];
-    }
-    *ret_count = count;
-    return ST_OK;
-}
-
-static enum status describe_run(const struct sandbox_run *run, struct runner_job *order)
-{
-    assert(run->folder_count <= SANDBOX_FOLDERS_MAX);
-    *order = (struct runner_job){
-        .mode = RUNNER_RUN,
-        .input = run->compiled,
-        .folder_count = run->folder_count,
-        .refuse_sgemm = run->refuse_sgemm,
-    };
-    if (run->folder_count > 0)
-        memcpy(order->folders, run->folders, run->folder_count * sizeof *run->folders);
-    enum status status = take_texts(run->env, order->env, &order->env_count);
-    if (status == ST_OK)
-        status = take_texts(run->args, order->args, &order->arg_count);
-    for (size_t i = 0; i < order->env_count && status == ST_OK; i++)
-        if (order->env[i][0] == '=' || strchr(order->env[i], '=') == NULL)
-            status = ST_INVALID;
-    return status;
-}
-
 enum status sandbox_start(uv_loop_t *loop, const struct sandbox_run *run, sandbox_done_fn *on_done,
                           void *owner, struct sandbox_job **ret)
 {
     assert(loop != NULL && run != NULL && on_done != NULL && ret != NULL);
     struct runner_job order;
-    enum status status = describe_run(run, &order);
+    enum status status = run_order(run, &order);
     if (status != ST_OK)
         return status;
     struct sandbox_job *job = job_new(&run->limits, on_done, owner);

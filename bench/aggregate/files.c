@@ -83,7 +83,8 @@ static void read_window(struct file *f, uint8_t *window, size_t from, size_t to)
             fail("read");
         done += (size_t)n;
     }
-    f->window = (struct piece){from, to - from, window, DTYPE_F32, 0};
+    f->window =
+        (struct piece){.from = from, .count = to - from, .bytes = window, .dtype = DTYPE_F32};
 }
 
 /* A line of /proc/self/status that is in kB. */

@@ -31,7 +31,8 @@ static struct fleet make_fleet(size_t participants, size_t params)
     for (size_t k = 0; k < participants; k++) {
         f.updates[k] = room(params * sizeof f.updates[k][0]);
         draw(f.updates[k], params, k);
-        f.pieces[k] = (struct piece){0, params, (const uint8_t *)f.updates[k], DTYPE_F32, 0};
+        f.pieces[k] = (struct piece){
+            .count = params, .bytes = (const uint8_t *)f.updates[k], .dtype = DTYPE_F32};
         f.sources[k] =
             (struct source){.weight = (double)(100 + k), .pieces = &f.pieces[k], .piece_count = 1};
         (void)snprintf(f.sources[k].participant.text, ID_SIZE_MAX, "p%05zu", k);

@@ -104,7 +104,7 @@ static void fetch(const struct distances *d, const struct source *sources, size_
 {
     for (size_t k = 0; k < d->count; k++) {
         const struct piece *p = source_piece(&sources[k], from);
-        if (p == NULL)
+        if (p == NULL || p->indices != NULL) /* those come in another order */
             continue;
         size_t begin = (from - p->from) * dtype_size(p->dtype);
         size_t end = least(p->count * dtype_size(p->dtype), begin + SECTION_TILE * 4);

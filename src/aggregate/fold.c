@@ -36,12 +36,12 @@ static void add_group(const struct kernel *kernel, const struct source *sources,
             const struct piece *p = source_piece(&sources[k], from);
             assert(p != NULL);
             pieces[k] = p;
+            end = least(end, p->from + p->count);
             runs[k] = (struct run){
-                .bytes = p->bytes + (from - p->from) * dtype_size(p->dtype),
+                .bytes = piece_values(p, from, end).data,
                 .weight = sources[k].weight,
                 .scale = p->scale,
             };
-            end = least(end, p->from + p->count);
             alike &= p->dtype == pieces[0]->dtype && sources[k].base == NULL;
         }
         if (alike)

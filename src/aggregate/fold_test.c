@@ -19,7 +19,7 @@
 static struct source source_of(const char *participant, double weight, const float *params,
                                struct piece *piece, size_t count)
 {
-    *piece = (struct piece){0, count, (const uint8_t *)params, DTYPE_F32, 0};
+    *piece = (struct piece){.count = count, .bytes = (const uint8_t *)params, .dtype = DTYPE_F32};
     struct source s = {.weight = weight, .pieces = piece, .piece_count = 1};
     assert_int_equal(id_from(participant, &s.participant), ST_OK);
     return s;
@@ -97,7 +97,7 @@ static void draw_number(struct rand *r, enum dtype dtype, uint8_t *number)
     memcpy(&bits, &value, sizeof bits);
     uint16_t upper = (uint16_t)(bits >> 16), half = (uint16_t)(rand_u64(r) & 0xbbff);
     int8_t whole = (int8_t)(rand_below(r, 255) - 127);
-    const void *from[DTYPE_COUNT] = {&value, &half, &upper, &whole};
+    const void *from[DTYPE_VALUES] = {&value, &half, &upper, &whole};
     memcpy(number, from[dtype], dtype_size(dtype));
 }
 
@@ -105,14 +105,15 @@ static void draw_source(struct fleet *f, struct rand *r, size_t k)
 {
     /* Every other source has one dtype for all, so that runs of equal ones and
      * of different ones both occur. */
-    enum dtype own = (enum dtype)rand_below(r, DTYPE_COUNT);
+    enum dtype own = (enum dtype)rand_below(r, DTYPE_VALUES);
     uint8_t *at = f->bytes[k] = malloc(PARAMS * 4 + 1);
     assert_non_null(at);
     at++; /* not aligned */
     size_t from = 0;
     for (size_t t = 0; t < TENSORS; t++) {
-        enum dtype dtype = k % 2 ? (enum dtype)rand_below(r, DTYPE_COUNT) : own;
-        f->pieces[k][t] = (struct piece){from, ends[t] - from, at, dtype, 0x1p-7f};
+        enum dtype dtype = k % 2 ? (enum dtype)rand_below(r, DTYPE_VALUES) : own;
+        f->pieces[k][t] = (struct piece){
+            .from = from, .count = ends[t] - from, .bytes = at, .dtype = dtype, .scale = 0x1p-7f};
         for (; from < ends[t]; from++, at += dtype_size(dtype))
             draw_number(r, dtype, at);
     }

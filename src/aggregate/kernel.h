@@ -28,18 +28,18 @@ struct kernel {
     const char *name;
 
     /* values[i] = the number at i, in float32. values: (count,) */
-    void (*decode[DTYPE_COUNT])(const uint8_t *bytes, float scale, size_t count, float *values);
+    void (*decode[DTYPE_VALUES])(const uint8_t *bytes, float scale, size_t count, float *values);
 
     /* For each run in order: sums[i] += weight * value, in float64.
      * runs: (run_count,), 1..KERNEL_RUNS_MAX; sums: (count,) */
-    void (*accumulate[DTYPE_COUNT])(const struct run *runs, size_t run_count, size_t count,
-                                    double *sums);
+    void (*accumulate[DTYPE_VALUES])(const struct run *runs, size_t run_count, size_t count,
+                                     double *sums);
 
     /* lanes[i % KERNEL_LANES] += (values[i] - model[i])^2, in float64. A value
      * that is not finite leaves a lane that is not. model: (count,) or NULL for
      * zeros. */
-    void (*squares[DTYPE_COUNT])(const uint8_t *bytes, float scale, const float *model,
-                                 size_t count, double lanes[KERNEL_LANES]);
+    void (*squares[DTYPE_VALUES])(const uint8_t *bytes, float scale, const float *model,
+                                  size_t count, double lanes[KERNEL_LANES]);
 
     /* results[i] = sums[i] / divisor, rounded to float32.
      * returns: true if all results are finite */

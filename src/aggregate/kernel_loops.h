@@ -34,6 +34,7 @@ INLINE vfloat load(enum dtype dtype, const uint8_t *bytes, vfloat scale)
     case DTYPE_I8:
         return float_mul(scale, load_i8(bytes));
     case DTYPE_F32:
+    case DTYPE_U32: /* no value */
         break;
     }
     return load_f32(bytes);

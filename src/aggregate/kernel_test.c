@@ -49,7 +49,7 @@ static const uint8_t *draw(struct rand *r, enum dtype dtype, size_t count, size_
 static void for_all(void (*check)(const struct kernel *, enum dtype, size_t, size_t))
 {
     for (size_t k = 0; kernel_at(k) != NULL; k++)
-        for (enum dtype dtype = 0; dtype < DTYPE_COUNT; dtype++)
+        for (enum dtype dtype = 0; dtype < DTYPE_VALUES; dtype++)
             for (size_t count = 0; count <= COUNT_MAX; count++)
                 for (size_t shift = 0; shift < 64; shift += count % 2 ? 9 : 16)
                     check(kernel_at(k), dtype, count, shift);
@@ -111,7 +111,7 @@ static void check_squares(const struct kernel *kernel, enum dtype dtype, size_t 
 
 static void check_divide(const struct kernel *kernel, enum dtype dtype, size_t count, size_t shift)
 {
-    struct rand r = {count + shift * DTYPE_COUNT + dtype};
+    struct rand r = {count + shift * DTYPE_VALUES + dtype};
     double sums[COUNT_MAX];
     float expected[COUNT_MAX + 1], results[COUNT_MAX + 1];
     for (size_t i = 0; i < count; i++)

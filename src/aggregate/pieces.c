@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCALE_SUFFIX ".scale"
+#define SCALE_SUFFIX   ".scale"
+#define INDICES_SUFFIX ".indices"
 
 static size_t coordinate_of(const struct model *base, const struct tensor *t)
 {
@@ -17,14 +18,15 @@ static bool same_shape(const struct tensor *t, const struct model_shape *s)
     return t->rank == s->rank && memcmp(t->shape, s->shape, t->rank * sizeof t->shape[0]) == 0;
 }
 
-/* The tensor of base whose scale x is by its name; NULL if it is none. */
-static const struct tensor *scaled_by(const struct model *base, const struct safetensors_tensor *x)
+/* The tensor of base that x is about if its name ends in suffix; NULL if it is none. */
+static const struct tensor *about(const struct model *base, const struct safetensors_tensor *x,
+                                  const char *suffix)
 {
-    size_t size = strlen(x->shape.name), suffix = strlen(SCALE_SUFFIX);
-    if (size <= suffix || strcmp(x->shape.name + size - suffix, SCALE_SUFFIX) != 0)
+    size_t size = strlen(x->shape.name), suffix_size = strlen(suffix);
+    if (size <= suffix_size || strcmp(x->shape.name + size - suffix_size, suffix) != 0)
         return NULL;
     char name[TENSOR_NAME_MAX + 1] = {0};
-    memcpy(name, x->shape.name, size - suffix);
+    memcpy(name, x->shape.name, size - suffix_size);
     return model_find(base, name);
 }
 
@@ -34,37 +36,45 @@ static int compare_from(const void *a, const void *b)
     return (x->from > y->from) - (x->from < y->from);
 }
 
-/* The pieces of all tensors that base has, by coordinate and without scales. */
+/* The piece of t; NULL if there is none. */
+static struct piece *piece_of(const struct model *base, const struct tensor *t,
+                              struct piece *pieces, size_t count)
+{
+    struct piece key = {.from = coordinate_of(base, t)};
+    return bsearch(&key, pieces, count, sizeof pieces[0], compare_from);
+}
+
+/* The pieces of all tensors that base has, by coordinate, without what is about them. In
+ * listed: how many values there are. */
 static enum status place(const struct model *base, const struct safetensors_layout *l,
                          struct piece *pieces, size_t *count, struct why *why)
 {
     for (size_t i = 0; i < l->count; i++) {
         const struct safetensors_tensor *x = &l->tensors[i];
         const struct tensor *t = model_find(base, x->shape.name);
-        if (t == NULL && scaled_by(base, x) != NULL)
+        if (t == NULL && (about(base, x, SCALE_SUFFIX) || about(base, x, INDICES_SUFFIX)))
             continue;
         if (t == NULL) {
             why_set(why, "the base model has no tensor %s", x->shape.name);
             return ST_SHAPE;
         }
-        if (!same_shape(t, &x->shape)) {
-            why_set(why, "tensor %s has another shape than in the base model", x->shape.name);
+        if (x->dtype >= DTYPE_VALUES) {
+            why_set(why, "tensor %s holds indices and no values", x->shape.name);
             return ST_SHAPE;
         }
-        pieces[(*count)++] =
-            (struct piece){coordinate_of(base, t), x->count, x->bytes, x->dtype, 0};
+        pieces[(*count)++] = (struct piece){.from = coordinate_of(base, t),
+                                            .count = t->count,
+                                            .bytes = x->bytes,
+                                            .dtype = x->dtype,
+                                            .listed = x->count};
     }
     qsort(pieces, *count, sizeof pieces[0], compare_from);
     return ST_OK;
 }
 
-/* Gives the piece of t, which must be one of I8, the scale x. */
-static enum status set_scale(const struct model *base, const struct tensor *t,
-                             const struct safetensors_tensor *x, struct piece *pieces, size_t count,
-                             struct why *why)
+/* Gives the piece p, which must be one of I8, the scale x. */
+static enum status set_scale(struct piece *p, const struct safetensors_tensor *x, struct why *why)
 {
-    struct piece key = {.from = coordinate_of(base, t)};
-    struct piece *p = bsearch(&key, pieces, count, sizeof pieces[0], compare_from);
     if (p == NULL || p->dtype != DTYPE_I8 || x->dtype != DTYPE_F32 || x->shape.rank != 0) {
         why_set(why, "tensor %s is not the F32 scale of an I8 tensor", x->shape.name);
         return ST_SHAPE;
@@ -79,23 +89,77 @@ static enum status set_scale(const struct model *base, const struct tensor *t,
     return ST_OK;
 }
 
-static enum status set_scales(const struct model *base, const struct safetensors_layout *l,
-                              struct piece *pieces, size_t count, struct why *why)
+/* Each names a coordinate of the tensor, and none is named twice. */
+static enum status check_indices(const struct piece *p, const char *name, struct why *why)
 {
-    for (size_t i = 0; i < l->count; i++) {
+    size_t least = 0;
+    for (size_t i = 0; i < p->listed; i++) {
+        uint32_t index;
+        memcpy(&index, p->indices + i * sizeof index, sizeof index);
+        if (index < least || index >= p->count) {
+            why_set(why, "tensor %s: the index at %zu is %s", name, i,
+                    index < least ? "not above the one before it" : "beyond the tensor");
+            return ST_INVALID;
+        }
+        least = (size_t)index + 1;
+    }
+    return ST_OK;
+}
+
+/* Gives the piece p the places x of its values, of which it must have as many. */
+static enum status set_indices(struct piece *p, const struct safetensors_tensor *x, struct why *why)
+{
+    if (p == NULL || x->dtype != DTYPE_U32 || x->shape.rank != 1 || x->count != p->listed) {
+        why_set(why, "tensor %s is not one U32 index for each value of a tensor", x->shape.name);
+        return ST_SHAPE;
+    }
+    p->indices = x->bytes;
+    return check_indices(p, x->shape.name, why);
+}
+
+static enum status set_companions(const struct model *base, const struct safetensors_layout *l,
+                                  struct piece *pieces, size_t count, struct why *why)
+{
+    enum status status = ST_OK;
+    for (size_t i = 0; i < l->count && status == ST_OK; i++) {
         const struct safetensors_tensor *x = &l->tensors[i];
+        const struct tensor *scaled = about(base, x, SCALE_SUFFIX);
+        const struct tensor *indexed = about(base, x, INDICES_SUFFIX);
         if (model_find(base, x->shape.name) != NULL)
             continue;
-        enum status status = set_scale(base, scaled_by(base, x), x, pieces, count, why);
-        if (status != ST_OK)
-            return status;
+        status = scaled != NULL ? set_scale(piece_of(base, scaled, pieces, count), x, why)
+                                : set_indices(piece_of(base, indexed, pieces, count), x, why);
     }
-    for (size_t i = 0; i < count; i++)
-        if (pieces[i].dtype == DTYPE_I8 && pieces[i].scale == 0) {
-            why_set(why, "the I8 tensor at coordinate %zu has no " SCALE_SUFFIX, pieces[i].from);
-            return ST_SHAPE;
-        }
+    return status;
+}
+
+/* What a tensor of the base has is complete. */
+static enum status check_piece(const struct piece *p, const struct safetensors_tensor *x,
+                               const struct tensor *t, struct why *why)
+{
+    bool fits = p->indices == NULL ? same_shape(t, &x->shape) : x->shape.rank == 1;
+    if (!fits) {
+        why_set(why, "tensor %s has another shape than in the base model", x->shape.name);
+        return ST_SHAPE;
+    }
+    if (p->dtype == DTYPE_I8 && p->scale == 0) {
+        why_set(why, "the I8 tensor %s has no " SCALE_SUFFIX, x->shape.name);
+        return ST_SHAPE;
+    }
     return ST_OK;
+}
+
+static enum status check_pieces(const struct model *base, const struct safetensors_layout *l,
+                                struct piece *pieces, size_t count, struct why *why)
+{
+    enum status status = ST_OK;
+    for (size_t i = 0; i < l->count && status == ST_OK; i++) {
+        const struct safetensors_tensor *x = &l->tensors[i];
+        const struct tensor *t = model_find(base, x->shape.name);
+        if (t != NULL)
+            status = check_piece(piece_of(base, t, pieces, count), x, t, why);
+    }
+    return status;
 }
 
 enum status pieces_of(const struct model *base, const struct safetensors_layout *l,
@@ -108,7 +172,9 @@ enum status pieces_of(const struct model *base, const struct safetensors_layout 
         return ST_NOMEM;
     enum status status = place(base, l, pieces, &count, why);
     if (status == ST_OK)
-        status = set_scales(base, l, pieces, count, why);
+        status = set_companions(base, l, pieces, count, why);
+    if (status == ST_OK)
+        status = check_pieces(base, l, pieces, count, why);
     if (status != ST_OK) {
         free(pieces);
         return status;

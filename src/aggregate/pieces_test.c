@@ -67,9 +67,10 @@ static void tensors_lie_in_any_order(void **state)
     struct piece *pieces = NULL;
     size_t count = 0;
     assert_int_equal(pieces_of(*state, &l, &pieces, &count, NULL), ST_OK);
-    const struct piece expected[] = {{0, 2, bytes + 1, DTYPE_BF16, 0},
-                                     {2, 1, bytes + 2, DTYPE_F32, 0},
-                                     {3, 6, bytes, DTYPE_F16, 0}};
+    const struct piece expected[] = {
+        {.count = 2, .bytes = bytes + 1, .dtype = DTYPE_BF16},
+        {.from = 2, .count = 1, .bytes = bytes + 2, .dtype = DTYPE_F32},
+        {.from = 3, .count = 6, .bytes = bytes, .dtype = DTYPE_F16}};
     assert_int_equal(count, 3);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(pieces[i].from, expected[i].from);
@@ -135,6 +136,34 @@ static void a_base_may_have_a_tensor_called_scale(void **state)
     model_free(base);
 }
 
+static struct safetensors_tensor indices_of(const char *name, const uint32_t *indices, size_t count)
+{
+    struct safetensors_tensor t = tensor(name, DTYPE_U32, 1, count, 1);
+    t.bytes = (const uint8_t *)indices;
+    return t;
+}
+
+static void few_values_lie_as_a_list_with_their_places(void **state)
+{
+    const float scale = 2;
+    const uint32_t of_c[] = {0, 5}, of_a[] = {1};
+    struct safetensors_tensor tensors[] = {
+        indices_of("c.indices", of_c, 2), tensor("c", DTYPE_I8, 1, 2, 1),
+        scale_of("c.scale", &scale), tensor("a", DTYPE_F16, 1, 1, 1),
+        indices_of("a.indices", of_a, 1)};
+    struct safetensors_layout l = {tensors, 5, NULL};
+    struct piece *pieces = NULL;
+    size_t count = 0;
+    assert_int_equal(pieces_of(*state, &l, &pieces, &count, NULL), ST_OK);
+    assert_int_equal(count, 2);
+    assert_true(pieces[0].from == 0 && pieces[0].count == 2 && pieces[0].listed == 1);
+    assert_ptr_equal(pieces[0].indices, of_a);
+    assert_true(pieces[1].from == 3 && pieces[1].count == 6 && pieces[1].listed == 2);
+    assert_true(pieces[1].dtype == DTYPE_I8 && pieces[1].scale == 2);
+    assert_ptr_equal(pieces[1].indices, of_c);
+    free(pieces);
+}
+
 static void refused(const struct model *base, const struct safetensors_tensor *tensors,
                     size_t count, enum status status, const char *sentence)
 {
@@ -169,7 +198,7 @@ static void scales_that_do_not_fit_are_refused(void **state)
 {
     const float good = 1;
     struct safetensors_tensor none = tensor("c", DTYPE_I8, 2, 2, 3);
-    refused(*state, &none, 1, ST_SHAPE, "the I8 tensor at coordinate 3 has no .scale");
+    refused(*state, &none, 1, ST_SHAPE, "the I8 tensor c has no .scale");
     struct safetensors_tensor alone = scale_of("c.scale", &good);
     refused(*state, &alone, 1, ST_SHAPE, "tensor c.scale is not the F32 scale of an I8 tensor");
     struct safetensors_tensor not_i8[] = {tensor("c", DTYPE_F16, 2, 2, 3),
@@ -186,12 +215,49 @@ static void scales_that_do_not_fit_are_refused(void **state)
     }
 }
 
+static void indices_that_do_not_fit_are_refused(void **state)
+{
+    const uint32_t good[] = {0, 1, 5}, same[] = {0, 3, 3}, falling[] = {0, 3, 2},
+                   beyond[] = {0, 1, 6};
+    struct safetensors_tensor list = tensor("c", DTYPE_F32, 1, 3, 1);
+    struct safetensors_tensor whole[] = {tensor("c", DTYPE_F32, 2, 2, 3),
+                                         indices_of("c.indices", good, 3)};
+    refused(*state, whole, 2, ST_SHAPE,
+            "tensor c.indices is not one U32 index for each value of a tensor");
+    struct safetensors_tensor alone = indices_of("c.indices", good, 3);
+    refused(*state, &alone, 1, ST_SHAPE,
+            "tensor c.indices is not one U32 index for each value of a tensor");
+    struct safetensors_tensor fewer[] = {list, indices_of("c.indices", good, 2)};
+    refused(*state, fewer, 2, ST_SHAPE,
+            "tensor c.indices is not one U32 index for each value of a tensor");
+    struct safetensors_tensor floats[] = {list, tensor("c.indices", DTYPE_F32, 1, 3, 1)};
+    refused(*state, floats, 2, ST_SHAPE,
+            "tensor c.indices is not one U32 index for each value of a tensor");
+    struct safetensors_tensor values = indices_of("c", good, 3);
+    refused(*state, &values, 1, ST_SHAPE, "tensor c holds indices and no values");
+    struct safetensors_tensor of_none[] = {list, indices_of("d.indices", good, 3)};
+    refused(*state, of_none, 2, ST_SHAPE, "the base model has no tensor d.indices");
+
+    struct safetensors_tensor twice[] = {list, indices_of("c.indices", same, 3)};
+    refused(*state, twice, 2, ST_INVALID,
+            "tensor c.indices: the index at 2 is not above the one before it");
+    struct safetensors_tensor back[] = {list, indices_of("c.indices", falling, 3)};
+    refused(*state, back, 2, ST_INVALID,
+            "tensor c.indices: the index at 2 is not above the one before it");
+    struct safetensors_tensor outside[] = {list, indices_of("c.indices", beyond, 3)};
+    refused(*state, outside, 2, ST_INVALID,
+            "tensor c.indices: the index at 2 is beyond the tensor");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(tensors_lie_in_any_order, with_base, end_base),
         cmocka_unit_test_setup_teardown(some_tensors_leave_holes, with_base, end_base),
         cmocka_unit_test_setup_teardown(an_int8_has_its_scale_beside_it, with_base, end_base),
+        cmocka_unit_test_setup_teardown(few_values_lie_as_a_list_with_their_places, with_base,
+                                        end_base),
+        cmocka_unit_test_setup_teardown(indices_that_do_not_fit_are_refused, with_base, end_base),
         cmocka_unit_test(a_base_may_have_a_tensor_called_scale),
         cmocka_unit_test_setup_teardown(what_does_not_fit_the_base_is_refused, with_base, end_base),
         cmocka_unit_test_setup_teardown(scales_that_do_not_fit_are_refused, with_base, end_base),

@@ -21,6 +21,52 @@ static size_t piece_end(const struct piece *p)
     return p->from + p->count;
 }
 
+static size_t index_at(const struct piece *p, size_t i)
+{
+    uint32_t index;
+    memcpy(&index, p->indices + i * sizeof index, sizeof index);
+    return index;
+}
+
+/* How many of its indices lie before offset. */
+static size_t listed_before(const struct piece *p, size_t offset)
+{
+    size_t low = 0, high = p->listed;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (index_at(p, middle) < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Which of its stored values are those of coordinates [from, to). */
+static void stored(const struct piece *p, size_t from, size_t to, size_t *ret_begin,
+                   size_t *ret_end)
+{
+    assert(p->from <= from && from <= to && to <= p->from + p->count);
+    *ret_begin = p->indices == NULL ? from - p->from : listed_before(p, from - p->from);
+    *ret_end = p->indices == NULL ? to - p->from : listed_before(p, to - p->from);
+}
+
+struct view piece_values(const struct piece *p, size_t from, size_t to)
+{
+    size_t begin, end, size = dtype_size(p->dtype);
+    stored(p, from, to, &begin, &end);
+    return view_of(p->bytes + begin * size, (end - begin) * size);
+}
+
+struct view piece_indices(const struct piece *p, size_t from, size_t to)
+{
+    size_t begin, end;
+    if (p->indices == NULL)
+        return view_of(NULL, 0);
+    stored(p, from, to, &begin, &end);
+    return view_of(p->indices + begin * sizeof(uint32_t), (end - begin) * sizeof(uint32_t));
+}
+
 const struct piece *source_piece(const struct source *s, size_t coordinate)
 {
     size_t low = 0, high = s->piece_count;
@@ -48,6 +94,11 @@ static enum status check_pieces(const struct source *s, struct why *why)
         }
         if (p->dtype == DTYPE_I8 && !(p->scale > 0 && isfinite(p->scale))) {
             why_set(why, "piece %zu of %s has a scale that is not above 0", i, participant);
+            return ST_INVALID;
+        }
+        if (p->indices != NULL && (p->listed < 1 || p->listed > p->count || s->base == NULL)) {
+            why_set(why, "piece %zu of %s lists values that are not a few differences", i,
+                    participant);
             return ST_INVALID;
         }
         end = piece_end(p);
@@ -100,15 +151,38 @@ enum status sources_check(const struct source *sources, size_t count, size_t fro
     return ST_OK;
 }
 
+/* The values of [from, to) within a piece of few values. */
+static void read_listed(const struct piece *p, size_t from, size_t to, float *ret_values)
+{
+    float values[TILE];
+    size_t begin, end, size = dtype_size(p->dtype);
+    stored(p, from, to, &begin, &end);
+    memset(ret_values, 0, (to - from) * sizeof ret_values[0]);
+    for (; begin < end; begin += TILE) {
+        size_t count = least(TILE, end - begin);
+        kernel_best()->decode[p->dtype](p->bytes + begin * size, p->scale, count, values);
+        for (size_t i = 0; i < count; i++)
+            ret_values[p->from + index_at(p, begin + i) - from] = values[i];
+    }
+}
+
+/* The values of [from, to) within a piece. */
+static void read_piece(const struct piece *p, size_t from, size_t to, float *ret_values)
+{
+    if (p->indices != NULL)
+        read_listed(p, from, to, ret_values);
+    else
+        kernel_best()->decode[p->dtype](piece_values(p, from, to).data, p->scale, to - from,
+                                        ret_values);
+}
+
 void source_read(const struct source *s, size_t from, size_t to, float *ret_values)
 {
-    const struct kernel *kernel = kernel_best();
     while (from < to) {
         const struct piece *p = source_piece(s, from);
         assert(p != NULL);
         size_t count = least(to, piece_end(p)) - from;
-        const uint8_t *bytes = p->bytes + (from - p->from) * dtype_size(p->dtype);
-        kernel->decode[p->dtype](bytes, p->scale, count, ret_values);
+        read_piece(p, from, from + count, ret_values);
         if (s->base != NULL)
             for (size_t i = 0; i < count; i++)
                 ret_values[i] += s->base[from + i];

@@ -17,6 +17,7 @@
 
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/id.h"
 #include "base/limits.h"
 #include "model/dtype.h"
@@ -31,10 +32,20 @@
 struct piece {
     size_t from;
     size_t count;         /* at least 1 */
-    const uint8_t *bytes; /* count * dtype_size(dtype); borrowed */
-    enum dtype dtype;
-    float scale; /* of DTYPE_I8: finite, above 0; not looked at for the others */
+    const uint8_t *bytes; /* count (if listed: listed) * dtype_size(dtype); borrowed */
+    enum dtype dtype;     /* one of values */
+    float scale;          /* of DTYPE_I8: finite, above 0; not looked at for the others */
+    /* NULL: each coordinate has its value. Else only a few have one, the others are 0, and
+     * these are where: (listed,) uint32 little-endian from `from` on, ascending, below count;
+     * borrowed. Of differences only. */
+    const uint8_t *indices;
+    size_t listed; /* 1..count */
 };
+
+/* The bytes of p's values for coordinates [from, to) within it. */
+struct view piece_values(const struct piece *p, size_t from, size_t to);
+/* The same of its indices; empty if it has none. */
+struct view piece_indices(const struct piece *p, size_t from, size_t to);
 
 struct source {
     struct id participant;

@@ -1,4 +1,4 @@
-/* Checks source.c: values worked by hand for each dtype, what a measure says,
+/* Checks source.c: values worked by hand for each dtype and for few values, what a measure says,
  * and each way in which sources do not fit a rule. */
 #include <math.h>
 #include <setjmp.h>
@@ -20,10 +20,10 @@ static const uint8_t i8_bytes[] = {0, 0x80, 0x7f};                    /* 0, -128
 static const float values[10] = {1.5f, -2, 1, 0x1p-24f, -65504, 1, -3, 0, -32, 31.75f};
 
 static const struct piece pieces[] = {
-    {0, 2, f32_bytes, DTYPE_F32, 0},
-    {2, 3, f16_bytes, DTYPE_F16, 0},
-    {5, 2, bf16_bytes, DTYPE_BF16, 0},
-    {7, 3, i8_bytes, DTYPE_I8, 0.25f},
+    {.count = 2, .bytes = f32_bytes, .dtype = DTYPE_F32},
+    {.from = 2, .count = 3, .bytes = f16_bytes, .dtype = DTYPE_F16},
+    {.from = 5, .count = 2, .bytes = bf16_bytes, .dtype = DTYPE_BF16},
+    {.from = 7, .count = 3, .bytes = i8_bytes, .dtype = DTYPE_I8, .scale = 0.25f},
 };
 
 static struct source source(const char *participant)
@@ -63,7 +63,7 @@ static void bytes_need_no_alignment(void **state)
     for (size_t shift = 0; shift < 8; shift++) {
         uint8_t moved[sizeof f32_bytes + 8];
         memcpy(moved + shift, f32_bytes, sizeof f32_bytes);
-        struct piece p = {0, 2, moved + shift, DTYPE_F32, 0};
+        struct piece p = {.count = 2, .bytes = moved + shift, .dtype = DTYPE_F32};
         struct source s = source("a");
         s.pieces = &p;
         s.piece_count = 1;
@@ -84,6 +84,93 @@ static void a_difference_is_added_to_its_base(void **state)
     source_read(&s, 5, 10, out);
     for (size_t i = 0; i < 5; i++)
         assert_true(out[i] == values[5 + i] + (float)(5 + i));
+}
+
+/* 3000 coordinates of which every 7th has a value, so that a list is longer than what is
+ * decoded at a time; two coordinates before it and three after it. */
+static void few_values_are_read_at_their_places(void **state)
+{
+    (void)state;
+    enum { COUNT = 3000, STEP = 7, LISTED = (COUNT + STEP - 1) / STEP, ALL = COUNT + 5 };
+    static uint8_t moved[LISTED * 4 + 1];
+    static int8_t small[LISTED];
+    static float base[ALL], expected[ALL], out[ALL + 1];
+    const float dense[5] = {1, 2, 3, 4, 5};
+    for (uint32_t i = 0; i < LISTED; i++) {
+        uint32_t index = i * STEP;
+        memcpy(moved + 1 + 4 * (size_t)i, &index, 4); /* at no alignment */
+        small[i] = (int8_t)(i % 100);
+    }
+    for (size_t c = 0; c < ALL; c++) {
+        base[c] = (float)c;
+        size_t in = c - 2; /* wraps before it: not below COUNT */
+        float value = c < 2 ? dense[c] : in >= COUNT ? dense[c - COUNT] : 0;
+        if (in < COUNT && in % STEP == 0)
+            value = 0.5f * (float)small[in / STEP];
+        expected[c] = base[c] + value;
+    }
+    const struct piece few[] = {
+        {.from = 0, .count = 2, .bytes = (const uint8_t *)dense, .dtype = DTYPE_F32},
+        {.from = 2,
+         .count = COUNT,
+         .bytes = (const uint8_t *)small,
+         .dtype = DTYPE_I8,
+         .scale = 0.5f,
+         .indices = moved + 1,
+         .listed = LISTED},
+        {.from = 2 + COUNT, .count = 3, .bytes = (const uint8_t *)(dense + 2), .dtype = DTYPE_F32}};
+    struct source s = source("a");
+    s.pieces = few;
+    s.piece_count = 3;
+    s.base = base;
+    assert_int_equal(sources_check(&s, 1, 0, ALL, NULL), ST_OK);
+    const size_t ends[] = {0, 1, 2, 3, 8, 9, 10, 1024, 1025, 2998, 3000, 3001, 3002, 3003, ALL};
+    size_t ends_count = sizeof ends / sizeof ends[0];
+    for (size_t i = 0; i < ends_count; i++)
+        for (size_t j = i + 1; j < ends_count; j++) {
+            size_t count = ends[j] - ends[i];
+            out[count] = 77;
+            source_read(&s, ends[i], ends[j], out);
+            assert_memory_equal(out, expected + ends[i], count * sizeof out[0]);
+            assert_true(out[count] == 77);
+        }
+    double squares = 0, by_hand = 0;
+    assert_int_equal(source_measure(&s, base, &squares, NULL), ST_OK);
+    for (size_t c = 0; c < ALL; c++)
+        by_hand += (double)(expected[c] - base[c]) * (double)(expected[c] - base[c]);
+    assert_true(fabs(squares - by_hand) < 1e-9 * by_hand);
+
+    /* The bytes behind a range are those of its values, and as many indices. */
+    assert_int_equal(piece_values(&few[1], 2, 10).size, 2);
+    assert_int_equal(piece_indices(&few[1], 2, 10).size, 8);
+    assert_ptr_equal(piece_indices(&few[1], 9, 10).data, moved + 5);
+    assert_int_equal(piece_indices(&few[1], 3, 9).size, 0);
+    assert_int_equal(piece_values(&few[0], 1, 2).size, 4);
+    assert_int_equal(piece_indices(&few[0], 1, 2).size, 0);
+}
+
+static void few_values_that_are_no_differences_are_refused(void **state)
+{
+    (void)state;
+    const uint32_t index = 1;
+    const float value = 1, base[2] = {0, 0};
+    struct piece p = {.count = 2,
+                      .bytes = (const uint8_t *)&value,
+                      .dtype = DTYPE_F32,
+                      .indices = (const uint8_t *)&index,
+                      .listed = 1};
+    struct source s = source("a");
+    struct why why = {""};
+    s.pieces = &p;
+    s.piece_count = 1;
+    assert_int_equal(sources_check(&s, 1, 0, 2, &why), ST_INVALID);
+    assert_string_equal(why.text, "piece 0 of a lists values that are not a few differences");
+    s.base = base;
+    assert_int_equal(sources_check(&s, 1, 0, 2, NULL), ST_OK);
+    p.listed = 3;
+    assert_int_equal(sources_check(&s, 1, 0, 2, NULL), ST_INVALID);
+    p.listed = 0;
+    assert_int_equal(sources_check(&s, 1, 0, 2, NULL), ST_INVALID);
 }
 
 static void a_measure_is_the_squared_distance(void **state)
@@ -141,7 +228,7 @@ static void a_value_that_is_not_finite_is_named(void **state)
         {{0, 0, 0x81, 0x7f}, DTYPE_BF16},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct piece p = {0, 2, cases[i].bytes, cases[i].dtype, 0};
+        struct piece p = {.count = 2, .bytes = cases[i].bytes, .dtype = cases[i].dtype};
         struct source s = source("a");
         s.pieces = &p;
         s.piece_count = 1;
@@ -157,7 +244,7 @@ static void a_base_that_lifts_a_value_out_of_range_is_seen(void **state)
 {
     (void)state;
     const float largest = 3.4028235e38f;
-    struct piece p = {0, 1, (const uint8_t *)&largest, DTYPE_F32, 0};
+    struct piece p = {.count = 1, .bytes = (const uint8_t *)&largest, .dtype = DTYPE_F32};
     struct source s = source("a");
     s.pieces = &p;
     s.piece_count = 1;
@@ -171,7 +258,7 @@ static void the_largest_values_have_a_finite_measure(void **state)
 {
     (void)state;
     const float largest = 3.4028235e38f, model = -3.4028235e38f;
-    struct piece p = {0, 1, (const uint8_t *)&largest, DTYPE_F32, 0};
+    struct piece p = {.count = 1, .bytes = (const uint8_t *)&largest, .dtype = DTYPE_F32};
     struct source s = source("a");
     s.pieces = &p;
     s.piece_count = 1;
@@ -231,7 +318,7 @@ static void scales_that_are_not_above_0_are_refused(void **state)
     (void)state;
     const float bad[] = {0, -1, INFINITY, NAN};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        struct piece p = {0, 3, i8_bytes, DTYPE_I8, bad[i]};
+        struct piece p = {.count = 3, .bytes = i8_bytes, .dtype = DTYPE_I8, .scale = bad[i]};
         struct source s = source("a");
         s.pieces = &p;
         s.piece_count = 1;
@@ -243,12 +330,18 @@ static void pieces_out_of_order_are_refused(void **state)
 {
     (void)state;
     const struct piece bad[][2] = {
-        {{0, 2, f32_bytes, DTYPE_F32, 0}, {1, 2, f32_bytes, DTYPE_F32, 0}},
-        {{2, 2, f32_bytes, DTYPE_F32, 0}, {0, 2, f32_bytes, DTYPE_F32, 0}},
-        {{0, 2, f32_bytes, DTYPE_F32, 0}, {2, 0, f32_bytes, DTYPE_F32, 0}},
-        {{0, 2, f32_bytes, DTYPE_F32, 0}, {2, SIZE_MAX, f32_bytes, DTYPE_F32, 0}},
-        {{0, 2, f32_bytes, DTYPE_F32, 0}, {SIZE_MAX, 2, f32_bytes, DTYPE_F32, 0}},
-        {{0, 2, f32_bytes, DTYPE_F32, 0}, {2, 2, NULL, DTYPE_F32, 0}},
+        {{.count = 2, .bytes = f32_bytes, .dtype = DTYPE_F32},
+         {.from = 1, .count = 2, .bytes = f32_bytes, .dtype = DTYPE_F32}},
+        {{.from = 2, .count = 2, .bytes = f32_bytes, .dtype = DTYPE_F32},
+         {.count = 2, .bytes = f32_bytes, .dtype = DTYPE_F32}},
+        {{.count = 2, .bytes = f32_bytes, .dtype = DTYPE_F32},
+         {.from = 2, .count = 0, .bytes = f32_bytes, .dtype = DTYPE_F32}},
+        {{.count = 2, .bytes = f32_bytes, .dtype = DTYPE_F32},
+         {.from = 2, .count = SIZE_MAX, .bytes = f32_bytes, .dtype = DTYPE_F32}},
+        {{.count = 2, .bytes = f32_bytes, .dtype = DTYPE_F32},
+         {.from = SIZE_MAX, .count = 2, .bytes = f32_bytes, .dtype = DTYPE_F32}},
+        {{.count = 2, .bytes = f32_bytes, .dtype = DTYPE_F32},
+         {.from = 2, .count = 2, .bytes = NULL, .dtype = DTYPE_F32}},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct source s = source("a");
@@ -285,6 +378,8 @@ int main(void)
         cmocka_unit_test(any_range_is_read),
         cmocka_unit_test(bytes_need_no_alignment),
         cmocka_unit_test(a_difference_is_added_to_its_base),
+        cmocka_unit_test(few_values_are_read_at_their_places),
+        cmocka_unit_test(few_values_that_are_no_differences_are_refused),
         cmocka_unit_test(a_measure_is_the_squared_distance),
         cmocka_unit_test(a_measure_sees_each_piece),
         cmocka_unit_test(differences_are_measured_with_their_base),

@@ -10,13 +10,15 @@ enum dtype {
     DTYPE_F16,  /* IEEE 754 binary16 */
     DTYPE_BF16, /* the upper half of a binary32 */
     DTYPE_I8,   /* two's complement; stands for scale * value, one scale a tensor */
+    DTYPE_U32,  /* an index: where a value belongs that is one of few */
 };
-#define DTYPE_COUNT 4
+#define DTYPE_VALUES 4 /* the first so many are values, the others are about them */
+#define DTYPE_COUNT  5
 
 /* Bytes of one number. */
 static inline size_t dtype_size(enum dtype dtype)
 {
-    static const unsigned char sizes[DTYPE_COUNT] = {4, 2, 2, 1};
+    static const unsigned char sizes[DTYPE_COUNT] = {4, 2, 2, 1, 4};
     return sizes[dtype];
 }
 

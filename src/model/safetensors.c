@@ -22,7 +22,7 @@ struct entry {
     uint64_t begin, end; /* relative to the end of the header */
 };
 
-static const char *const dtype_names[DTYPE_COUNT] = {"F32", "F16", "BF16", "I8"};
+static const char *const dtype_names[DTYPE_COUNT] = {"F32", "F16", "BF16", "I8", "U32"};
 
 static uint64_t read_length(const uint8_t *bytes)
 {
@@ -133,7 +133,7 @@ static enum status read_dtype(const json_t *dtype, bool all, struct entry *e, st
             return ST_OK;
         }
     why_set(why, "tensor %s has dtype %.16s, only F32%s supported", e->shape.name, name,
-            all ? ", F16, BF16 and I8 are" : " is");
+            all ? ", F16, BF16, I8 and U32 are" : " is");
     return ST_TYPE;
 }
 
@@ -177,8 +177,9 @@ static enum status read_entries(json_t *header, bool all_dtypes, struct entry **
     size_t count = json_object_size(header);
     if (json_object_get(header, METADATA) != NULL)
         count--;
-    if (count > TENSORS_MAX) {
-        why_set(why, "%zu tensors are more than the limit of %d", count, TENSORS_MAX);
+    size_t count_max = all_dtypes ? SAFETENSORS_TENSORS_MAX : TENSORS_MAX;
+    if (count > count_max) {
+        why_set(why, "%zu tensors are more than the limit of %zu", count, count_max);
         return ST_LIMIT;
     }
     struct entry *entries = calloc(count + 1, sizeof entries[0]);
@@ -373,18 +374,19 @@ void safetensors_layout_done(struct safetensors_layout *l)
 }
 
 /* {"dtype":"F32","shape":[...],"data_offsets":[begin,end]}; NULL: no memory */
-static json_t *entry_json(const struct tensor *t, size_t begin)
+static json_t *entry_json(const struct safetensors_tensor *t, size_t begin)
 {
     json_t *shape = json_array();
     int failed = shape == NULL;
-    for (uint32_t d = 0; d < t->rank; d++)
-        failed |= json_array_append_new(shape, json_integer((json_int_t)t->shape[d]));
+    for (uint32_t d = 0; d < t->shape.rank; d++)
+        failed |= json_array_append_new(shape, json_integer((json_int_t)t->shape.shape[d]));
     if (failed) {
         json_decref(shape);
         return NULL;
     }
-    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape, "data_offsets",
-                     (json_int_t)begin, (json_int_t)(begin + t->count * sizeof(float)));
+    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_names[t->dtype], "shape", shape,
+                     "data_offsets", (json_int_t)begin,
+                     (json_int_t)(begin + t->count * dtype_size(t->dtype)));
 }
 
 static json_t *metadata_json(const struct model *m)
@@ -404,18 +406,19 @@ static json_t *metadata_json(const struct model *m)
 }
 
 /* The header's text, to be freed with free(); NULL: no memory */
-static char *header_text(const struct model *m)
+static char *header_text(const struct safetensors_tensor *tensors, size_t count,
+                         const struct model *texts)
 {
     json_t *header = json_object();
     int failed = header == NULL;
     size_t begin = 0;
-    for (size_t i = 0; i < model_tensor_count(m); i++) {
-        const struct tensor *t = model_tensor(m, i);
-        failed |= json_object_set_new(header, t->name, entry_json(t, begin));
-        begin += t->count * sizeof(float);
+    for (size_t i = 0; i < count; i++) {
+        const struct safetensors_tensor *t = &tensors[i];
+        failed |= json_object_set_new(header, t->shape.name, entry_json(t, begin));
+        begin += t->count * dtype_size(t->dtype);
     }
-    if (model_meta_count(m) > 0)
-        failed |= json_object_set_new(header, METADATA, metadata_json(m));
+    if (model_meta_count(texts) > 0)
+        failed |= json_object_set_new(header, METADATA, metadata_json(texts));
     char *text = failed ? NULL : jsn_text(header);
     json_decref(header);
     return text;
@@ -438,19 +441,50 @@ static enum status append_header(const char *text, struct bytes *out)
     return status;
 }
 
-enum status safetensors_encode(const struct model *m, struct bytes *out)
+enum status safetensors_header(const struct safetensors_tensor *tensors, size_t count,
+                               const struct model *texts, struct bytes *out)
 {
-    assert(m != NULL && out != NULL);
-    char *header = header_text(m);
+    assert((tensors != NULL || count == 0) && texts != NULL && out != NULL);
+    char *header = header_text(tensors, count, texts);
     if (header == NULL)
         return ST_NOMEM;
     size_t before = out->size;
     enum status status = append_header(header, out);
+    if (status != ST_OK)
+        out->size = before;
+    free(header);
+    return status;
+}
+
+/* The tensors of a model as they lie in a file, to be freed with free(); NULL: no memory */
+static struct safetensors_tensor *tensors_of(const struct model *m)
+{
+    size_t count = model_tensor_count(m);
+    struct safetensors_tensor *tensors = calloc(count + 1, sizeof tensors[0]);
+    for (size_t i = 0; tensors != NULL && i < count; i++) {
+        const struct tensor *t = model_tensor(m, i);
+        struct safetensors_tensor *x = &tensors[i];
+        *x = (struct safetensors_tensor){.count = t->count, .dtype = DTYPE_F32};
+        memcpy(x->shape.name, t->name, strlen(t->name) + 1);
+        x->shape.rank = t->rank;
+        memcpy(x->shape.shape, t->shape, sizeof x->shape.shape);
+    }
+    return tensors;
+}
+
+enum status safetensors_encode(const struct model *m, struct bytes *out)
+{
+    assert(m != NULL && out != NULL);
+    struct safetensors_tensor *tensors = tensors_of(m);
+    if (tensors == NULL)
+        return ST_NOMEM;
+    size_t before = out->size;
+    enum status status = safetensors_header(tensors, model_tensor_count(m), m, out);
+    free(tensors);
     if (status == ST_OK)
         status = bytes_append(out, view_of(model_params(m), model_param_count(m) * sizeof(float)),
                               SIZE_MAX);
     if (status != ST_OK)
         out->size = before;
-    free(header);
     return status;
 }

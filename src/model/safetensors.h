@@ -13,6 +13,8 @@
 #include "model/model.h"
 
 #define SAFETENSORS_HEADER_MAX ((size_t)4 << 20)
+/* In a layout: each tensor of a model may have a scale and indices beside it. */
+#define SAFETENSORS_TENSORS_MAX ((size_t)3 * TENSORS_MAX)
 
 /* gives: *ret
  * fails: ST_LIMIT, ST_MALFORMED, ST_TYPE, ST_INVALID, ST_NOMEM, each with a
@@ -42,6 +44,14 @@ MUST_CHECK enum status safetensors_layout(struct view bytes, struct safetensors_
 
 /* Frees what l holds and leaves it empty. A zeroed one needs no end. */
 void safetensors_layout_done(struct safetensors_layout *l);
+
+/* Appends what stands before the values, for a file that is written in pieces: the values of
+ * tensors, one after the other and without a hole, have to follow.
+ * tensors: (count,) in the order of their values; their bytes are not looked at
+ * texts:   its metadata is the file's
+ * fails: ST_LIMIT, ST_NOMEM; out is then unchanged */
+MUST_CHECK enum status safetensors_header(const struct safetensors_tensor *tensors, size_t count,
+                                          const struct model *texts, struct bytes *out);
 
 /* Appends to out. The same model gives the same bytes. The header is padded
  * with spaces so that tensors are aligned to 8 bytes.

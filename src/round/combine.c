@@ -81,7 +81,7 @@ static enum status share_out(struct shared *s, size_t count, size_t *ret_first)
 
 static void let_go(const struct gathered *a, struct view bytes)
 {
-    if (a->hands->let_go != NULL)
+    if (a->hands->let_go != NULL && bytes.size > 0)
         a->hands->let_go(a->hands->owner, bytes);
 }
 
@@ -136,9 +136,10 @@ static void let_window_go(const struct gathered *a, const struct source *source,
         const struct piece *p = &source->pieces[i];
         size_t low = p->from > from ? p->from : from;
         size_t high = p->from + p->count < to ? p->from + p->count : to;
-        size_t size = dtype_size(p->dtype);
-        if (low < high)
-            let_go(a, view_of(p->bytes + (low - p->from) * size, (high - low) * size));
+        if (low >= high)
+            continue;
+        let_go(a, piece_values(p, low, high));
+        let_go(a, piece_indices(p, low, high));
     }
 }
 

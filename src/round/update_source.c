@@ -43,10 +43,13 @@ static enum status of_safetensors(const struct model *base, bool partial, const 
     if (status != ST_OK)
         return status;
     s->base = u->differences ? model_params(base) : NULL;
-    if (partial && s->piece_count > 0)
-        return ST_OK; /* pieces_of() gives those that there are, in order */
     struct source source = update_source_as(s, &any, 1);
-    return sources_check(&source, 1, 0, model_param_count(base), why);
+    size_t from = 0, to = model_param_count(base);
+    if (partial && s->piece_count > 0) { /* what there is, is enough */
+        from = s->pieces[0].from;
+        to = from + 1;
+    }
+    return sources_check(&source, 1, from, to, why);
 }
 
 enum status update_source_of(const struct model *base, bool partial, struct update *u,

@@ -277,8 +277,10 @@ static enum status make_start(const struct experiment *x, enum round_mode mode, 
     experiment_round_id(&x->start.experiment_id, mode, x->m.row.round, &r.round_id);
     memcpy(r.model_uri, s->model_topic, sizeof r.model_uri);
     memcpy(r.image, x->start.image, sizeof r.image);
-    if (mode == ROUND_TRAIN)
+    if (mode == ROUND_TRAIN) {
         r.aggregation = json_incref(x->start.aggregation);
+        r.compression = x->start.compression;
+    }
     enum status status = fl_model_ref_parse(r.model_uri, &r.model);
     assert(status == ST_OK); /* checked when it was taken */
     *ret = r;

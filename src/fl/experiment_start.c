@@ -271,6 +271,8 @@ static enum status read_fields(const json_t *object, struct experiment_start *s,
     if (status == ST_OK)
         status = field_aggregation(object, &s->aggregation, why);
     if (status == ST_OK)
+        status = compression_read(object, &s->compression, why);
+    if (status == ST_OK)
         status = read_participants(object, s, why);
     if (status == ST_OK)
         status = read_selection(object, &s->selection, why);
@@ -359,6 +361,7 @@ char *experiment_start_encode(const struct experiment_start *start)
     failed |= json_object_set(object, "hyperparams", start->hyperparams);
     if (start->aggregation != NULL)
         failed |= json_object_set(object, "aggregation", start->aggregation);
+    failed |= compression_set(object, &start->compression);
     failed |= set_participants(object, start);
     failed |= json_object_set_new(object, "selection", selection_json(&start->selection));
     failed |= json_object_set_new(object, "k_of_n", share_json(&start->k));

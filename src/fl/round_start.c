@@ -71,6 +71,12 @@ static enum status read_fields(const json_t *object, struct round_start *s, stru
         status = field_hyperparams(object, &s->hyperparams, why);
     if (status == ST_OK)
         status = field_aggregation(object, &s->aggregation, why);
+    if (status == ST_OK)
+        status = compression_read(object, &s->compression, why);
+    if (status == ST_OK && s->mode == ROUND_EVALUATE && !compression_is_none(&s->compression)) {
+        why_set(why, "compression is of updates with tensors: mode evaluate has none");
+        status = ST_INVALID;
+    }
     return status;
 }
 
@@ -113,6 +119,7 @@ char *round_start_encode(const struct round_start *start)
     failed |= json_object_set_new(object, "mode", json_string(round_mode_name(start->mode)));
     if (start->aggregation != NULL)
         failed |= json_object_set(object, "aggregation", start->aggregation);
+    failed |= compression_set(object, &start->compression);
     if (start->has_model_digest)
         failed |= field_set_digest(object, "model_digest", &start->model_digest);
     char *text = failed ? NULL : jsn_text(object);

@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "base/jsn.h"
+#include "fl/compression.h"
 #include "fl/topics.h"
 
 enum round_mode { ROUND_TRAIN, ROUND_EVALUATE };
@@ -19,9 +20,10 @@ struct round_start {
     size_t participant_count; /* 1..ROUND_PARTICIPANTS_MAX */
     json_t *hyperparams;      /* object, owned, never NULL */
     json_t *aggregation;      /* object, owned: which rule, see round/rule_read.h; NULL: the mean */
-    uint32_t k_of_n;          /* 1..participant_count */
-    uint32_t timeout_s;       /* 1..ROUND_TIMEOUT_S_MAX */
-    uint32_t grace_s;         /* 0..3600 */
+    struct compression compression; /* of the updates; of a training round only */
+    uint32_t k_of_n;                /* 1..participant_count */
+    uint32_t timeout_s;             /* 1..ROUND_TIMEOUT_S_MAX */
+    uint32_t grace_s;               /* 0..3600 */
     enum round_mode mode;
     bool has_model_digest;
     struct digest model_digest;

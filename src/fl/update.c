@@ -272,7 +272,7 @@ static enum status encode_json(const struct update *u, const struct model *param
     return status;
 }
 
-static enum status set_facts(const struct update *u, struct model *params)
+enum status update_set_facts(const struct update *u, struct model *params)
 {
     char samples[24];
     (void)snprintf(samples, sizeof samples, "%llu", (unsigned long long)u->num_samples);
@@ -304,7 +304,7 @@ enum status update_encode(const struct update *u, enum model_form form, struct b
     if (form == MODEL_JSON) {
         status = encode_json(u, params, out);
     } else {
-        status = set_facts(u, params);
+        status = update_set_facts(u, params);
         if (status == ST_OK)
             status = model_encode(params, MODEL_SAFETENSORS, out);
     }

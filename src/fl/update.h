@@ -53,6 +53,10 @@ MUST_CHECK enum update_fault update_decode(struct view bytes, struct update *ret
 MUST_CHECK enum status update_encode(const struct update *u, enum model_form form,
                                      struct bytes *out);
 
+/* Sets the metadata that says of safetensors what u says, but for u->differences.
+ * texts: a model, mostly without tensors. fails: ST_NOMEM, ST_LIMIT */
+MUST_CHECK enum status update_set_facts(const struct update *u, struct model *texts);
+
 void update_done(struct update *u);
 
 #endif

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,8 @@
 
 enum options_result round_args_read(int argc, char **argv, struct round_args *ret)
 {
-    struct round_args a = {.k = NOT_GIVEN, .timeout_s = NOT_GIVEN, .grace_s = NOT_GIVEN};
+    struct round_args a = {
+        .k = NOT_GIVEN, .timeout_s = NOT_GIVEN, .grace_s = NOT_GIVEN, .compress = {.top_k = NAN}};
     bool wait = false;
     /* A table: one setting after the other. */
     /* clang-format off */
@@ -45,6 +47,7 @@ enum options_result round_args_read(int argc, char **argv, struct round_args *re
          .min = 0, .max = 3600, .help = "seconds to wait for the others once k are there"},
         {.flag = "mode", .value = "MODE", .kind = OPTION_TEXT, .target = &a.mode,
          .help = "train or evaluate"},
+        COMPRESS_OPTION_SPECS(&a.compress),
         {.flag = "wait", .kind = OPTION_SWITCH, .target = &wait,
          .help = "show the round until it ends (this is the default)"},
         {.flag = "no-wait", .kind = OPTION_SWITCH, .target = &a.no_wait,
@@ -140,6 +143,13 @@ static enum status set_participants(const struct round_args *args, const struct 
     return status;
 }
 
+static enum status set_compression(const struct round_args *args, json_t *object, struct why *why)
+{
+    json_t *value = NULL;
+    enum status status = compress_words_read(&args->compress, &value, why);
+    return status != ST_OK || value == NULL ? status : set(object, "compression", value, why);
+}
+
 static enum status set_hyperparams(const struct round_args *args, json_t *object, struct why *why)
 {
     if (args->hyperparams == NULL)
@@ -170,6 +180,8 @@ enum status round_args_apply(const struct round_args *args, const struct ids *al
         status = set_number(object, "grace_s", args->grace_s, why);
     if (status == ST_OK)
         status = set_hyperparams(args, object, why);
+    if (status == ST_OK)
+        status = set_compression(args, object, why);
     if (status == ST_OK)
         status = set_participants(args, alive, object, why);
     if (status == ST_OK && json_object_get(object, "round_id") == NULL) {

@@ -19,6 +19,7 @@ struct words {
     uint64_t rounds, timeout_s, grace_s, max_failures, wait_s, select_min, seed;
     uint64_t evaluate_every, patience;
     double target, min_delta; /* NaN: not given */
+    struct compress_words compress;
 };
 
 /* ---- words into a start ---- */
@@ -135,6 +136,19 @@ static enum status read_object(const char *text, const char *flag, json_t **ret,
     return status;
 }
 
+static enum status read_compression(const struct words *w, struct experiment_start *start,
+                                    struct why *why)
+{
+    json_t *object = NULL;
+    enum status status = compress_words_read(&w->compress, &object, why);
+    if (status != ST_OK || object == NULL)
+        return status;
+    json_t *message = json_pack("{s:o}", "compression", object);
+    status = message == NULL ? ST_NOMEM : compression_read(message, &start->compression, why);
+    json_decref(message);
+    return status;
+}
+
 static enum status read_image(const struct words *w, struct experiment_start *start,
                               struct why *why)
 {
@@ -144,6 +158,8 @@ static enum status read_image(const struct words *w, struct experiment_start *st
     enum status status = read_object(w->hyperparams, "--hyperparams", &start->hyperparams, why);
     if (status == ST_OK && w->aggregation != NULL)
         status = read_object(w->aggregation, "--aggregation", &start->aggregation, why);
+    if (status == ST_OK)
+        status = read_compression(w, start, why);
     return status;
 }
 
@@ -197,8 +213,11 @@ static const char notes[] =
 enum options_result train_args_read(int argc, char **argv, struct train_args *ret)
 {
     struct train_args a = {0};
-    struct words w = {
-        .evaluate_every = NOT_GIVEN, .patience = NOT_GIVEN, .target = NAN, .min_delta = NAN};
+    struct words w = {.evaluate_every = NOT_GIVEN,
+                      .patience = NOT_GIVEN,
+                      .target = NAN,
+                      .min_delta = NAN,
+                      .compress = {.top_k = NAN}};
     /* A table: one setting after the other. */
     /* clang-format off */
     const struct option_spec specs[] = {
@@ -238,6 +257,7 @@ enum options_result train_args_read(int argc, char **argv, struct train_args *re
          .target = &w.hyperparams, .help = "an object for the image; \"round\" is added"},
         {.flag = "aggregation", .value = "JSON", .kind = OPTION_TEXT, .target = &w.aggregation,
          .help = "how updates become a model, such as '{\"rule\":\"median\"}'; default: the mean"},
+        COMPRESS_OPTION_SPECS(&w.compress),
         {.flag = "evaluate", .value = "A,B", .kind = OPTION_TEXT, .target = &w.evaluate,
          .help = "proplets that measure new models and never train"},
         {.flag = "evaluate-every", .value = "M", .kind = OPTION_NUMBER,

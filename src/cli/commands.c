@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,30 @@ enum options_result arguments_read(const struct options *o, int argc, char **arg
 int arguments_exit(enum options_result result)
 {
     return result == OPTIONS_DONE ? 0 : 2;
+}
+
+enum status compress_words_read(const struct compress_words *w, json_t **ret, struct why *why)
+{
+    struct compression unused;
+    if (w->dtype == NULL && isnan(w->top_k)) {
+        *ret = NULL;
+        return ST_OK;
+    }
+    json_t *object = json_object();
+    int failed = object == NULL;
+    if (w->dtype != NULL)
+        failed |= json_object_set_new(object, "dtype", json_string(w->dtype));
+    if (!isnan(w->top_k))
+        failed |= json_object_set_new(object, "top_k", json_real(w->top_k));
+    json_t *message = failed ? NULL : json_pack("{s:O}", "compression", object);
+    why_set(why, "no memory, or a text that is not UTF-8");
+    enum status status = message == NULL ? ST_NOMEM : compression_read(message, &unused, why);
+    json_decref(message);
+    if (status == ST_OK)
+        *ret = object;
+    else
+        json_decref(object);
+    return status;
 }
 
 enum status arguments_object(const char *text, json_t **ret, struct why *why)

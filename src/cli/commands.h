@@ -81,11 +81,32 @@ MUST_CHECK enum status arguments_object(const char *text, json_t **ret, struct w
 
 /* Texts are borrowed from argv; lists and objects are owned: *_args_done(). */
 
+/* --compress and --top-k: how devices write their updates (PROTOCOL 2.1). */
+struct compress_words {
+    const char *dtype; /* NULL: not given */
+    double top_k;      /* NaN: not given */
+};
+#define COMPRESS_OPTION_SPECS(w)                                                                   \
+    {.flag = "compress",                                                                           \
+     .value = "DTYPE",                                                                             \
+     .kind = OPTION_TEXT,                                                                          \
+     .target = &(w)->dtype,                                                                        \
+     .help = "devices send float16, bfloat16 or int8 differences; default: as trained"},           \
+    {                                                                                              \
+        .flag = "top-k", .value = "SHARE", .kind = OPTION_REAL, .target = &(w)->top_k,             \
+        .help = "only the largest of each tensor, such as 0.01; the rest comes in later rounds"    \
+    }
+/* gives: *ret, the object `compression`; NULL if nothing was given
+ * fails: ST_INVALID, ST_NOMEM, with a sentence */
+MUST_CHECK enum status compress_words_read(const struct compress_words *w, json_t **ret,
+                                           struct why *why);
+
 struct round_args {
     struct session_settings session;
     const char *file; /* NULL: none; "-": standard input */
     const char *id, *model, *image, *participants, *hyperparams, *mode; /* NULL: not given */
     uint64_t k, timeout_s, grace_s;                                     /* or NOT_GIVEN */
+    struct compress_words compress;
     bool no_wait, json;
 };
 enum options_result round_args_read(int argc, char **argv, struct round_args *ret);

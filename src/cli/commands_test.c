@@ -285,13 +285,14 @@ static void train_takes_lists_and_numbers(void **state)
     assert_start("train --rounds 2 --image img --participants a,b,c --evaluate e,f --k 3 "
                  "--prefix mine --hyperparams {\"lr\":0.1} --select 0.5 --select-min 2 --seed 7 "
                  "--timeout 9 --grace 0 --wait 8 --max-failures 4 --evaluate-every 5 "
-                 "--aggregation {\"rule\":\"median\"}",
+                 "--aggregation {\"rule\":\"median\"} --compress int8 --top-k 0.25",
                  "{\"experiment_id\":\"mine\",\"model_uri\":\"fl/models/global_model_v0\","
                  "\"task_wasm_image\":\"img\",\"hyperparams\":{\"lr\":0.1},"
                  "\"participants\":[\"a\",\"b\",\"c\"],\"rounds\":2,"
                  "\"selection\":{\"count\":0.5,\"min\":2,\"seed\":7},\"k_of_n\":3,"
                  "\"timeout_s\":9,\"grace_s\":0,\"wait_s\":8,\"max_failures\":4,"
                  "\"aggregation\":{\"rule\":\"median\"},"
+                 "\"compression\":{\"dtype\":\"int8\",\"top_k\":0.25},"
                  "\"evaluation\":{\"every\":5,\"participants\":[\"e\",\"f\"],\"timeout_s\":9}}");
 }
 
@@ -355,6 +356,9 @@ static void wrong_train_lines_are_refused(void **state)
         "train --rounds 2 --image img --evaluate e --evaluate-every 0",
         "train --rounds 2 --image img --hyperparams 7",
         "train --rounds 2 --image img --aggregation median",
+        "train --rounds 2 --image img --compress int4",
+        "train --rounds 2 --image img --top-k 0",
+        "train --rounds 2 --image img --top-k 2",
         "train --rounds 2 --image img --target x",
         "train --rounds 2 --image img --target inf",
         "train --rounds 2 --image img --patience 0",

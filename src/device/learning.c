@@ -32,19 +32,20 @@ enum status learning_read(const json_t *env, const json_t *spec, bool *ret_is, s
         return ST_OK;
     }
     struct learning l = {0};
-    struct model_ref ref;
     if (id_from(round, &l.round) != ST_OK) {
         why_set(why, "ROUND_ID is not an id");
         return ST_INVALID;
     }
     /* Only a model's own topic: a start must not make a device listen to any
      * other. The text is made anew from its parts, so it surely fits. */
-    if (fl_model_ref_parse(model, &ref) != ST_OK) {
+    if (fl_model_ref_parse(model, &l.model) != ST_OK) {
         why_set(why, "MODEL_URI is not the topic of a model, fl/models/NAME_vN");
         return ST_INVALID;
     }
-    fl_topic_model(&ref, l.model_topic);
+    fl_topic_model(&l.model, l.model_topic);
     enum status status = read_digest(spec, &l, why);
+    if (status == ST_OK && spec != NULL)
+        status = compression_read(spec, &l.compression, why);
     if (status != ST_OK)
         return status;
     *ret = l;

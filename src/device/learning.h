@@ -8,19 +8,22 @@
 
 #include "base/digest.h"
 #include "base/jsn.h"
+#include "fl/compression.h"
 #include "fl/topics.h"
 
 struct learning {
     struct id round;
+    struct model_ref model;
     char model_topic[FL_TOPIC_SIZE];
     bool has_digest;
-    struct digest digest; /* that the base model must have */
+    struct digest digest;           /* that the base model must have */
+    struct compression compression; /* of its update */
 };
 
 /* env: an object of texts; spec: an object, or NULL
  * gives: true in *ret_is and the rest in *ret; false for a plain task
  * fails: ST_INVALID (a round that is no id, a model that is no model's topic, a
- *        digest that cannot be read), with a sentence; both are then untouched */
+ *        digest or compression that cannot be read), with a sentence; both are then untouched */
 MUST_CHECK enum status learning_read(const json_t *env, const json_t *spec, bool *ret_is,
                                      struct learning *ret, struct why *why);
 

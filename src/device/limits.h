@@ -52,6 +52,12 @@
  * no heartbeat waits for it. */
 #define HASHED_IN_A_TURN ((int64_t)128 << 20)
 
+/* Values, in bytes, that are compressed in one turn of the loop: a tenth of a second. */
+#define COMPRESSED_IN_A_TURN ((int64_t)32 << 20)
+
+/* Models of which something that top-k left out is kept. */
+#define LEFT_OUT_MODELS_MAX ((size_t)8)
+
 #define DETAIL_SIZE 401 /* of a failure's detail, with its zero */
 
 #endif

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/file.h"
+
 static enum status check_size(int fd, uint64_t size_max, size_t *ret)
 {
     struct stat info;
@@ -38,6 +40,33 @@ enum status map_open(const char *path, uint64_t size_max, struct view *ret)
     }
     (void)close(fd);
     return status;
+}
+
+enum status map_create(const char *path, size_t size, uint8_t **ret)
+{
+    assert(path != NULL && size > 0 && ret != NULL);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return file_write_status(errno);
+    /* Without room a write to the memory would end the process. */
+    int error = posix_fallocate(fd, 0, (off_t)size);
+    enum status status = error == 0 ? ST_OK : file_write_status(error);
+    if (status == ST_OK) {
+        void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (data == MAP_FAILED)
+            status = errno == ENOMEM ? ST_NOMEM : ST_IO;
+        else
+            *ret = data;
+    }
+    (void)close(fd);
+    if (status != ST_OK)
+        (void)unlink(path);
+    return status;
+}
+
+enum status map_sync(uint8_t *mapped, size_t size)
+{
+    return msync(mapped, size, MS_SYNC) == 0 ? ST_OK : file_write_status(errno);
 }
 
 /* The page that the part shares with what comes after it stays: somebody may be reading

@@ -40,6 +40,44 @@ static void maps_what_was_written(void **state)
     assert_null(v.data);
 }
 
+static void what_is_written_in_a_map_is_the_file(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/fml-map-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && close(fd) == 0);
+    assert_int_equal(file_write(path, view_text("what was there before")), ST_OK);
+    uint8_t *data = NULL;
+    assert_int_equal(map_create(path, 10000, &data), ST_OK);
+    for (size_t i = 0; i < 10000; i++)
+        assert_int_equal(data[i], 0);
+    memcpy(data + 9000, "here", 4);
+    struct view v = view_of(data, 10000);
+    map_let_go(v, v);
+    assert_memory_equal(data + 9000, "here", 4);
+    assert_int_equal(map_sync(data, 10000), ST_OK);
+    map_close(&v);
+    assert_int_equal(map_open(path, 10000, &v), ST_OK);
+    assert_int_equal(v.size, 10000);
+    assert_memory_equal(v.data + 9000, "here", 4);
+    map_close(&v);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void a_file_that_has_no_room_is_not_made(void **state)
+{
+    (void)state;
+    uint8_t *data = NULL;
+    assert_int_equal(map_create("/tmp/fml-no-such-folder/x", 10, &data), ST_IO);
+    char path[] = "/tmp/fml-map-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && close(fd) == 0);
+    /* More than any disk has. */
+    assert_int_equal(map_create(path, (size_t)8 << 40, &data), ST_FULL);
+    assert_null(data);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 /* Pages of v that are in this process's memory now, as the kernel counts them. */
 static size_t resident_kb(void)
 {
@@ -93,6 +131,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(maps_what_was_written),
+        cmocka_unit_test(what_is_written_in_a_map_is_the_file),
+        cmocka_unit_test(a_file_that_has_no_room_is_not_made),
         cmocka_unit_test(what_was_let_go_is_read_again),
     };
     return cmocka_run_group_tests_name("io/map", tests, NULL, NULL);

@@ -24,9 +24,9 @@ void on_receipt(struct proplet *p, struct view round, struct view payload)
                  log_quote(receipt.reason));
         return;
     }
-    if (outbox_receipt(p->outbox, &id, &receipt.update_digest) == 0)
-        return; /* one that came twice */
     bool accepted = receipt.verdict == VERDICT_ACCEPTED;
+    if (outbox_receipt(p->outbox, &id, &receipt.update_digest, accepted) == 0)
+        return; /* one that came twice */
     log_line(accepted ? LOG_INFO : LOG_WARN, accepted ? "update.accepted" : "update.rejected",
              "round=%s code=%s reason=%s", id.text, verdict_code(receipt.verdict),
              log_quote(receipt.reason));

@@ -21,6 +21,7 @@ struct outbox {
     struct update_store *store;
     uint64_t checkpoint_ms; /* when the time is saved again */
     void (*on_lost)(void *owner, const struct id *task);
+    void (*on_settled)(void *owner, const struct id *task, bool accepted);
     void *owner;
     size_t count;
     uint64_t bytes;
@@ -102,10 +103,12 @@ static struct kept_update take_at(struct outbox *o, size_t index)
     return u;
 }
 
-static void remove_at(struct outbox *o, size_t index)
+static void remove_at(struct outbox *o, size_t index, bool accepted)
 {
     struct kept_update u = take_at(o, index);
     give_no_more(o, &u);
+    /* First: after a crash in between, the receipt comes again as long as the update is here. */
+    o->on_settled(o->owner, &u.task, accepted);
     update_store_remove(o->store, &u.task);
     if (!round_waits(o, &u.round))
         round_unsubscribe(o, &u.round);
@@ -127,7 +130,7 @@ static void make_room(struct outbox *o)
     while (o->count > OUTBOX_UPDATES_MAX || (o->count > 1 && o->bytes > OUTBOX_BYTES_MAX)) {
         log_line(LOG_WARN, "update.dropped", "task=%s round=%s reason=\"outbox full\"",
                  o->items[0].update.task.text, o->items[0].update.round.text);
-        remove_at(o, 0);
+        remove_at(o, 0, false);
     }
 }
 
@@ -192,6 +195,7 @@ enum status outbox_open(const struct outbox_settings *settings, uint64_t now_ms,
     o->me = settings->me;
     o->resend_ms = settings->resend_ms;
     o->on_lost = settings->on_lost;
+    o->on_settled = settings->on_settled;
     o->owner = settings->owner;
     enum status status = update_store_open(settings->folder, settings->boot_id, now_ms, &o->store);
     if (status == ST_OK)
@@ -331,14 +335,15 @@ static bool send_again(struct outbox *o, struct item *item, uint64_t now_ms)
 
 /* ---- answers and time ---- */
 
-size_t outbox_receipt(struct outbox *o, const struct id *round, const struct digest *digest)
+size_t outbox_receipt(struct outbox *o, const struct id *round, const struct digest *digest,
+                      bool accepted)
 {
     size_t settled = 0;
     for (size_t i = o->count; i > 0; i--) {
         const struct kept_update *u = &o->items[i - 1].update;
         if (!id_equal(&u->round, round) || !digest_equal(&u->digest, digest))
             continue;
-        remove_at(o, i - 1);
+        remove_at(o, i - 1, accepted);
         settled++;
     }
     return settled;
@@ -350,7 +355,7 @@ size_t outbox_round_over(struct outbox *o, const struct id *round)
     for (size_t i = o->count; i > 0; i--) {
         if (!id_equal(&o->items[i - 1].update.round, round))
             continue;
-        remove_at(o, i - 1);
+        remove_at(o, i - 1, false);
         unanswered++;
     }
     return unanswered;
@@ -364,7 +369,7 @@ static void drop_expired(struct outbox *o, uint64_t now_ms)
         if (lasting_ms < u->until_ms)
             continue;
         log_line(LOG_WARN, "update.unanswered", "task=%s round=%s", u->task.text, u->round.text);
-        remove_at(o, i - 1);
+        remove_at(o, i - 1, false);
     }
 }
 
@@ -379,7 +384,7 @@ void outbox_tick(struct outbox *o, uint64_t now_ms)
          * and what waits behind a slow link must not pile up in it. */
         bool due = now_ms >= item->send_ms && o->out->quiet(o->out->owner);
         if (due && !send_again(o, item, now_ms))
-            remove_at(o, i);
+            remove_at(o, i, false);
         else
             i++;
     }

@@ -26,6 +26,8 @@ struct outbox_settings {
     const char *boot_id; /* of the boot that now_ms counts from; "": unknown */
     /* While it opens: the update of this task was damaged on the disk and is gone. */
     void (*on_lost)(void *owner, const struct id *task);
+    /* The update of this task goes: it was accepted, or it was not, as far as is known. */
+    void (*on_settled)(void *owner, const struct id *task, bool accepted);
     void *owner;
 };
 
@@ -61,9 +63,10 @@ MUST_CHECK enum status outbox_add_file(struct outbox *o, const struct outbox_upd
                                        const struct manifest *m, const char *path, uint64_t now_ms,
                                        const struct kept_update **ret);
 
-/* A receipt for these bytes in this round came.
+/* A receipt for these bytes in this round came, which decides about them.
  * Returns how many updates it settled; 0: nobody waited for it. */
-size_t outbox_receipt(struct outbox *o, const struct id *round, const struct digest *digest);
+size_t outbox_receipt(struct outbox *o, const struct id *round, const struct digest *digest,
+                      bool accepted);
 
 /* The round is over. Returns how many updates were still unanswered. */
 size_t outbox_round_over(struct outbox *o, const struct id *round);

@@ -36,6 +36,18 @@ static void note_lost(void *owner, const struct id *task)
     last_lost = *task;
 }
 
+/* Of what was settled last. */
+static size_t settled;
+static bool settled_as;
+
+static void note_settled(void *owner, const struct id *task, bool accepted)
+{
+    (void)owner;
+    assert_true(task->text[0] != '\0');
+    settled++;
+    settled_as = accepted;
+}
+
 static enum status open_as(const char *me, const char *boot_id)
 {
     struct outbox_settings settings = {
@@ -45,6 +57,7 @@ static enum status open_as(const char *me, const char *boot_id)
         .folder = folder,
         .boot_id = boot_id,
         .on_lost = note_lost,
+        .on_settled = note_settled,
     };
     (void)snprintf(settings.me.text, sizeof settings.me.text, "%s", me);
     return outbox_open(&settings, fake->now_ms, &box);
@@ -118,7 +131,7 @@ static size_t receipt_for(const char *round, const char *text)
 {
     struct outbox_update u = update_of(round);
     struct digest digest = digest_of(view_text(text));
-    return outbox_receipt(box, &u.round, &digest);
+    return outbox_receipt(box, &u.round, &digest, true);
 }
 
 static void an_update_is_sent_at_once_and_awaited(void **state)
@@ -167,7 +180,9 @@ static void a_receipt_for_these_bytes_settles(void **state)
     assert_int_equal(receipt_for("r-1", "other bytes"), 0);
     assert_int_equal(receipt_for("r-2", "bytes"), 0);
     assert_int_equal(outbox_count(box), 1);
+    size_t before = settled;
     assert_int_equal(receipt_for("r-1", "bytes"), 1);
+    assert_true(settled == before + 1 && settled_as);
     assert_int_equal(outbox_count(box), 0);
     assert_int_equal(fake->subscribed_count, 0);
     outbox_tick(box, fake->now_ms + RESEND_MS);
@@ -181,7 +196,9 @@ static void the_rounds_end_settles_all_of_it(void **state)
     assert_int_equal(try_add("r-2", "b"), ST_OK);
     assert_int_equal(try_add("r-1", "c"), ST_OK);
     struct id round = {.text = "r-1"};
+    size_t before = settled;
     assert_int_equal(outbox_round_over(box, &round), 2);
+    assert_true(settled == before + 2 && !settled_as);
     assert_int_equal(outbox_count(box), 1);
     assert_false(fake_out_subscribed(fake, "fl/rounds/r-1/complete"));
     assert_true(fake_out_subscribed(fake, "fl/rounds/r-2/complete"));

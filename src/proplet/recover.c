@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proplet/left_out.h"
 #include "proplet/task_folder.h"
 #include "service/log.h"
 
@@ -85,6 +86,18 @@ static const char *settings_boot(const struct proplet *p)
     return p->settings.boot_id == NULL ? "" : p->settings.boot_id;
 }
 
+static void note_settled(void *owner, const struct id *task, bool accepted)
+{
+    struct proplet *p = owner;
+    left_out_settle(p->state_dir, task, accepted);
+}
+
+static bool has_update(void *owner, const struct id *task)
+{
+    struct proplet *p = owner;
+    return outbox_find(p->outbox, task) != NULL;
+}
+
 static void answer_for_all(struct proplet *p)
 {
     for (size_t i = 0; i < p->lost_count; i++)
@@ -106,11 +119,13 @@ enum status recover(struct proplet *p)
         .folder = folder,
         .boot_id = settings_boot(p),
         .on_lost = note_lost,
+        .on_settled = note_settled,
         .owner = p,
     };
     enum status status = outbox_open(&settings, proplet_now_ms(p), &p->outbox);
     if (status != ST_OK)
         return status;
+    left_out_sweep(p->state_dir, has_update, p);
     (void)snprintf(folder, sizeof folder, "%s/results", p->state_dir);
     status = history_open(folder, results_anew, p, &p->history);
     if (status == ST_OK)

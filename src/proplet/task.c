@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -13,6 +14,8 @@
 #include "device/guest_env.h"
 #include "device/guest_text.h"
 #include "device/learning.h"
+#include "proplet/compress_file.h"
+#include "proplet/left_out.h"
 #include "proplet/task_folder.h"
 #include "sandbox/sandbox.h"
 #include "service/log.h"
@@ -44,6 +47,7 @@ struct task {
     char *model_data;    /* the model as a text, if it is small JSON */
     bool code_was_bad;
     struct sandbox_job *job;
+    struct compress_file *compressing;
     struct manifest_job *hashing; /* of an update that goes in parts */
     bool stop_wanted;
     uint64_t wall_ms, cpu_ms, peak_rss_kb;
@@ -55,6 +59,7 @@ static const char *const state_names[] = {
     [TASK_FETCH_MODEL] = "fetch_model",
     [TASK_READY] = "ready",
     [TASK_RUN] = "run",
+    [TASK_COMPRESS] = "compress",
     [TASK_KEEP] = "keep",
     [TASK_ENDED] = "ended",
 };
@@ -140,6 +145,7 @@ static void release(struct task *t)
 {
     assert(t->job == NULL);
     t->model = model_wait_free(t->model);
+    t->compressing = compress_file_free(t->compressing);
     t->hashing = manifest_job_free(t->hashing);
     t->image = image_release(t->image);
     if (t->has_folder)
@@ -266,6 +272,7 @@ static bool collect_update(struct task *t, const struct sandbox_result *r, struc
 
 static void finish_refused(struct task *t, enum status status)
 {
+    left_out_settle(t->proplet->state_dir, &t->id, false);
     if (status == ST_TOO_LARGE || status == ST_LIMIT)
         fail(t, "bad_update", "too_large: the broker does not take an update of this size");
     else if (status == ST_FULL)
@@ -343,14 +350,99 @@ static void send_whole(struct task *t, const struct made *made)
 }
 
 /* JSON is one message wherever it can be: others read it as it is. */
+static void send_update(struct task *t, const struct made *made)
+{
+    if (made->in_file && !model_is_inline(made->bytes))
+        begin_keep(t);
+    else
+        send_whole(t, made);
+}
+
+/* As it is now in its file: compressed, or as the guest wrote it. */
+static void send_file(struct task *t)
+{
+    struct made made = {.in_file = true};
+    enum status status = task_folder_update(&t->folder, &made.bytes);
+    if (status == ST_OK)
+        send_update(t, &made);
+    else
+        finish_refused(t, status);
+    map_close(&made.bytes);
+}
+
+/* What is no update of this model, or cannot be made smaller, goes as it is: it is for the
+ * coordinator to judge, and none is lost because it is large. */
+static void send_uncompressed(struct task *t, const char *why)
+{
+    log_line(LOG_WARN, "update.not_compressed", "task=%s reason=%s", t->id.text, log_quote(why));
+    t->compressing = compress_file_free(t->compressing);
+    send_file(t);
+}
+
+/* Another draw for each task, and the same if it is looked at again. */
+static uint64_t seed_of(const struct task *t)
+{
+    uint64_t seed;
+    char text[2 * ID_SIZE_MAX + 2];
+    (void)snprintf(text, sizeof text, "%s/%s", t->id.text, t->proplet->settings.id.text);
+    struct digest digest = digest_of(view_text(text));
+    memcpy(&seed, digest.bytes, sizeof seed);
+    return seed;
+}
+
+static void begin_compress(struct task *t)
+{
+    const struct compression *how = &t->learning.compression;
+    struct left_out left = {0};
+    struct why why = {0};
+    enum status status = ST_OK;
+    if (how->top_k > 0)
+        status = left_out_begin(t->proplet->state_dir, &t->learning.model.name, &t->id, &left);
+    if (status != ST_OK)
+        why_set(&why, "no place for what is left out: %s", status_name(status));
+    const struct compress_files files = {.base = t->folder.model_file,
+                                         .update = t->folder.update_file,
+                                         .before = left.used ? left.before : NULL,
+                                         .out = t->folder.compressed_file,
+                                         .after = left.used ? left.after : NULL};
+    if (status == ST_OK)
+        status = compress_file_new(&files, how, seed_of(t), &t->compressing, &why);
+    if (status == ST_OK)
+        change_state(t, TASK_COMPRESS);
+    else
+        send_uncompressed(t, why.text);
+}
+
+static void step_compress(struct task *t)
+{
+    bool done = false;
+    struct why why = {0};
+    enum status status = compress_file_step(t->compressing, &done, &why);
+    if (status == ST_OK && !done)
+        return;
+    if (status == ST_OK && rename(t->folder.compressed_file, t->folder.update_file) != 0) {
+        left_out_settle(t->proplet->state_dir, &t->id, false);
+        why_set(&why, "it could not be put in its place");
+        status = ST_IO;
+    }
+    if (status != ST_OK) {
+        send_uncompressed(t, why.text);
+        return;
+    }
+    t->compressing = compress_file_free(t->compressing);
+    send_file(t);
+}
+
 static void finish_update(struct task *t, const struct sandbox_result *r)
 {
     struct made made = {0};
     if (collect_update(t, r, &made)) {
-        if (made.in_file && !model_is_inline(made.bytes))
-            begin_keep(t);
+        if (compression_is_none(&t->learning.compression))
+            send_update(t, &made);
+        else if (made.in_file || task_folder_put_update(&t->folder, made.bytes) == ST_OK)
+            begin_compress(t);
         else
-            send_whole(t, &made);
+            finish_refused(t, ST_FULL);
     }
     if (made.in_file)
         map_close(&made.bytes);
@@ -633,6 +725,8 @@ void task_step(struct task *t)
             step_fetch_model(t);
         else if (t->state == TASK_READY)
             step_ready(t);
+        else if (t->state == TASK_COMPRESS)
+            step_compress(t);
         else if (t->state == TASK_KEEP)
             step_keep(t);
     } while (t->state != before);

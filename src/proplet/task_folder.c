@@ -33,6 +33,7 @@ static void paths_of(const char *state, const struct id *task, struct task_folde
     join(ret->model_file, ret->model, GUEST_MODEL_FILE);
     join(ret->out, ret->root, "out");
     join(ret->update_file, ret->out, GUEST_UPDATE_FILE);
+    join(ret->compressed_file, ret->root, "compressed");
 }
 
 enum status task_folder_make(const char *state, const struct id *task, struct task_folder *ret)

@@ -3,6 +3,7 @@
  *     {state}/tasks/{task id}/start         the start, until the guest runs
  *     {state}/tasks/{task id}/model/model   the base model
  *     {state}/tasks/{task id}/out/          where the guest may write
+ *     {state}/tasks/{task id}/compressed    its update, made smaller
  *
  * It exists from the task's arrival to its end. One that is there when the
  * device agent starts belongs to a task that was interrupted. */
@@ -22,6 +23,7 @@ struct task_folder {
     char model_file[PROPLET_PATH_SIZE]; /* the file in it */
     char out[PROPLET_PATH_SIZE];
     char update_file[PROPLET_PATH_SIZE]; /* where the guest may leave its update */
+    char compressed_file[PROPLET_PATH_SIZE];
 };
 
 /* Makes the folders, empty; that they exist is durable.

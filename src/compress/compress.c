@@ -120,14 +120,23 @@ static bool ends_in(const char *name, const char *suffix)
     return size >= suffix_size && strcmp(name + size - suffix_size, suffix) == 0;
 }
 
-static enum status make_item(struct compress *c, size_t index, struct why *why)
+/* A name in the base that a reader of the update could take for one of ours. */
+static enum status check_names(const struct compress *c, struct why *why)
 {
-    struct safetensors_tensor x = tensors_at(&c->update, index);
-    if (ends_in(x.shape.name, SCALE_SUFFIX) || ends_in(x.shape.name, INDICES_SUFFIX)) {
-        why_set(why, "tensor %s has a name that would be that of a scale or of indices",
+    for (size_t i = 0; i < tensors_count(&c->base); i++) {
+        struct safetensors_tensor x = tensors_at(&c->base, i);
+        if (!ends_in(x.shape.name, SCALE_SUFFIX) && !ends_in(x.shape.name, INDICES_SUFFIX))
+            continue;
+        why_set(why, "the base model has a tensor %s, which is named like a scale or indices",
                 x.shape.name);
         return ST_INVALID;
     }
+    return ST_OK;
+}
+
+static enum status make_item(struct compress *c, size_t index, struct why *why)
+{
+    struct safetensors_tensor x = tensors_at(&c->update, index);
     if (x.dtype != DTYPE_F32) {
         why_set(why, "tensor %s is not of F32", x.shape.name);
         return ST_TYPE;
@@ -151,8 +160,11 @@ static enum status make_items(struct compress *c, struct why *why)
         why_set(why, "it has no tensors");
         return ST_EXISTS;
     }
+    enum status status = check_names(c, why);
+    if (status != ST_OK)
+        return status;
     c->items = calloc(c->item_count, sizeof c->items[0]);
-    enum status status = c->items == NULL ? ST_NOMEM : ST_OK;
+    status = c->items == NULL ? ST_NOMEM : ST_OK;
     for (size_t i = 0; i < c->item_count && status == ST_OK; i++)
         status = make_item(c, i, why);
     return status;

@@ -32,7 +32,7 @@ struct compress_order {
  * gives: *ret, to be ended with compress_free()
  * fails, each with a sentence; the update should then go as it is, for its reader to judge:
  *   ST_MALFORMED, ... (base, update or left_out cannot be read)
- *   ST_INVALID (a tensor is named like a scale or indices)
+ *   ST_INVALID (the base has a tensor that is named like a scale or indices)
  *   ST_SHAPE (the update has a tensor that the base has not, or not in this shape)
  *   ST_TYPE  (values that are not F32, or differences: the guest made it smaller itself)
  *   ST_LIMIT (a tensor's name leaves no room for those of its scale and indices)

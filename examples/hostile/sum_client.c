@@ -41,12 +41,12 @@ static enum fml_status add_and_print(const struct fml_env *env, struct fml_model
 
     if (env->mode == FML_EVALUATE) {
         const struct fml_metric first[] = {{"first", (double)fml_model_params(m)[0]}};
-        return fml_update_print(env, &(struct fml_update){NULL, samples, first, 1});
+        return fml_update_print(env, &(struct fml_update){NULL, samples, first, 1, 0});
     }
     for (size_t i = 0; i < fml_model_param_count(m); i++)
         fml_model_params(m)[i] += number;
     const struct fml_metric metrics[] = {{"number", (double)number}};
-    const struct fml_update update = {m, samples, metrics, 1};
+    const struct fml_update update = {m, samples, metrics, 1, 0};
     return file == 1 ? fml_update_write(env, &update) : fml_update_print(env, &update);
 }
 

@@ -154,7 +154,7 @@ static enum fml_status run(const struct fml_env *env, struct fml_model *m)
     b->data[0] = (float)toy.b;
     toy_done(&toy);
     return fml_update_print(
-        env, &(struct fml_update){env->mode == FML_EVALUATE ? NULL : m, SAMPLES, &loss, 1});
+        env, &(struct fml_update){env->mode == FML_EVALUATE ? NULL : m, SAMPLES, &loss, 1, 0});
 }
 
 int main(void)

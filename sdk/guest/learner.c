@@ -30,9 +30,10 @@ struct fml_rng fml_training_rng(const struct fml_training *t, const struct fml_d
     return (struct fml_rng){t->seed * 1000003 + t->round * 1009 + d->client};
 }
 
-/* m: trained; NULL: only evaluated */
+/* m: trained in so many steps; NULL: only evaluated */
 static enum fml_status leave_update(const struct fml_env *env, const struct fml_dataset *d,
-                                    const struct fml_model *m, const struct fml_score *score)
+                                    const struct fml_model *m, uint64_t steps,
+                                    const struct fml_score *score)
 {
     const struct fml_metric metrics[] = {{"loss", score->loss}, {"accuracy", score->accuracy}};
     const struct fml_update update = {
@@ -40,6 +41,7 @@ static enum fml_status leave_update(const struct fml_env *env, const struct fml_
         .num_samples = d->count,
         .metrics = metrics,
         .metric_count = sizeof metrics / sizeof metrics[0],
+        .local_steps = steps,
     };
     return env->update_path == NULL ? fml_update_print(env, &update)
                                     : fml_update_write(env, &update);
@@ -53,12 +55,14 @@ static enum fml_status learn(const struct fml_learner *l, const struct fml_env *
 
     if (env->mode == FML_EVALUATE) {
         enum fml_status status = l->evaluate(m, d, &score);
-        return status == FML_OK ? leave_update(env, d, NULL, &score) : status;
+        return status == FML_OK ? leave_update(env, d, NULL, 0, &score) : status;
     }
     enum fml_status status = fml_training_read(env, l->rate, &training);
     if (status == FML_OK)
         status = l->train(m, d, &training, &score);
-    return status == FML_OK ? leave_update(env, d, m, &score) : status;
+    /* One for each batch of each epoch, the last and smaller one too. */
+    uint64_t batches = (d->count + training.batch_size - 1) / training.batch_size;
+    return status == FML_OK ? leave_update(env, d, m, training.epochs * batches, &score) : status;
 }
 
 int fml_learner_main(const struct fml_learner *l)

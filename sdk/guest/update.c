@@ -16,6 +16,9 @@ static enum fml_status check(const struct fml_update *u)
     if (u->num_samples < 1 || u->num_samples > FML_SAMPLES_MAX)
         return fml_fail(FML_INVALID, "num_samples is %llu, not 1 to %llu",
                         (unsigned long long)u->num_samples, (unsigned long long)FML_SAMPLES_MAX);
+    if (u->local_steps > FML_STEPS_MAX)
+        return fml_fail(FML_INVALID, "local_steps is %llu, more than %llu",
+                        (unsigned long long)u->local_steps, (unsigned long long)FML_STEPS_MAX);
     if (u->metric_count > FML_METRICS_MAX)
         return fml_fail(FML_INVALID, "there are %zu metrics, more than %d", u->metric_count,
                         FML_METRICS_MAX);
@@ -33,10 +36,11 @@ static enum fml_status check(const struct fml_update *u)
 static enum fml_status set_facts(const struct fml_env *env, const struct fml_update *u,
                                  struct fml_model *m)
 {
-    char samples[24];
+    char samples[24], steps[24];
     struct fml_text metrics = {0};
 
     snprintf(samples, sizeof samples, "%llu", (unsigned long long)u->num_samples);
+    snprintf(steps, sizeof steps, "%llu", (unsigned long long)u->local_steps);
     fml_text_add_metrics(&metrics, u->metrics, u->metric_count);
     if (metrics.failed)
         return fml_fail(FML_NO_MEMORY, "no memory for the metrics");
@@ -45,6 +49,8 @@ static enum fml_status set_facts(const struct fml_env *env, const struct fml_upd
         status = fml_model_set_text(m, "base_model_uri", env->model_uri);
     if (status == FML_OK)
         status = fml_model_set_text(m, "num_samples", samples);
+    if (status == FML_OK && u->local_steps > 0)
+        status = fml_model_set_text(m, "local_steps", steps);
     if (status == FML_OK)
         status = fml_model_set_text(m, "metrics", metrics.data);
     fml_text_done(&metrics);
@@ -100,7 +106,10 @@ static void add_update(struct fml_text *t, const struct fml_env *env, const stru
     fml_text_add_string(t, env->round_id);
     fml_text_add(t, ",\"base_model_uri\":");
     fml_text_add_string(t, env->model_uri);
-    fml_text_add(t, ",\"num_samples\":%llu,\"metrics\":", (unsigned long long)u->num_samples);
+    fml_text_add(t, ",\"num_samples\":%llu", (unsigned long long)u->num_samples);
+    if (u->local_steps > 0)
+        fml_text_add(t, ",\"local_steps\":%llu", (unsigned long long)u->local_steps);
+    fml_text_add(t, ",\"metrics\":");
     fml_text_add_metrics(t, u->metrics, u->metric_count);
     fml_text_add(t, ",\"update\":{");
     for (size_t i = 0; i < count; i++) {

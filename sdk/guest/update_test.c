@@ -61,7 +61,7 @@ static struct fml_model *read_back(const struct fixture *f)
 static void the_file_holds_parameters_and_facts(void **state)
 {
     struct fixture *f = *state;
-    const struct fml_update u = {f->m, 512, metrics, 2};
+    const struct fml_update u = {f->m, 512, metrics, 2, 0};
     assert_int_equal(fml_model_set_text(f->m, "version", "3"), FML_OK);
     assert_int_equal(fml_update_write(&f->env, &u), FML_OK);
     struct fml_model *m = read_back(f);
@@ -78,7 +78,7 @@ static void the_file_holds_parameters_and_facts(void **state)
 static void an_evaluation_has_no_tensors(void **state)
 {
     struct fixture *f = *state;
-    const struct fml_update u = {NULL, 7, metrics, 1};
+    const struct fml_update u = {NULL, 7, metrics, 1, 0};
     assert_int_equal(fml_update_write(&f->env, &u), FML_OK);
     struct fml_model *m = read_back(f);
     assert_int_equal(fml_model_tensor_count(m), 0);
@@ -100,29 +100,29 @@ static void impossible_facts_leave_no_file(void **state)
     const struct fml_metric unnamed[] = {{"", 1.0}};
     const struct fml_metric quoted[] = {{"a\"b", 1.0}};
     const struct fml_metric infinite[] = {{"loss", HUGE_VAL}};
-    refuses(f, FML_INVALID, (struct fml_update){f->m, 0, NULL, 0});
-    refuses(f, FML_INVALID, (struct fml_update){f->m, FML_SAMPLES_MAX + 1, NULL, 0});
-    refuses(f, FML_INVALID, (struct fml_update){f->m, 1, unnamed, 1});
-    refuses(f, FML_INVALID, (struct fml_update){f->m, 1, quoted, 1});
-    refuses(f, FML_INVALID, (struct fml_update){f->m, 1, metrics, FML_METRICS_MAX + 1});
-    refuses(f, FML_NOT_FINITE, (struct fml_update){f->m, 1, infinite, 1});
+    refuses(f, FML_INVALID, (struct fml_update){f->m, 0, NULL, 0, 0});
+    refuses(f, FML_INVALID, (struct fml_update){f->m, FML_SAMPLES_MAX + 1, NULL, 0, 0});
+    refuses(f, FML_INVALID, (struct fml_update){f->m, 1, unnamed, 1, 0});
+    refuses(f, FML_INVALID, (struct fml_update){f->m, 1, quoted, 1, 0});
+    refuses(f, FML_INVALID, (struct fml_update){f->m, 1, metrics, FML_METRICS_MAX + 1, 0});
+    refuses(f, FML_NOT_FINITE, (struct fml_update){f->m, 1, infinite, 1, 0});
 }
 
 static void a_model_that_diverged_leaves_no_file(void **state)
 {
     struct fixture *f = *state;
     fml_model_params(f->m)[2] = NAN;
-    refuses(f, FML_NOT_FINITE, (struct fml_update){f->m, 1, NULL, 0});
+    refuses(f, FML_NOT_FINITE, (struct fml_update){f->m, 1, NULL, 0, 0});
 }
 
 static void without_a_path_nothing_is_written(void **state)
 {
     struct fixture *f = *state;
     f->env.update_path = NULL;
-    assert_int_equal(fml_update_write(&f->env, &(struct fml_update){f->m, 1, NULL, 0}),
+    assert_int_equal(fml_update_write(&f->env, &(struct fml_update){f->m, 1, NULL, 0, 0}),
                      FML_MISSING);
     f->env.update_path = "/nowhere/update";
-    assert_int_equal(fml_update_write(&f->env, &(struct fml_update){f->m, 1, NULL, 0}), FML_IO);
+    assert_int_equal(fml_update_write(&f->env, &(struct fml_update){f->m, 1, NULL, 0, 0}), FML_IO);
 }
 
 /* Standard output is a file while the update is printed. */
@@ -147,7 +147,7 @@ static char *printed(const struct fixture *f, const struct fml_update *u)
 static void prints_the_demos_json(void **state)
 {
     struct fixture *f = *state;
-    char *text = printed(f, &(struct fml_update){f->m, 512, metrics, 1});
+    char *text = printed(f, &(struct fml_update){f->m, 512, metrics, 1, 0});
     assert_string_equal(text, "{\"round_id\":\"r-0001\","
                               "\"base_model_uri\":\"fl/models/global_model_v0\","
                               "\"num_samples\":512,\"metrics\":{\"loss\":0.73},"
@@ -161,7 +161,7 @@ static void printed_numbers_read_back_the_same(void **state)
     float *params = fml_model_params(f->m);
     const float values[] = {0.1f, 1.0f / 3.0f, 1e-40f, -3.4028234e38f, 16777217.0f};
     memcpy(params, values, sizeof values);
-    char *text = printed(f, &(struct fml_update){f->m, 1, NULL, 0});
+    char *text = printed(f, &(struct fml_update){f->m, 1, NULL, 0, 0});
     char *model = strstr(text, "\"update\":") + strlen("\"update\":");
     model[strlen(model) - 2] = '\0'; /* the outer brace and the line's end */
     struct fml_model *m = NULL;

@@ -10,7 +10,7 @@
 #include "base/limits.h"
 #include "base/status.h"
 
-#define WEIGHT_STEPS_MAX     ((uint64_t)1 << 30) /* local steps of one participant in a round */
+#define WEIGHT_STEPS_MAX     UPDATE_STEPS_MAX    /* local steps of one participant in a round */
 #define WEIGHT_STALENESS_MAX ((uint32_t)1 << 20) /* versions between base and now */
 
 /* What one participant says of its local training. */

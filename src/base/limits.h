@@ -53,6 +53,7 @@
 #define AGGREGATION_THREADS_MAX      16
 #define AGGREGATION_SIZE_MAX         ((size_t)1024) /* JSON, of a start */
 #define UPDATE_SAMPLES_MAX           ((uint64_t)1 << 30)
+#define UPDATE_STEPS_MAX             ((uint64_t)1 << 30) /* local optimiser steps behind one */
 #define ROUNDS_OPEN_MAX              64
 #define ROUNDS_KEPT_MAX              1024 /* ended rounds that are still answered for */
 #define ROUNDS_SHOWN_MAX             100  /* of them, in answers and as retained states */

@@ -15,7 +15,7 @@
 /* What stands on the command line and is not yet a start. */
 struct words {
     const char *id, *prefix, *image, *participants, *evaluate, *hyperparams, *k, *select;
-    const char *metric, *goal, *aggregation;
+    const char *metric, *goal, *aggregation, *algorithm;
     uint64_t rounds, timeout_s, grace_s, max_failures, wait_s, select_min, seed;
     uint64_t evaluate_every, patience;
     double target, min_delta; /* NaN: not given */
@@ -136,6 +136,38 @@ static enum status read_object(const char *text, const char *flag, json_t **ret,
     return status;
 }
 
+/* What an algorithm of the literature is here. */
+static const struct {
+    const char *name, *aggregation;
+} algorithms[] = {
+    {"fedavg", "{}"},  /* McMahan et al. 2017 */
+    {"fedprox", "{}"}, /* Li et al. 2020: the guest's loss has a term more */
+    {"fednova", "{\"weighting\":\"fednova\"}"},                  /* Wang et al. 2020 */
+    {"fedavgm", "{\"optimiser\":{\"kind\":\"fedavgm\"}}"},       /* Hsu et al. 2019 */
+    {"fedadagrad", "{\"optimiser\":{\"kind\":\"fedadagrad\"}}"}, /* Reddi et al. 2021 */
+    {"fedadam", "{\"optimiser\":{\"kind\":\"fedadam\"}}"},
+    {"fedyogi", "{\"optimiser\":{\"kind\":\"fedyogi\"}}"},
+};
+
+#define FEDPROX_MU 0.01 /* unless the hyperparameters say it */
+
+static enum status read_algorithm(const struct words *w, struct experiment_start *start,
+                                  struct why *why)
+{
+    size_t i = 0, count = sizeof algorithms / sizeof algorithms[0];
+    if (w->aggregation != NULL)
+        return invalid(why, "--algorithm and --aggregation say the same: give one");
+    while (i < count && strcmp(algorithms[i].name, w->algorithm) != 0)
+        i++;
+    if (i == count)
+        return invalid(why, "--algorithm is fedavg, fedprox, fednova, fedavgm, fedadagrad, fedadam "
+                            "or fedyogi");
+    if (strcmp(w->algorithm, "fedprox") == 0 && json_object_get(start->hyperparams, "mu") == NULL &&
+        json_object_set_new(start->hyperparams, "mu", json_real(FEDPROX_MU)) != 0)
+        return invalid(why, "no memory");
+    return read_object(algorithms[i].aggregation, "--algorithm", &start->aggregation, why);
+}
+
 static enum status read_compression(const struct words *w, struct experiment_start *start,
                                     struct why *why)
 {
@@ -158,6 +190,8 @@ static enum status read_image(const struct words *w, struct experiment_start *st
     enum status status = read_object(w->hyperparams, "--hyperparams", &start->hyperparams, why);
     if (status == ST_OK && w->aggregation != NULL)
         status = read_object(w->aggregation, "--aggregation", &start->aggregation, why);
+    if (status == ST_OK && w->algorithm != NULL)
+        status = read_algorithm(w, start, why);
     if (status == ST_OK)
         status = read_compression(w, start, why);
     return status;
@@ -257,6 +291,9 @@ enum options_result train_args_read(int argc, char **argv, struct train_args *re
          .target = &w.hyperparams, .help = "an object for the image; \"round\" is added"},
         {.flag = "aggregation", .value = "JSON", .kind = OPTION_TEXT, .target = &w.aggregation,
          .help = "how updates become a model, such as '{\"rule\":\"median\"}'; default: the mean"},
+        {.flag = "algorithm", .value = "NAME", .kind = OPTION_TEXT, .target = &w.algorithm,
+         .help = "fedavg, fedprox, fednova, fedavgm, fedadagrad, fedadam or fedyogi, instead of "
+                 "--aggregation"},
         COMPRESS_OPTION_SPECS(&w.compress),
         {.flag = "evaluate", .value = "A,B", .kind = OPTION_TEXT, .target = &w.evaluate,
          .help = "proplets that measure new models and never train"},

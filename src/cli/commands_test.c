@@ -296,6 +296,30 @@ static void train_takes_lists_and_numbers(void **state)
                  "\"evaluation\":{\"every\":5,\"participants\":[\"e\",\"f\"],\"timeout_s\":9}}");
 }
 
+static void assert_algorithm(const char *line, const char *mu, const char *aggregation)
+{
+    char expected[600];
+    (void)snprintf(expected, sizeof expected,
+                   "{\"experiment_id\":\"e\",\"model_uri\":\"fl/models/global_model_v0\","
+                   "\"task_wasm_image\":\"img\",\"hyperparams\":{%s},"
+                   "\"participants\":[\"a\"],\"rounds\":1,\"k_of_n\":1,\"grace_s\":5,\"wait_s\":60,"
+                   "\"timeout_s\":300,\"aggregation\":%s}",
+                   mu, aggregation);
+    assert_start(line, expected);
+}
+
+static void train_knows_algorithms_by_name(void **state)
+{
+    (void)state;
+#define TRAIN "train --rounds 1 --image img --id e --participants a --k 1 --algorithm "
+    assert_algorithm(TRAIN "fedavg", "", "{}");
+    assert_algorithm(TRAIN "fedprox", "\"mu\":0.01", "{}");
+    assert_algorithm(TRAIN "fedprox --hyperparams {\"mu\":0.5}", "\"mu\":0.5", "{}");
+    assert_algorithm(TRAIN "fednova", "", "{\"weighting\":\"fednova\"}");
+    assert_algorithm(TRAIN "fedadam", "", "{\"optimiser\":{\"kind\":\"fedadam\"}}");
+#undef TRAIN
+}
+
 static void train_knows_when_to_stop(void **state)
 {
     (void)state;
@@ -356,6 +380,8 @@ static void wrong_train_lines_are_refused(void **state)
         "train --rounds 2 --image img --evaluate e --evaluate-every 0",
         "train --rounds 2 --image img --hyperparams 7",
         "train --rounds 2 --image img --aggregation median",
+        "train --rounds 2 --image img --algorithm adam",
+        "train --rounds 2 --image img --algorithm fedavg --aggregation {}",
         "train --rounds 2 --image img --compress int4",
         "train --rounds 2 --image img --top-k 0",
         "train --rounds 2 --image img --top-k 2",
@@ -576,6 +602,7 @@ int main(void)
         cmocka_unit_test(hyperparams_that_are_no_object_are_refused),
         cmocka_unit_test(train_has_its_defaults),
         cmocka_unit_test(train_takes_lists_and_numbers),
+        cmocka_unit_test(train_knows_algorithms_by_name),
         cmocka_unit_test(train_knows_when_to_stop),
         cmocka_unit_test(train_detaches_or_writes_rows),
         cmocka_unit_test(wrong_train_lines_are_refused),

@@ -23,6 +23,9 @@ static const struct {
     [VERDICT_NON_FINITE] = {"non_finite", "Lower the learning rate: a value is not finite"},
     [VERDICT_BAD_NUM_SAMPLES] = {"bad_num_samples",
                                  "Send the number of examples trained on, a whole number above 0"},
+    [VERDICT_BAD_LOCAL_STEPS] = {"bad_local_steps",
+                                 "Send the number of local optimiser steps, a whole number above "
+                                 "0: this round needs it"},
     [VERDICT_CONFLICT] = {"conflict", "Send one update: another one of yours was counted"},
     [VERDICT_LATE] = {"late", "Send sooner: the round has ended"},
     [VERDICT_NOT_STORED] = {"not_stored",

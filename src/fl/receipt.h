@@ -20,6 +20,7 @@ enum verdict {
     VERDICT_WRONG_DTYPE,
     VERDICT_NON_FINITE,
     VERDICT_BAD_NUM_SAMPLES,
+    VERDICT_BAD_LOCAL_STEPS,
     VERDICT_CONFLICT,
     VERDICT_LATE,
     VERDICT_NOT_STORED, /* nothing was decided: the same bytes are to be sent again */

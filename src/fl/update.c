@@ -10,8 +10,8 @@
 #include "model/model_json.h"
 #include "model/safetensors.h"
 
-#define NUM_SAMPLES_DIGITS 10 /* of UPDATE_SAMPLES_MAX */
-#define METRICS_TEXT_MAX   METADATA_VALUE_MAX
+#define COUNT_DIGITS     10 /* of UPDATE_SAMPLES_MAX and UPDATE_STEPS_MAX */
+#define METRICS_TEXT_MAX METADATA_VALUE_MAX
 
 /* What a status of a decoder below means for the sender. */
 static enum update_fault fault_of(enum status status)
@@ -39,6 +39,13 @@ static enum update_fault bad_num_samples(struct why *why)
     why_set(why, "num_samples is not a whole number from 1 to %llu",
             (unsigned long long)UPDATE_SAMPLES_MAX);
     return UPDATE_BAD_NUM_SAMPLES;
+}
+
+static enum update_fault bad_local_steps(struct why *why)
+{
+    why_set(why, "local_steps is not a whole number from 1 to %llu",
+            (unsigned long long)UPDATE_STEPS_MAX);
+    return UPDATE_BAD_LOCAL_STEPS;
 }
 
 /* The texts that both forms have. A text that is absent is NULL. */
@@ -89,6 +96,9 @@ static enum update_fault read_facts_json(const json_t *object, struct update *u,
     if (jsn_uint(object, "num_samples", JSN_REQUIRED, 1, UPDATE_SAMPLES_MAX, &u->num_samples,
                  NULL) != ST_OK)
         return bad_num_samples(why);
+    if (jsn_uint(object, "local_steps", JSN_OPTIONAL, 1, UPDATE_STEPS_MAX, &u->local_steps, NULL) !=
+        ST_OK)
+        return bad_local_steps(why);
     json_t *metrics = NULL;
     if (jsn_object(object, "metrics", JSN_OPTIONAL, &metrics, why) != ST_OK)
         return UPDATE_MALFORMED;
@@ -120,14 +130,25 @@ static enum update_fault decode_json(struct view bytes, struct update *u, struct
 
 /* ---- safetensors: the facts are texts in the metadata ---- */
 
-static enum update_fault read_num_samples_text(const char *text, struct update *u, struct why *why)
+/* A whole number from 1 to max, which has COUNT_DIGITS at most; 0: it is none. */
+static uint64_t count_of(const char *text, uint64_t max)
 {
     size_t size = text == NULL ? 0 : strlen(text);
-    if (size < 1 || size > NUM_SAMPLES_DIGITS || strspn(text, "0123456789") != size ||
-        text[0] == '0')
+    if (size < 1 || size > COUNT_DIGITS || strspn(text, "0123456789") != size || text[0] == '0')
+        return 0;
+    uint64_t count = strtoull(text, NULL, 10);
+    return count > max ? 0 : count;
+}
+
+static enum update_fault read_counts_text(const struct model *texts, struct update *u,
+                                          struct why *why)
+{
+    const char *steps = model_meta(texts, "local_steps");
+    u->num_samples = count_of(model_meta(texts, "num_samples"), UPDATE_SAMPLES_MAX);
+    if (u->num_samples == 0)
         return bad_num_samples(why);
-    u->num_samples = strtoull(text, NULL, 10);
-    return u->num_samples > UPDATE_SAMPLES_MAX ? bad_num_samples(why) : UPDATE_FINE;
+    u->local_steps = count_of(steps, UPDATE_STEPS_MAX);
+    return steps != NULL && u->local_steps == 0 ? bad_local_steps(why) : UPDATE_FINE;
 }
 
 static enum update_fault read_metrics_text(const char *text, struct update *u, struct why *why)
@@ -165,7 +186,7 @@ static enum update_fault read_safetensors(struct view bytes, struct update *u, s
     fault = read_names(model_meta(texts, "round_id"), model_meta(texts, "base_model_uri"),
                        model_meta(texts, "proplet_id"), u, why);
     if (fault == UPDATE_FINE)
-        fault = read_num_samples_text(model_meta(texts, "num_samples"), u, why);
+        fault = read_counts_text(texts, u, why);
     if (fault == UPDATE_FINE)
         fault = read_metrics_text(model_meta(texts, "metrics"), u, why);
     if (fault == UPDATE_FINE)
@@ -247,6 +268,9 @@ static json_t *facts_json(const struct update *u, const struct model *params)
     int failed = json_object_set_new(object, "round_id", json_string(u->round_id.text));
     failed |= json_object_set_new(object, "base_model_uri", json_string(u->base_model_uri));
     failed |= json_object_set_new(object, "num_samples", json_integer((json_int_t)u->num_samples));
+    if (u->local_steps > 0)
+        failed |=
+            json_object_set_new(object, "local_steps", json_integer((json_int_t)u->local_steps));
     failed |= json_object_set_new(object, "metrics", metrics_encode(&u->metrics));
     failed |= json_object_set_new(object, "update", model_to_json(params));
     if (u->proplet_id.text[0] != '\0')
@@ -274,8 +298,9 @@ static enum status encode_json(const struct update *u, const struct model *param
 
 enum status update_set_facts(const struct update *u, struct model *params)
 {
-    char samples[24];
+    char samples[24], steps[24];
     (void)snprintf(samples, sizeof samples, "%llu", (unsigned long long)u->num_samples);
+    (void)snprintf(steps, sizeof steps, "%llu", (unsigned long long)u->local_steps);
     json_t *object = metrics_encode(&u->metrics);
     char *metrics = object == NULL ? NULL : jsn_text_exact(object);
     json_decref(object);
@@ -289,6 +314,8 @@ enum status update_set_facts(const struct update *u, struct model *params)
         status = model_set_meta(params, "base_model_uri", u->base_model_uri);
     if (status == ST_OK)
         status = model_set_meta(params, "num_samples", samples);
+    if (status == ST_OK && u->local_steps > 0)
+        status = model_set_meta(params, "local_steps", steps);
     if (status == ST_OK && u->proplet_id.text[0] != '\0')
         status = model_set_meta(params, "proplet_id", u->proplet_id.text);
     return status;

@@ -13,6 +13,7 @@ struct update {
     struct id proplet_id; /* empty if the body does not say */
     char base_model_uri[FL_TOPIC_SIZE];
     uint64_t num_samples; /* 1..UPDATE_SAMPLES_MAX */
+    uint64_t local_steps; /* optimiser steps behind it, 1..UPDATE_STEPS_MAX; 0: it does not say */
     struct metrics metrics;
     struct model *params; /* owned; without tensors in mode evaluate */
     /* After update_read() of safetensors, instead of params: where the values lie in the
@@ -33,6 +34,7 @@ enum update_fault {
     UPDATE_WRONG_DTYPE,
     UPDATE_NON_FINITE,
     UPDATE_BAD_NUM_SAMPLES,
+    UPDATE_BAD_LOCAL_STEPS,
     UPDATE_NO_MEMORY,
 };
 

@@ -171,20 +171,47 @@ static void num_samples_is_a_whole_number_in_range(void **state)
     assert_refused(view_text(r.text), &r);
 }
 
+static void local_steps_are_a_whole_number_or_not_said(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"0", "-1", "1.5", "\"5\"", "[1]", "1073741825"};
+    struct refusal r = {"", UPDATE_BAD_LOCAL_STEPS,
+                        "local_steps is not a whole number from 1 to 1073741824"};
+    char text[256];
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        (void)snprintf(text, sizeof text, "{" HEAD ",\"num_samples\":1,\"local_steps\":%s}",
+                       values[i]);
+        r.text = text;
+        assert_refused(view_text(text), &r);
+    }
+    struct update u = decoded(view_text("{" HEAD ",\"num_samples\":1}"));
+    assert_int_equal(u.local_steps, 0);
+    update_done(&u);
+    u = decoded(view_text("{" HEAD ",\"num_samples\":1,\"local_steps\":1073741824}"));
+    assert_int_equal(u.local_steps, UPDATE_STEPS_MAX);
+    for (enum model_form form = MODEL_JSON; form <= MODEL_SAFETENSORS; form++) {
+        struct bytes again = {0};
+        assert_int_equal(update_encode(&u, form, &again), ST_OK);
+        struct update read = decoded(bytes_view(&again));
+        assert_int_equal(read.local_steps, UPDATE_STEPS_MAX);
+        update_done(&read);
+        bytes_done(&again);
+    }
+    update_done(&u);
+}
+
 /* A safetensors update whose metadata has this value instead; NULL: the key is
  * not set at all. */
 static struct bytes binary(const char *key, const char *value, float w)
 {
-    static const char *const facts[][2] = {{"round_id", "r"},
-                                           {"base_model_uri", "fl/models/m_v0"},
-                                           {"num_samples", "5"},
-                                           {"metrics", "{\"loss\":0.5}"},
-                                           {"proplet_id", "p"}};
+    static const char *const facts[][2] = {
+        {"round_id", "r"},    {"base_model_uri", "fl/models/m_v0"}, {"num_samples", "5"},
+        {"local_steps", "7"}, {"metrics", "{\"loss\":0.5}"},        {"proplet_id", "p"}};
     struct model *m = NULL;
     struct bytes out = {0};
     assert_int_equal(model_new(&(struct model_shape){"w", 1, {1}}, 1, &m), ST_OK);
     model_params_mutable(m)[0] = w;
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < 6; i++) {
         const char *text = strcmp(key, facts[i][0]) == 0 ? value : facts[i][1];
         if (text != NULL)
             assert_int_equal(model_set_meta(m, facts[i][0], text), ST_OK);
@@ -213,6 +240,10 @@ static void safetensors_are_held_to_the_same(void **state)
         {"num_samples", "1.5", 0, {"", UPDATE_BAD_NUM_SAMPLES, "num_samples"}},
         {"num_samples", " 5", 0, {"", UPDATE_BAD_NUM_SAMPLES, "num_samples"}},
         {"num_samples", "1073741825", 0, {"", UPDATE_BAD_NUM_SAMPLES, "num_samples"}},
+        {"local_steps", "0", 0, {"", UPDATE_BAD_LOCAL_STEPS, "local_steps"}},
+        {"local_steps", "", 0, {"", UPDATE_BAD_LOCAL_STEPS, "local_steps"}},
+        {"local_steps", "2 ", 0, {"", UPDATE_BAD_LOCAL_STEPS, "local_steps"}},
+        {"local_steps", "1073741825", 0, {"", UPDATE_BAD_LOCAL_STEPS, "local_steps"}},
         {"num_samples", "18446744073709551617", 0, {"", UPDATE_BAD_NUM_SAMPLES, "num_samples"}},
         {"metrics", "loss", 0, {"", UPDATE_MALFORMED, "metrics: not JSON"}},
         {"metrics", "[]", 0, {"", UPDATE_MALFORMED, "metrics: "}},
@@ -305,6 +336,7 @@ int main(void)
         cmocka_unit_test(what_is_optional_may_be_absent_or_there),
         cmocka_unit_test(what_is_no_update_is_refused_with_its_code),
         cmocka_unit_test(num_samples_is_a_whole_number_in_range),
+        cmocka_unit_test(local_steps_are_a_whole_number_or_not_said),
         cmocka_unit_test(safetensors_are_held_to_the_same),
         cmocka_unit_test(damaged_safetensors_have_their_codes),
         cmocka_unit_test(the_size_is_checked_before_anything_else),

@@ -24,18 +24,20 @@ struct gathered {
     size_t param_count, count;
     struct update_source *parts; /* (count,) */
     struct source *sources;      /* (count,) */
+    uint64_t *steps;             /* (count,): local steps; 0 where it does not say */
 };
 
 /* ---- where the values lie ---- */
 
-static enum status read_update(struct gathered *a, struct view bytes, struct update_source *ret,
-                               struct why *why)
+static enum status read_update(struct gathered *a, size_t index, struct why *why)
 {
+    struct view bytes = a->updates[index].bytes;
     struct update u;
     enum update_fault fault = update_read(bytes, &u, why);
     if (fault != UPDATE_FINE)
         return fault == UPDATE_NO_MEMORY ? ST_NOMEM : ST_CORRUPT;
-    enum status status = update_source_of(a->model, a->rule->partial, &u, ret, why);
+    a->steps[index] = u.local_steps;
+    enum status status = update_source_of(a->model, a->rule->partial, &u, &a->parts[index], why);
     update_done(&u);
     return status;
 }
@@ -116,7 +118,7 @@ static enum status read_one(struct shared *s, size_t index)
     if (status == ST_OK && !digest_equal(&found, &u->digest))
         status = ST_CORRUPT;
     if (status == ST_OK)
-        status = read_update(a, u->bytes, &a->parts[index], &why);
+        status = read_update(a, index, &why);
     let_go(a, u->bytes); /* what the header brought in */
     if (status == ST_OK)
         a->sources[index] = update_source_as(&a->parts[index], u->participant, (double)u->samples);
@@ -298,7 +300,8 @@ static enum status apply(struct gathered *a, struct why *why)
 {
     if (a->rule->partial)
         return apply_partial(a);
-    if (a->rule->rule == RULE_MEAN && a->count > MANY)
+    bool shares = a->rule->weighting != WEIGHTING_FEDNOVA; /* whose sum is 1 */
+    if (a->rule->rule == RULE_MEAN && shares && a->count > MANY)
         return apply_to_many(a);
     struct aggregation *rule = NULL;
     double *squares = calloc(a->count, sizeof *squares);
@@ -307,7 +310,8 @@ static enum status apply(struct gathered *a, struct why *why)
                                             .count = a->count,
                                             .param_count = a->param_count,
                                             .base = model_params(a->model),
-                                            .squares = squares};
+                                            .squares = squares,
+                                            .steps = a->steps};
     if (status == ST_OK)
         status = aggregation_new(a->rule, &input, &rule, why);
     struct shared s = {.a = a, .rule = rule};
@@ -345,6 +349,7 @@ static void done(struct gathered *a)
         update_source_done(&a->parts[i]);
     free(a->parts);
     free(a->sources);
+    free(a->steps);
 }
 
 enum status combine_updates(const struct rule_settings *rule, const struct counted *updates,
@@ -361,8 +366,9 @@ enum status combine_updates(const struct rule_settings *rule, const struct count
                          .param_count = model_param_count(model),
                          .count = count,
                          .parts = calloc(count, sizeof(struct update_source)),
-                         .sources = calloc(count, sizeof(struct source))};
-    enum status status = a.parts == NULL || a.sources == NULL ? ST_NOMEM : ST_OK;
+                         .sources = calloc(count, sizeof(struct source)),
+                         .steps = calloc(count, sizeof(uint64_t))};
+    enum status status = a.parts == NULL || a.sources == NULL || a.steps == NULL ? ST_NOMEM : ST_OK;
     if (status == ST_OK)
         status = read_all(&a, why);
     if (status == ST_OK)

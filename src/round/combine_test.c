@@ -39,7 +39,7 @@ static void make(size_t who, uint64_t samples, const float v[3], enum model_form
 {
     const struct model_shape shapes[] = {{.name = "w", .rank = 1, .shape = {2}}, {.name = "b"}};
     const struct model_shape reversed[] = {shapes[1], shapes[0]};
-    struct update u = {.round_id = {"r"}, .num_samples = samples};
+    struct update u = {.round_id = {"r"}, .num_samples = samples, .local_steps = who + 1};
     (void)strcpy(u.base_model_uri, "fl/models/m_v0");
     assert_int_equal(model_new(swapped ? reversed : shapes, 2, &u.params), ST_OK);
     float *w = model_find(u.params, "w")->data;
@@ -94,6 +94,14 @@ static void each_rule_gives_what_was_worked_by_hand(void **state)
     rule.weighting = WEIGHTING_EQUAL;
     assert_int_equal(run(&rule, three, 3, got), ST_OK);
     assert_true(got[0] == 4 && got[1] == 2 && got[2] == 104.0f / 3);
+
+    /* p = 1/8, 3/8, 4/8 and tau = 1, 2, 3, so tau_eff = 19/8; from {1, 1, 1}. */
+    rule.weighting = WEIGHTING_FEDNOVA;
+    assert_int_equal(run(&rule, three, 3, got), ST_OK);
+    const double f[3] = {19.0 / 64, 57.0 / 128, 19.0 / 48};
+    assert_true(got[0] == (float)(1 - f[0] + 3 * f[1] + 7 * f[2]));
+    assert_true(got[1] == (float)(1 + f[0] + f[1] + f[2]));
+    assert_true(fabsf(got[2] - (float)(1 + 3 * f[0] - f[1] + 99 * f[2])) < 1e-5f);
 
     rule = rule_defaults(RULE_MEDIAN);
     assert_int_equal(run(&rule, three, 3, got), ST_OK);
@@ -232,7 +240,7 @@ static struct model *long_model(uint32_t seed)
 static void make_long(struct bytes bytes[UPDATES_MAX], struct counted updates[UPDATES_MAX])
 {
     for (size_t k = 0; k < UPDATES_MAX; k++) {
-        struct update u = {.round_id = {"r"}, .num_samples = k + 1};
+        struct update u = {.round_id = {"r"}, .num_samples = k + 1, .local_steps = 1 + k % 3};
         (void)strcpy(u.base_model_uri, "fl/models/m_v0");
         u.params = long_model(100 + (uint32_t)k);
         assert_int_equal(update_encode(&u, MODEL_SAFETENSORS, &bytes[k]), ST_OK);
@@ -305,6 +313,31 @@ static void any_number_of_threads_gives_the_same_bytes(void **state)
 #define CROWD      ((size_t)40)
 #define CROWD_SIZE ((size_t)70001) /* coordinates: a whole window and a rest */
 
+/* Many are no reason to weigh otherwise: from a base of 0. */
+static void check_fednova(const struct model_shape *shape, const struct counted *updates,
+                          double samples)
+{
+    double effective = 0, sum = 0, weighted = 0;
+    for (size_t k = 0; k < CROWD; k++)
+        effective += (double)((k + 1) * (1 + k % 3)) / samples;
+    for (size_t k = 0; k < CROWD; k++) {
+        double factor = (double)(k + 1) / samples * effective / (double)(1 + k % 3);
+        sum += factor;
+        weighted += factor * (double)k;
+    }
+    struct rule_settings rule = rule_defaults(RULE_MEAN);
+    struct model *model;
+    struct why why = {0};
+    rule.weighting = WEIGHTING_FEDNOVA;
+    assert_int_equal(model_new(shape, 1, &model), ST_OK);
+    assert_int_equal(combine_updates(&rule, updates, CROWD, NULL, NULL, model, &why), ST_OK);
+    for (size_t i = 0; i < CROWD_SIZE; i++) {
+        double expected = weighted + sum * (double)(i % 100);
+        assert_true(fabs((double)model_params(model)[i] - expected) <= 1e-6 * expected);
+    }
+    model_free(model);
+}
+
 /* Update k (of k + 1 samples) is k + i everywhere, so all sums are exact: the mean is i plus
  * the mean of k, weighted by k + 1. */
 static void the_mean_of_many_is_exact_and_needs_few_at_a_time(void **state)
@@ -316,7 +349,7 @@ static void the_mean_of_many_is_exact_and_needs_few_at_a_time(void **state)
     const struct model_shape shape = {.name = "w", .rank = 1, .shape = {CROWD_SIZE}};
     double weighted = 0, samples = 0;
     for (size_t k = 0; k < CROWD; k++) {
-        struct update u = {.round_id = {"r"}, .num_samples = k + 1};
+        struct update u = {.round_id = {"r"}, .num_samples = k + 1, .local_steps = 1 + k % 3};
         (void)strcpy(u.base_model_uri, "fl/models/m_v0");
         assert_int_equal(model_new(&shape, 1, &u.params), ST_OK);
         for (size_t i = 0; i < CROWD_SIZE; i++)
@@ -349,6 +382,7 @@ static void the_mean_of_many_is_exact_and_needs_few_at_a_time(void **state)
             assert_true(model_params(model)[i] == (float)(i % 100) + 19.5F);
         model_free(model);
     }
+    check_fednova(&shape, updates, samples);
     for (size_t k = 0; k < CROWD; k++)
         bytes_done(&bytes[k]);
 }

@@ -303,6 +303,8 @@ static enum verdict verdict_of_fault(enum update_fault fault)
         return VERDICT_NON_FINITE;
     case UPDATE_BAD_NUM_SAMPLES:
         return VERDICT_BAD_NUM_SAMPLES;
+    case UPDATE_BAD_LOCAL_STEPS:
+        return VERDICT_BAD_LOCAL_STEPS;
     case UPDATE_FINE:
     case UPDATE_MALFORMED:
     case UPDATE_NO_MEMORY:
@@ -321,6 +323,11 @@ static enum verdict belongs(const struct round *r, const struct id *sender, cons
         return VERDICT_WRONG_ROUND;
     if (strcmp(u->base_model_uri, r->start.model_uri) != 0)
         return VERDICT_WRONG_BASE_MODEL;
+    if (r->start.mode == ROUND_TRAIN && r->rule.weighting == WEIGHTING_FEDNOVA &&
+        u->local_steps == 0) {
+        why_set(why, "it does not say local_steps, by which fednova weighs");
+        return VERDICT_BAD_LOCAL_STEPS;
+    }
     if (r->start.mode == ROUND_TRAIN)
         return VERDICT_ACCEPTED;
     if (u->layout.count != 0 || (u->params != NULL && model_tensor_count(u->params) != 0)) {

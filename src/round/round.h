@@ -110,10 +110,12 @@ MUST_CHECK enum status round_update_known(struct round *r, const struct id *send
  *     counting is not over                                    late
  *     nothing else of this sender was counted                 conflict
  *     the bytes are an update (update_read())                 malformed, too_large, wrong_dtype,
- *                                                             wrong_shape, bad_num_samples
+ *                                                             wrong_shape, bad_num_samples,
+ *                                                             bad_local_steps
  *     proplet_id in the body, if there is one, is the sender  wrong_sender
  *     round_id in the body is this round                      wrong_round
  *     base_model_uri in the body is the start's model_uri     wrong_base_model
+ *     train, weighted by fednova: it says local_steps         bad_local_steps
  *     train: names and shapes are the base model's (partial:  wrong_shape
  *            some of them are there),
  *            scales are above 0, all values finite            malformed, non_finite

@@ -50,15 +50,11 @@ static enum status read_object(const json_t *object, struct rule_settings *s, st
     return read_settings(object, s, why);
 }
 
-/* What a synchronous round of whole updates is like. Its updates do not say how many
- * local steps were made nor how old their base is, so no weight can come from that. */
+/* What a synchronous round is like: its updates have one base, so no weight can come from
+ * how old that is. */
 static enum status check(const struct rule_settings *s, const struct round_start *start,
                          struct why *why)
 {
-    if (s->weighting == WEIGHTING_FEDNOVA || s->weighting == WEIGHTING_STALENESS) {
-        why_set(why, "the weighting of a round is \"samples\" or \"equal\"");
-        return ST_INVALID;
-    }
     if (s->partial && s->rule != RULE_MEAN) {
         why_set(why, "partial updates go with the rule \"mean\" only: %s looks at whole ones",
                 rule_name(s->rule));

@@ -82,7 +82,9 @@ static void bad_ones_are_refused_with_a_sentence(void **state)
         {"{\"rule\":\"krum\",\"byzantine\":-1}", 9, 9, "byzantine"},
         {"{\"rule\":\"krum\",\"byzantine\":2}", 9, 6, "7"}, /* 2f + 3 of k_of_n */
         {"{\"rule\":\"median\",\"weighting\":\"samples\"}", 9, 9, "weight"},
-        {"{\"weighting\":\"fednova\"}", 9, 9, "weighting"},
+        {"{\"rule\":\"median\",\"weighting\":\"fednova\"}", 9, 9, "fednova"},
+        {"{\"rule\":\"norm_bound\",\"bound\":1,\"weighting\":\"fednova\"}", 9, 9, "fednova"},
+        {"{\"weighting\":\"fednova\",\"partial\":true}", 9, 9, "partial"},
         {"{\"weighting\":\"staleness\"}", 9, 9, "weighting"},
         {"{\"optimiser\":\"fedadam\"}", 9, 9, "object"},
         {"{\"optimiser\":{}}", 9, 9, "kind"},

@@ -69,7 +69,7 @@ static void put_tensors(const struct world *w, const struct sim_update *u, struc
 
 /* What is put in place of what is right; NULL: nothing is. */
 struct twist {
-    const char *round, *base, *sender, *samples, *loss, *tensors;
+    const char *round, *base, *sender, *samples, *steps, *loss, *tensors;
 };
 
 static void put_body(const struct world *w, const struct sim_update *u, const struct twist *t,
@@ -85,6 +85,8 @@ static void put_body(const struct world *w, const struct sim_update *u, const st
         put(b, ",\"num_samples\":%s", t->samples);
     else
         put(b, ",\"num_samples\":%lld", (long long)u->samples);
+    if (t->steps != NULL)
+        put(b, ",\"local_steps\":%s", t->steps);
     if (t->loss != NULL)
         put(b, ",\"metrics\":{\"loss\":%s}", t->loss);
     else
@@ -159,6 +161,7 @@ static const struct wrong {
     {VERDICT_WRONG_SENDER, {.sender = "somebody-else"}},
     {VERDICT_BAD_NUM_SAMPLES, {.samples = "0"}},
     {VERDICT_BAD_NUM_SAMPLES, {.samples = "-1"}},
+    {VERDICT_BAD_LOCAL_STEPS, {.steps = "0"}},
     {VERDICT_NON_FINITE, {.loss = "1e999"}},
     {VERDICT_WRONG_SHAPE, {.tensors = "\"w\":[1,2]"}},
     {VERDICT_WRONG_SHAPE, {.tensors = "\"w\":[1,2,3],\"who\":[1],\"more\":1"}},

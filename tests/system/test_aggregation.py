@@ -2,7 +2,7 @@
 an optimiser's state goes with the versions, over a coordinator that is killed."""
 
 import numpy as np
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 
 from fleet import WASM
 from test_trajectory import VECTORS, device_folder, read_idx
@@ -10,7 +10,8 @@ from test_trajectory import VECTORS, device_folder, read_idx
 NAMES = [f"proplet-{c}" for c in range(3)]
 
 
-def begin(fleet, bus):
+def begin(fleet, bus, counts=None):
+    """counts: images of each device; None: a third"""
     images = read_idx(VECTORS / "train-images.idx3-ubyte")
     labels = read_idx(VECTORS / "train-labels.idx1-ubyte")
     initial = fleet.folder / "initial.safetensors"
@@ -20,8 +21,9 @@ def begin(fleet, bus):
     fleet.coordinator()
     fleet.model_server("--initial", initial)
     for c, name in enumerate(NAMES):
-        fleet.proplet(name, device_folder(fleet.folder / "data" / name, images[c::3],
-                                          labels[c::3], c))
+        count = None if counts is None else counts[c]
+        fleet.proplet(name, device_folder(fleet.folder / "data" / name, images[c::3][:count],
+                                          labels[c::3][:count], c))
     fleet.await_alive(bus, *NAMES)
     bus.wait("fl/models/index")
     fleet.await_coordinator(bus)
@@ -78,3 +80,32 @@ def test_a_median_is_the_median_of_the_updates(fleet, bus):
     updates = updates_of(bus, 1)
     for name, tensor in made.items():
         assert np.array_equal(tensor, np.median([u[name] for u in updates], axis=0)), name
+
+
+def test_fednova_weighs_by_the_steps_that_were_made(fleet, bus):
+    """Wang et al. 2020: three devices with few, more and most images, so 1, 3 and 7 batches."""
+    begin(fleet, bus, (20, 90, 210))
+    nova = {"weighting": "fednova"}
+    base = version(bus, "fl/models/global_model_v0")
+    made = version(bus, train(fleet, bus, 1, "fl/models/global_model_v0", nova))
+    samples, steps = np.array([20, 90, 210]), np.array([1, 3, 7])
+    assert [m.payload.count(b'"local_steps":"%d"' % s) for m, s in zip(
+        (bus.wait(f"fl/rounds/r-1/updates/{name}") for name in NAMES), steps)] == [1, 1, 1]
+    share = samples / samples.sum()
+    factors = share * (share @ steps) / steps
+    for name, tensor in made.items():
+        expected = base[name].astype(np.float64) + sum(
+            f * (u[name].astype(np.float64) - base[name]) for f, u in zip(factors,
+                                                                          updates_of(bus, 1)))
+        assert np.allclose(tensor, expected, rtol=0, atol=1e-6), name
+
+    # One that does not say its steps does not count.
+    bus.publish("fl/rounds/start", {
+        "round_id": "r-2", "model_uri": "fl/models/global_model_v1", "task_wasm_image": "none",
+        "participants": ["someone"], "aggregation": nova})
+    bus.publish("fml/updates", save(base, metadata={
+        "round_id": "r-2", "base_model_uri": "fl/models/global_model_v1", "num_samples": "1"}),
+        sender="someone", round="r-2")
+    receipt = bus.wait("fl/rounds/r-2/receipts/someone").json
+    assert (receipt["status"], receipt["code"]) == ("rejected", "bad_local_steps"), receipt
+    assert bus.request("fl/rounds/query", {"what": "status"})["open"][0]["num_updates"] == 0

@@ -65,6 +65,7 @@ BAD = {
     "bad_num_samples-fraction": update(num_samples=1.5),
     "bad_num_samples-missing": update(num_samples=None),
     "bad_num_samples-huge": update(num_samples=2**40),
+    "bad_local_steps": update(local_steps=0),
     "too_large": b" " * (33 << 20),
     "too_large-header": struct.pack("<Q", 1 << 40) + b"{}",
     "malformed-header": struct.pack("<Q", 1000) + b"{}",

@@ -12,6 +12,7 @@ SHAPES = {"a": (3, 5), "b": (7,), "c": ()}
 RULES = [
     {"rule": "mean"},
     {"rule": "mean", "weighting": "equal"},
+    {"rule": "mean", "weighting": "fednova"},
     {"rule": "median"},
     {"rule": "trimmed_mean", "trim": 0.3},
     {"rule": "krum", "byzantine": 2},
@@ -31,6 +32,7 @@ def tensors(seed):
 def send(bus, round_id, base, device):
     metadata = {"round_id": round_id, "base_model_uri": base,
                 "num_samples": str(1 + DEVICES.index(device)),
+                "local_steps": str(9 - DEVICES.index(device)),
                 "metrics": json.dumps({"loss": 0.1 * DEVICES.index(device)})}
     payload = save(tensors(zlib.crc32(f"{round_id} {device}".encode())), metadata=metadata)
     bus.publish("fml/updates", payload, sender=device, round=round_id)

@@ -31,6 +31,7 @@
 #define FML_TEXT_MAX       ((size_t)16 << 10) /* bytes of one of them */
 #define FML_METRICS_MAX    32
 #define FML_SAMPLES_MAX    ((uint64_t)1 << 30)
+#define FML_STEPS_MAX      ((uint64_t)1 << 30) /* local_steps of an update */
 #define FML_CLASSES_MAX    256
 #define FML_EXAMPLES_MAX   ((uint64_t)1 << 24)
 #define FML_FEATURES_MAX   ((uint64_t)1 << 20)
@@ -212,7 +213,9 @@ struct fml_update {
     const struct fml_model *model; /* the trained parameters; NULL in mode evaluate */
     uint64_t num_samples;          /* 1..FML_SAMPLES_MAX examples behind it */
     const struct fml_metric *metrics;
-    size_t metric_count; /* 0..FML_METRICS_MAX */
+    size_t metric_count;  /* 0..FML_METRICS_MAX */
+    uint64_t local_steps; /* optimiser steps behind it, for rounds that weigh by them (FedNova),
+                           * at most FML_STEPS_MAX; 0: it does not say */
 };
 
 /* Writes the update as safetensors to env->update_path.

@@ -33,7 +33,7 @@ command_fn models_rollback, models_point, models_history, models_prune, models_d
 command_fn round_cancel;
 
 command_fn cmd_round, cmd_train, cmd_experiments, cmd_status, cmd_models, cmd_images, cmd_data;
-command_fn cmd_demo;
+command_fn cmd_demo, cmd_simulate;
 
 /* ---- what commands share ---- */
 
@@ -216,7 +216,17 @@ struct demo_args {
     const char *wasm;   /* NULL: beside the programs */
     const char *native; /* NULL: beside the programs */
     bool keep;
+    /* Of fml simulate: */
+    bool simulated;          /* one program is all devices */
+    uint64_t per_round;      /* devices asked in each round; 0: all */
+    uint64_t workers;        /* guests at once; 0: one for each processor */
+    double k;                /* share of those asked that closes a round; 0: chosen by drop */
+    double drop;             /* share that falls silent */
+    const char *hyperparams; /* JSON; NULL: the demo's */
 };
 enum options_result demo_args_read(int argc, char **argv, struct demo_args *ret);
+
+#define SIMULATE_DEVICES_MAX 10000u
+enum options_result simulate_args_read(int argc, char **argv, struct demo_args *ret);
 
 #endif

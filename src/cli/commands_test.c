@@ -576,11 +576,39 @@ static void demo_is_read_and_refused(void **state)
     }
 }
 
+static void a_simulation_is_read_and_refused(void **state)
+{
+    (void)state;
+    struct demo_args a;
+    struct line *l = line("simulate");
+    assert_int_equal(simulate_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_true(a.simulated);
+    assert_int_equal(a.devices, 1000);
+    assert_int_equal(a.per_round, 0);
+    assert_true(a.drop == 0 && a.k == 0);
+    l = line("simulate --devices 10000 --clients-per-round 50 --drop 0.1 --k 0.5 --workers 3");
+    assert_int_equal(simulate_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_int_equal(a.devices, 10000);
+    assert_int_equal(a.per_round, 50);
+    assert_int_equal(a.workers, 3);
+    assert_true(a.drop == 0.1 && a.k == 0.5);
+    static const char *const wrong[] = {
+        "simulate --devices 0", "simulate --devices 10001",
+        "simulate --alpha 0",   "simulate --devices 10 --clients-per-round 11",
+        "simulate --drop 1",    "simulate --drop -0.1",
+        "simulate --k 1.5",     "simulate --workers 65",
+        "simulate here"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        l = line(wrong[i]);
+        assert_int_equal(simulate_args_read(l->argc, l->argv, &a), OPTIONS_WRONG);
+    }
+}
 static void help_is_there_for_each_and_is_no_mistake(void **state)
 {
     (void)state;
-    static command_fn *const all[] = {cmd_round,  cmd_train,  cmd_experiments, cmd_status,
-                                      cmd_models, cmd_images, cmd_data,        cmd_demo};
+    static command_fn *const all[] = {cmd_round,  cmd_train,  cmd_experiments,
+                                      cmd_status, cmd_models, cmd_images,
+                                      cmd_data,   cmd_demo,   cmd_simulate};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         struct line *l = line("x --help");
         assert_int_equal(all[i](l->argc, l->argv), 0);
@@ -613,6 +641,7 @@ int main(void)
         cmocka_unit_test(history_prune_and_diff_are_read_and_refused),
         cmocka_unit_test(push_is_read_and_refused),
         cmocka_unit_test(demo_is_read_and_refused),
+        cmocka_unit_test(a_simulation_is_read_and_refused),
         cmocka_unit_test(help_is_there_for_each_and_is_no_mistake),
     };
     return cmocka_run_group_tests_name("cli/commands", tests, clear_environment, NULL);

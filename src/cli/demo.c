@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/follow.h"
 #include "cli/push.h"
@@ -15,13 +16,17 @@
 #define K_FRACTION    0.8
 #define FRACTION_FROM 5u /* devices: of fewer, 0.8 rounded up would be all */
 #define GRACE_S       5u
-#define FAILURES_MAX  3u
-#define WAIT_S        60u
 
-static const struct {
+#define SIMULATED_K_MARGIN 0.9
+#define FAILURES_MAX       3u
+#define WAIT_S             60u
+
+struct step {
     const char *says;
-    demo_step_fn *run;
-} story[] = {
+    demo_step_fn *run; /* NULL: the end */
+};
+
+static const struct step demo_story[] = {
     {"looking for programs, image and MNIST", demo_find_files},
     {"making a work folder", demo_make_folder},
     {"dealing the data", demo_deal_data},
@@ -33,6 +38,22 @@ static const struct {
     {"saving the model", demo_save_model},
     {"training the same in one place, for comparison", demo_compare},
     {"done", demo_summarize},
+    {NULL, NULL},
+};
+
+static const struct step simulation_story[] = {
+    {"looking for programs, image and MNIST", demo_find_files},
+    {"making a work folder", demo_make_folder},
+    {"dealing the data", demo_deal_data},
+    {"making the first model", demo_make_model},
+    {"starting broker, manager, coordinator and model server", demo_start_services},
+    {"starting the virtual devices and the evaluator", demo_start_simulator},
+    {"pushing the image that trains", demo_push_image},
+    {"training", demo_train},
+    {"looking at the memory", demo_measure_memory},
+    {"saving the model", demo_save_model},
+    {"done", demo_summarize_simulation},
+    {NULL, NULL},
 };
 
 /* ---- steps that belong to the story itself ---- */
@@ -61,6 +82,10 @@ static void on_row(void *owner, const struct experiment_row *row)
     if (row->round > d->args->rounds)
         return;
     d->accuracy[row->round - 1] = experiment_row_measured(row, "accuracy");
+    if (row->has_train) {
+        d->trained += row->train.num_updates;
+        d->trained_ms += row->train.duration_ms;
+    }
     experiment_view_row(&d->view, row);
 }
 
@@ -68,6 +93,18 @@ static void on_progress(void *owner, const struct track_round *round, double sec
 {
     struct demo *d = owner;
     experiment_view_progress(&d->view, round, seconds);
+}
+
+/* Of virtual devices only those are lost that are to be; a few more of them than the
+ * average may be. */
+static struct share simulated_k(const struct demo_args *args)
+{
+    if (args->k > 0 && args->k < 1)
+        return (struct share){.value = args->k};
+    if (args->k > 0 || args->drop <= 0)
+        return (struct share){.all = true};
+    double heard = SIMULATED_K_MARGIN * (1 - args->drop);
+    return (struct share){.value = heard > 0 ? heard : 1};
 }
 
 /* One device may always be lost. */
@@ -81,16 +118,20 @@ static double updates_needed(uint64_t devices)
 /* What borrows from d is not to be freed. */
 static struct experiment_start plan(const struct demo *d)
 {
+    const struct demo_args *args = d->args;
     return (struct experiment_start){
         .experiment_id = {DEMO_EXPERIMENT},
         .image = DEMO_IMAGE,
         .hyperparams = d->hyperparams,
         .alive = true,
-        .selection = {.count = {.all = true}, .min = 1},
-        .k = {.value = updates_needed(d->args->devices)},
+        .selection = {.count = {.all = args->per_round == 0, .value = (double)args->per_round},
+                      .min = 1,
+                      .seed = args->seed},
+        .k = args->simulated ? simulated_k(args)
+                             : (struct share){.value = updates_needed(args->devices)},
         .rounds = (uint32_t)d->args->rounds,
         .timeout_s = (uint32_t)d->args->timeout_s,
-        .grace_s = GRACE_S,
+        .grace_s = args->simulated ? 0 : GRACE_S,
         .max_failures = FAILURES_MAX,
         .wait_s = WAIT_S,
         .evaluation = {.every = 1,
@@ -179,14 +220,15 @@ static enum status close_down(struct demo *d, struct why *why)
 
 static enum status tell(struct demo *d, struct why *why)
 {
-    for (size_t i = 0; i < sizeof story / sizeof story[0]; i++) {
-        (void)printf("%s\n", story[i].says);
+    const struct step *step = d->args->simulated ? simulation_story : demo_story;
+    for (; step->run != NULL; step++) {
+        (void)printf("%s\n", step->says);
         (void)fflush(stdout);
-        why_set(why, "%s failed", story[i].says);
-        enum status status = story[i].run(d, why);
-        if (status == ST_OK && story[i].run == demo_make_folder)
+        why_set(why, "%s failed", step->says);
+        enum status status = step->run(d, why);
+        if (status == ST_OK && step->run == demo_make_folder)
             status = begin(d, why);
-        if (status == ST_OK && story[i].run == demo_save_model)
+        if (status == ST_OK && step->run == demo_save_model)
             status = close_down(d, why);
         /* A signal counts from the next step on where a step waits for nothing. */
         if (status == ST_OK && run_stopped(d->run) != NULL) {
@@ -203,7 +245,7 @@ static enum status tell(struct demo *d, struct why *why)
 static void show_culprit(const struct demo *d, const struct why *why)
 {
     static const char *const services[] = {"fml-manager", "fml-coordinator", "fml-model-server",
-                                           "mosquitto", "centralised"};
+                                           "mosquitto",   "centralised",     DEMO_SIMULATOR};
     if (d->fleet == NULL)
         return;
     const char *name = fleet_culprit(d->fleet);
@@ -220,12 +262,14 @@ static void tidy(const struct demo *d)
                                           DEMO_ROUNDS, DEMO_STORE,    DEMO_CENTRAL};
     char path[DEMO_PATH_MAX];
     struct why why;
-    if (d->dir[0] == '\0' || d->args->keep)
+    if (d->state[0] == '\0' || d->args->keep)
         return;
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
-        if (demo_path(path, &why, "%s/%s", d->dir, folders[i]) != ST_OK ||
+        if (demo_path(path, &why, "%s/%s", d->state, folders[i]) != ST_OK ||
             file_remove_tree(path) != ST_OK)
             (void)failed("%s could not be removed", path);
+    if (strcmp(d->state, d->dir) != 0)
+        (void)rmdir(d->state);
 }
 
 static void end(struct demo *d)
@@ -240,17 +284,40 @@ static void end(struct demo *d)
     free(d->central);
 }
 
+static enum status read_hyperparams(struct demo *d, struct why *why)
+{
+    if (d->args->hyperparams == NULL)
+        d->hyperparams = json_pack("{s:i, s:f, s:i, s:I}", "epochs", 1, "lr", 0.1, "batch_size", 32,
+                                   "seed", (json_int_t)d->args->seed);
+    if (d->args->hyperparams != NULL)
+        return arguments_object(d->args->hyperparams, &d->hyperparams, why);
+    return d->hyperparams == NULL ? ST_NOMEM : ST_OK;
+}
+
 static enum status prepare(struct demo *d, struct why *why)
 {
     why_set(why, "no memory");
+    enum status status = read_hyperparams(d, why);
+    if (status != ST_OK)
+        return status;
     d->accuracy = calloc(d->args->rounds, sizeof *d->accuracy);
-    d->hyperparams = json_pack("{s:i, s:f, s:i, s:I}", "epochs", 1, "lr", 0.1, "batch_size", 32,
-                               "seed", (json_int_t)d->args->seed);
-    if (d->accuracy == NULL || d->hyperparams == NULL)
+    if (d->accuracy == NULL)
         return ST_NOMEM;
     for (uint64_t i = 0; i < d->args->rounds; i++)
         d->accuracy[i] = NAN;
     return run_open(&d->run);
+}
+
+static void print_end(const struct demo *d)
+{
+    const struct demo_args *args = d->args;
+    double seconds = (double)(clock_now_ms() - d->started_ms) / 1000;
+    (void)printf("%s: devices=%llu rounds=%u test_accuracy=%.4f",
+                 args->simulated ? "simulate" : "demo", (unsigned long long)args->devices,
+                 d->result.completed, d->view.test_accuracy);
+    if (args->simulated)
+        (void)printf(" devices_per_second=%.0f", demo_devices_per_second(d));
+    (void)printf(" seconds=%.1f\n", seconds);
 }
 
 int demo_run(const struct demo_args *args)
@@ -269,13 +336,9 @@ int demo_run(const struct demo_args *args)
         if (d.dir[0] != '\0')
             (void)fprintf(stderr, "The logs are in %s/" DEMO_LOGS "\n", d.dir);
     }
-    struct experiment_state result = d.result;
-    double accuracy = d.view.test_accuracy;
     end(&d);
     if (status != ST_OK)
         return 1;
-    (void)printf("demo: devices=%llu rounds=%u test_accuracy=%.4f seconds=%.1f\n",
-                 (unsigned long long)args->devices, result.completed, accuracy,
-                 (double)(clock_now_ms() - d.started_ms) / 1000);
+    print_end(&d);
     return 0;
 }

@@ -9,10 +9,12 @@
 
 #define DEMO_IMAGE      "fml-train"
 #define DEMO_EVALUATOR  "evaluator"
+#define DEMO_SIMULATOR  "fml-simulate"
 #define DEMO_EXPERIMENT "demo"
 #define DEMO_HIDDEN     64 /* units of the one hidden layer */
 
-/* Names in the work folder. The first six are removed at the end unless --keep. */
+/* Names in the folder of state, removed at the end unless --keep, but for DEMO_LOGS and
+ * what follows, which lie in the work folder. */
 #define DEMO_DATA     "data"     /* device-1 ..., evaluator, and all */
 #define DEMO_PROPLETS "proplets" /* state of each */
 #define DEMO_MANAGER  "manager"
@@ -35,7 +37,8 @@ struct demo {
     char data[DEMO_PATH_MAX];     /* folder of the four IDX files */
     char wasm[DEMO_PATH_MAX];
     char native[DEMO_PATH_MAX]; /* "" if it is not there */
-    char dir[DEMO_PATH_MAX];    /* the work folder */
+    char dir[DEMO_PATH_MAX];    /* the work folder: results and logs */
+    char state[DEMO_PATH_MAX];  /* where data and the programs' state lie: dir, or in memory */
     char broker[64];            /* URL */
     uint16_t port;
 
@@ -47,6 +50,9 @@ struct demo {
     struct experiment_view view;
     struct experiment_state result; /* of the training */
     double *accuracy;               /* (args->rounds,), NaN where not measured */
+    uint64_t trained;               /* updates that were counted, of all training rounds */
+    uint64_t trained_ms;            /* how long those rounds took */
+    uint64_t memory[3];             /* bytes: of the devices, of mosquitto, of our services */
     double *central;                /* the same for centralised training, or NULL */
     uint64_t broker_in, broker_out; /* bytes; 0: not known */
     char model_path[DEMO_PATH_MAX]; /* the result */
@@ -61,8 +67,13 @@ typedef enum status demo_step_fn(struct demo *d, struct why *why);
 demo_step_fn demo_find_files, demo_make_folder, demo_deal_data, demo_make_model;
 demo_step_fn demo_start_services, demo_start_devices;
 demo_step_fn demo_push_image, demo_train, demo_save_model, demo_compare, demo_summarize;
+/* Of fml simulate, in place of some of them. */
+demo_step_fn demo_start_simulator, demo_measure_memory, demo_summarize_simulation;
 
-/* Tells the whole story; gives the exit status. */
+/* Updates that were counted in a second of training rounds; 0: none were. */
+double demo_devices_per_second(const struct demo *d);
+
+/* Tells the whole story, of the demo or of a simulation; gives the exit status. */
 int demo_run(const struct demo_args *args);
 
 #endif

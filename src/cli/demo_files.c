@@ -19,6 +19,8 @@
 #define TEST_IMAGES  "t10k-images-idx3-ubyte"
 #define TEST_LABELS  "t10k-labels-idx1-ubyte"
 
+#define IN_MEMORY "/dev/shm"
+
 enum status demo_path(char ret[DEMO_PATH_MAX], struct why *why, const char *format, ...)
 {
     va_list args;
@@ -86,10 +88,12 @@ static enum status need_data(const struct demo *d, struct why *why)
 static enum status need_programs(const struct demo *d, struct why *why)
 {
     static const char *const names[] = {"fml-manager", "fml-coordinator", "fml-model-server",
-                                        "fml-proplet", "fml-runner"};
+                                        "fml-proplet", "fml-runner",      DEMO_SIMULATOR,
+                                        "fml-worker"};
+    size_t count = sizeof names / sizeof names[0] - (d->args->simulated ? 0 : 2);
     char path[DEMO_PATH_MAX];
     enum status status = ST_OK;
-    for (size_t i = 0; status == ST_OK && i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; status == ST_OK && i < count; i++) {
         status = demo_path(path, why, "%s/%s", d->programs, names[i]);
         if (status == ST_OK)
             status = need(path, X_OK, "run make build", why);
@@ -105,7 +109,8 @@ enum status demo_find_files(struct demo *d, struct why *why)
     if (status == ST_OK)
         status = d->args->wasm != NULL
                      ? demo_path(d->wasm, why, "%s", d->args->wasm)
-                     : demo_path(d->wasm, why, "%s/../wasm/fml-train.wasm", d->programs);
+                     : demo_path(d->wasm, why, "%s/../wasm/%s", d->programs,
+                                 d->args->simulated ? "fml-train-sgemm.wasm" : "fml-train.wasm");
     if (status == ST_OK)
         status = need(d->wasm, R_OK, "run make build, or give --wasm FILE", why);
     if (status == ST_OK)
@@ -127,7 +132,8 @@ static enum status new_folder(struct demo *d, struct why *why)
 {
     const char *base = getenv("TMPDIR");
     enum status status =
-        demo_path(d->dir, why, "%s/fml-demo-XXXXXX", base == NULL || *base == '\0' ? "/tmp" : base);
+        demo_path(d->dir, why, "%s/fml-%s-XXXXXX", base == NULL || *base == '\0' ? "/tmp" : base,
+                  d->args->simulated ? "simulate" : "demo");
     if (status == ST_OK && mkdtemp(d->dir) == NULL) {
         why_set(why, "cannot make %.150s: %s", d->dir, strerror(errno));
         d->dir[0] = '\0';
@@ -176,22 +182,42 @@ static enum status given_folder(struct demo *d, struct why *why)
     return status;
 }
 
+/* Where the programs keep what they are told. A simulation ends with them, and its thousands
+ * of updates need not wait for a disk: it is memory, where there is such a place. */
+static enum status choose_state(struct demo *d, struct why *why)
+{
+    if (!d->args->simulated || d->args->keep || access(IN_MEMORY, W_OK) != 0)
+        return demo_path(d->state, why, "%s", d->dir);
+    enum status status = demo_path(d->state, why, IN_MEMORY "/fml-simulate-XXXXXX");
+    if (status == ST_OK && mkdtemp(d->state) == NULL) {
+        why_set(why, "cannot make %.150s: %s", d->state, strerror(errno));
+        d->state[0] = '\0';
+        status = ST_IO;
+    }
+    if (status == ST_OK)
+        (void)printf("  state, until the end, in %s\n", d->state);
+    return status;
+}
+
 enum status demo_make_folder(struct demo *d, struct why *why)
 {
     static const char *const folders[] = {DEMO_DATA,  DEMO_PROPLETS, DEMO_MANAGER, DEMO_ROUNDS,
                                           DEMO_STORE, DEMO_CENTRAL,  DEMO_LOGS};
     char path[DEMO_PATH_MAX];
     enum status status = d->args->dir == NULL ? new_folder(d, why) : given_folder(d, why);
+    if (status == ST_OK)
+        (void)printf("  work folder %s\n", d->dir);
+    if (status == ST_OK)
+        status = choose_state(d, why);
     for (size_t i = 0; status == ST_OK && i < sizeof folders / sizeof folders[0]; i++) {
-        status = demo_path(path, why, "%s/%s", d->dir, folders[i]);
+        bool logs = strcmp(folders[i], DEMO_LOGS) == 0;
+        status = demo_path(path, why, "%s/%s", logs ? d->dir : d->state, folders[i]);
         if (status != ST_OK)
             break;
         status = file_make_folder(path);
         if (status != ST_OK)
             why_set(why, "cannot make %.150s: %s", path, status_name(status));
     }
-    if (status == ST_OK)
-        (void)printf("  work folder %s\n", d->dir);
     return status;
 }
 
@@ -207,39 +233,70 @@ static enum status read_pair(const struct demo *d, const char *images, const cha
     return status == ST_OK ? dataset_read(images_path, labels_path, ret, why) : status;
 }
 
-static void say_sizes(const uint32_t *sizes, uint32_t devices)
+static int compare_sizes(const void *a, const void *b)
 {
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* Of many only the least, the middle and the largest. */
+static void say_sizes(uint32_t *sizes, uint32_t devices)
+{
+    if (devices > DEMO_DEVICES_MAX) {
+        qsort(sizes, devices, sizeof *sizes, compare_sizes);
+        (void)printf("  training images per device: %u to %u, median %u\n", sizes[0],
+                     sizes[devices - 1], sizes[devices / 2]);
+        return;
+    }
     (void)printf("  training images per device:");
     for (uint32_t i = 0; i < devices; i++)
         (void)printf(" %u", sizes[i]);
     (void)putchar('\n');
 }
 
-static enum status deal_train(struct demo *d, struct why *why)
+/* All in one folder, for the comparison. */
+static enum status deal_all(const struct demo *d, const struct dataset *all, struct why *why)
 {
-    struct dataset all = {0};
-    char out[DEMO_PATH_MAX], whole[DEMO_PATH_MAX];
-    uint32_t devices = (uint32_t)d->args->devices;
-    uint32_t sizes[DEMO_DEVICES_MAX];
-    const struct dataset_split split = {.devices = devices,
+    char whole[DEMO_PATH_MAX];
+    const struct dataset_facts facts = {.classes = d->classes, .max_value = 255};
+    enum status status = demo_path(whole, why, "%s/" DEMO_DATA "/all", d->state);
+    return status == ST_OK ? dataset_write_all(all, &facts, whole, why) : status;
+}
+
+static enum status deal_split(struct demo *d, const struct dataset *all, struct why *why)
+{
+    char out[DEMO_PATH_MAX];
+    const struct dataset_split split = {.devices = (uint32_t)d->args->devices,
                                         .alpha = d->args->alpha,
                                         .seed = d->args->seed,
                                         .max_value = 255,
                                         .prefix = "device"};
+    uint32_t *sizes = calloc(split.devices, sizeof *sizes);
+    if (sizes == NULL) {
+        why_set(why, "no memory");
+        return ST_NOMEM;
+    }
+    enum status status = demo_path(out, why, "%s/" DEMO_DATA, d->state);
+    if (status == ST_OK)
+        status = dataset_write_split(all, &split, out, sizes, why);
+    if (status == ST_OK)
+        say_sizes(sizes, split.devices);
+    free(sizes);
+    return status;
+}
+
+static enum status deal_train(struct demo *d, struct why *why)
+{
+    struct dataset all = {0};
     enum status status = read_pair(d, TRAIN_IMAGES, TRAIN_LABELS, &all, why);
     if (status == ST_OK)
-        status = demo_path(out, why, "%s/" DEMO_DATA, d->dir);
-    if (status == ST_OK)
-        status = demo_path(whole, why, "%s/" DEMO_DATA "/all", d->dir);
-    if (status == ST_OK)
-        status = dataset_write_split(&all, &split, out, sizes, why);
+        status = deal_split(d, &all, why);
     if (status == ST_OK) {
-        say_sizes(sizes, devices);
         d->inputs = (size_t)all.images.rows * all.images.columns;
         d->classes = all.labels.highest + 1u;
-        const struct dataset_facts facts = {.classes = d->classes, .max_value = 255};
-        status = dataset_write_all(&all, &facts, whole, why);
     }
+    if (status == ST_OK && !d->args->simulated)
+        status = deal_all(d, &all, why);
     dataset_done(&all);
     return status;
 }
@@ -253,7 +310,7 @@ static enum status deal_test(struct demo *d, struct why *why)
         .client = (uint32_t)d->args->devices, .classes = d->classes, .max_value = 255};
     enum status status = read_pair(d, TEST_IMAGES, TEST_LABELS, &test, why);
     if (status == ST_OK)
-        status = demo_path(out, why, "%s/" DEMO_DATA "/" DEMO_EVALUATOR, d->dir);
+        status = demo_path(out, why, "%s/" DEMO_DATA "/" DEMO_EVALUATOR, d->state);
     if (status == ST_OK)
         status = dataset_write_all(&test, &facts, out, why);
     if (status == ST_OK)

@@ -71,6 +71,24 @@ enum status demo_save_model(struct demo *d, struct why *why)
     return status;
 }
 
+/* ---- memory, of a simulation ---- */
+
+enum status demo_measure_memory(struct demo *d, struct why *why)
+{
+    static const char *const services[] = {"fml-manager", "fml-coordinator", "fml-model-server"};
+    (void)why;
+    d->memory[0] = fleet_peak_memory(d->fleet, DEMO_SIMULATOR);
+    d->memory[1] = fleet_peak_memory(d->fleet, "mosquitto");
+    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++)
+        d->memory[2] += fleet_peak_memory(d->fleet, services[i]);
+    return ST_OK;
+}
+
+double demo_devices_per_second(const struct demo *d)
+{
+    return d->trained_ms == 0 ? 0 : (double)d->trained * 1000 / (double)d->trained_ms;
+}
+
 /* ---- the same in one place ---- */
 
 static void show_epoch(void *owner, uint32_t epoch, double accuracy)
@@ -89,11 +107,11 @@ static void show_epoch(void *owner, uint32_t epoch, double accuracy)
 static enum status train_centrally(struct demo *d, struct why *why)
 {
     char folder[DEMO_PATH_MAX], train[DEMO_PATH_MAX], test[DEMO_PATH_MAX], model[DEMO_PATH_MAX];
-    enum status status = demo_path(folder, why, "%s/" DEMO_CENTRAL, d->dir);
+    enum status status = demo_path(folder, why, "%s/" DEMO_CENTRAL, d->state);
     if (status == ST_OK)
-        status = demo_path(train, why, "%s/" DEMO_DATA "/all", d->dir);
+        status = demo_path(train, why, "%s/" DEMO_DATA "/all", d->state);
     if (status == ST_OK)
-        status = demo_path(test, why, "%s/" DEMO_DATA "/" DEMO_EVALUATOR, d->dir);
+        status = demo_path(test, why, "%s/" DEMO_DATA "/" DEMO_EVALUATOR, d->state);
     if (status == ST_OK)
         status = demo_path(model, why, "%s/" DEMO_FIRST, d->dir);
     const struct central_plan plan = {.program = d->native,
@@ -198,5 +216,25 @@ enum status demo_summarize(struct demo *d, struct why *why)
     (void)printf("training     %u of %llu rounds completed, %s\n\n", d->result.completed,
                  (unsigned long long)d->args->rounds,
                  text_seconds((double)d->result.duration_ms / 1000, seconds));
+    return ST_OK;
+}
+
+enum status demo_summarize_simulation(struct demo *d, struct why *why)
+{
+    char text[3][TEXT_SIZE];
+    (void)why;
+    print_last_measured(d);
+    (void)printf("\nmodel        %s\n", d->model_path);
+    (void)printf("rounds       %s/" DEMO_CSV "\n", d->dir);
+    (void)printf("logs         %s/" DEMO_LOGS "\n", d->dir);
+    print_bytes(d);
+    (void)printf("memory       devices and their workers %s, broker %s, services %s (peaks)\n",
+                 text_bytes(d->memory[0], text[0]), text_bytes(d->memory[1], text[1]),
+                 text_bytes(d->memory[2], text[2]));
+    (void)printf("training     %u of %llu rounds completed, %llu updates counted in %s: %.0f "
+                 "devices/s\n\n",
+                 d->result.completed, (unsigned long long)d->args->rounds,
+                 (unsigned long long)d->trained,
+                 text_seconds((double)d->trained_ms / 1000, text[0]), demo_devices_per_second(d));
     return ST_OK;
 }

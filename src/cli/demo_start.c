@@ -133,7 +133,7 @@ static enum status start_ours(struct demo *d, const char *name, const char *prog
                               const char *const *more, struct why *why)
 {
     char path[DEMO_PATH_MAX];
-    const char *argv[24] = {path, "--broker", d->broker};
+    const char *argv[32] = {path, "--broker", d->broker};
     size_t count = 3;
     for (size_t i = 0; more[i] != NULL; i++)
         argv[count++] = more[i];
@@ -142,20 +142,26 @@ static enum status start_ours(struct demo *d, const char *name, const char *prog
     return status == ST_OK ? fleet_start(d->fleet, &p, why) : status;
 }
 
+/* Thousands of heartbeats need not be said every ten seconds. */
+static const char *alive_interval(const struct demo *d)
+{
+    return d->args->simulated ? "60" : "10";
+}
+
 static enum status start_manager(struct demo *d, struct why *why)
 {
     char state[DEMO_PATH_MAX];
-    enum status status = demo_path(state, why, "%s/" DEMO_MANAGER, d->dir);
-    const char *const more[] = {
-        "--domain", d->settings.domain, "--channel", d->settings.channel, "--state-dir", state,
-        NULL};
+    enum status status = demo_path(state, why, "%s/" DEMO_MANAGER, d->state);
+    const char *const more[] = {"--domain",          d->settings.domain, "--channel",
+                                d->settings.channel, "--state-dir",      state,
+                                "--alive-interval",  alive_interval(d),  NULL};
     return status == ST_OK ? start_ours(d, "fml-manager", "fml-manager", true, more, why) : status;
 }
 
 static enum status start_model_server(struct demo *d, struct why *why)
 {
     char state[DEMO_PATH_MAX], first[DEMO_PATH_MAX];
-    enum status status = demo_path(state, why, "%s/" DEMO_STORE, d->dir);
+    enum status status = demo_path(state, why, "%s/" DEMO_STORE, d->state);
     if (status == ST_OK)
         status = demo_path(first, why, "%s/" DEMO_FIRST, d->dir);
     const char *const more[] = {"--models-dir", state, "--initial", first, NULL};
@@ -166,7 +172,7 @@ static enum status start_model_server(struct demo *d, struct why *why)
 static enum status start_coordinator(struct demo *d, struct why *why)
 {
     char state[DEMO_PATH_MAX];
-    enum status status = demo_path(state, why, "%s/" DEMO_ROUNDS, d->dir);
+    enum status status = demo_path(state, why, "%s/" DEMO_ROUNDS, d->state);
     const char *const more[] = {
         "--domain", d->settings.domain, "--channel", d->settings.channel, "--state-dir", state,
         NULL};
@@ -239,14 +245,57 @@ enum status demo_start_services(struct demo *d, struct why *why)
 static enum status start_device(struct demo *d, const char *name, struct why *why)
 {
     char data[DEMO_PATH_MAX], state[DEMO_PATH_MAX];
-    enum status status = demo_path(data, why, "%s/" DEMO_DATA "/%s", d->dir, name);
+    enum status status = demo_path(data, why, "%s/" DEMO_DATA "/%s", d->state, name);
     if (status == ST_OK)
-        status = demo_path(state, why, "%s/" DEMO_PROPLETS "/%s", d->dir, name);
-    const char *const more[] = {
-        "--id", name,       "--data-dir",       data,        "--state-dir",
-        state,  "--domain", d->settings.domain, "--channel", d->settings.channel,
-        NULL};
+        status = demo_path(state, why, "%s/" DEMO_PROPLETS "/%s", d->state, name);
+    const char *const more[] = {"--id",
+                                name,
+                                "--data-dir",
+                                data,
+                                "--state-dir",
+                                state,
+                                "--domain",
+                                d->settings.domain,
+                                "--channel",
+                                d->settings.channel,
+                                "--alive-interval",
+                                alive_interval(d),
+                                NULL};
     return status == ST_OK ? start_ours(d, name, "fml-proplet", false, more, why) : status;
+}
+
+static enum status start_simulator(struct demo *d, struct why *why)
+{
+    char data[DEMO_PATH_MAX], state[DEMO_PATH_MAX], count[24], workers[24], drop[40], seed[24];
+    const struct demo_args *args = d->args;
+    enum status status = demo_path(data, why, "%s/" DEMO_DATA, d->state);
+    if (status == ST_OK)
+        status = demo_path(state, why, "%s/" DEMO_PROPLETS "/" DEMO_SIMULATOR, d->state);
+    (void)snprintf(count, sizeof count, "%llu", (unsigned long long)args->devices);
+    (void)snprintf(workers, sizeof workers, "%llu", (unsigned long long)args->workers);
+    (void)snprintf(drop, sizeof drop, "%.17g", args->drop);
+    (void)snprintf(seed, sizeof seed, "%llu", (unsigned long long)args->seed);
+    const char *const more[] = {"--devices",
+                                count,
+                                "--data-dir",
+                                data,
+                                "--state-dir",
+                                state,
+                                "--domain",
+                                d->settings.domain,
+                                "--channel",
+                                d->settings.channel,
+                                "--alive-interval",
+                                alive_interval(d),
+                                "--drop",
+                                drop,
+                                "--seed",
+                                seed,
+                                args->workers == 0 ? NULL : "--workers",
+                                workers,
+                                NULL};
+    return status == ST_OK ? start_ours(d, DEMO_SIMULATOR, DEMO_SIMULATOR, true, more, why)
+                           : status;
 }
 
 /* Whether all are alive by the manager's word. */
@@ -295,6 +344,18 @@ static enum status wait_for_devices(struct demo *d, const struct ids *expected, 
     }
 }
 
+/* The evaluator is a real device in a simulation, too. */
+static enum status start_all(struct demo *d, const struct ids *expected, struct why *why)
+{
+    enum status status = ST_OK;
+    size_t real = d->args->simulated ? 1 : expected->count;
+    for (size_t i = 0; status == ST_OK && i < real; i++)
+        status = start_device(d, expected->items[i].text, why);
+    if (status == ST_OK && d->args->simulated)
+        status = start_simulator(d, why);
+    return status;
+}
+
 static enum status start_and_wait(struct demo *d, const struct ids *expected, struct why *why)
 {
     bool heard = false;
@@ -303,8 +364,8 @@ static enum status start_and_wait(struct demo *d, const struct ids *expected, st
     enum status status = session_listen(d->session, filter.text, on_proplet, &heard);
     if (status != ST_OK)
         why_set(why, "cannot listen to the devices: %s", status_name(status));
-    for (size_t i = 0; status == ST_OK && i < expected->count; i++)
-        status = start_device(d, expected->items[i].text, why);
+    if (status == ST_OK)
+        status = start_all(d, expected, why);
     if (status == ST_OK)
         status = wait_for_devices(d, expected, &heard, why);
     session_ignore(d->session, filter.text, &heard);
@@ -328,4 +389,9 @@ enum status demo_start_devices(struct demo *d, struct why *why)
         status = start_and_wait(d, &expected, why);
     ids_done(&expected);
     return status;
+}
+
+enum status demo_start_simulator(struct demo *d, struct why *why)
+{
+    return demo_start_devices(d, why);
 }

@@ -1,6 +1,7 @@
 #include "cli/fleet.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -266,6 +267,43 @@ enum status fleet_finish(struct fleet *f, const struct fleet_program *program, u
 const char *fleet_culprit(const struct fleet *f)
 {
     return f->culprit[0] == '\0' ? NULL : f->culprit;
+}
+
+/* ---- memory ---- */
+
+/* A line of /proc/PID/status such as "VmHWM:     1234 kB"; 0: it is not there. */
+static uint64_t peak_kb_of(const char *pid)
+{
+    char path[64], line[256];
+    unsigned long long kb = 0;
+    (void)snprintf(path, sizeof path, "/proc/%.20s/status", pid);
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return 0;
+    while (kb == 0 && fgets(line, sizeof line, f) != NULL)
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kb = strtoull(line + 6, NULL, 10);
+    (void)fclose(f);
+    return kb;
+}
+
+uint64_t fleet_peak_memory(const struct fleet *f, const char *name)
+{
+    const struct member *m = f->members;
+    while (m != NULL && strcmp(m->name, name) != 0)
+        m = m->next;
+    DIR *folder = m == NULL ? NULL : opendir("/proc");
+    if (folder == NULL)
+        return 0;
+    uint64_t kb = 0;
+    const struct dirent *e;
+    while ((e = readdir(folder)) != NULL) {
+        pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+        if (pid > 0 && getpgid(pid) == m->pid)
+            kb += peak_kb_of(e->d_name);
+    }
+    (void)closedir(folder);
+    return kb * 1024;
 }
 
 /* Where the last lines begin. */

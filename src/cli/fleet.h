@@ -49,6 +49,10 @@ void fleet_end(struct fleet *f, const char *name);
  * fail; NULL: none did. */
 const char *fleet_culprit(const struct fleet *f);
 
+/* The most memory that a program and what it started have held, as far as they still run:
+ * bytes, shared ones counted for each process. 0: not known. */
+uint64_t fleet_peak_memory(const struct fleet *f, const char *name);
+
 /* Writes the last lines of a program's log. */
 void fleet_tail(const struct fleet *f, const char *name, FILE *out);
 

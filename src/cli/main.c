@@ -5,6 +5,7 @@
 
 static const struct command commands[] = {
     {"demo", "[options]", "ten devices train one model on MNIST, all on this machine", cmd_demo},
+    {"simulate", "[options]", "a thousand virtual devices do the same, for research", cmd_simulate},
     {"train", "[options]", "an experiment of many rounds, shown as they end", cmd_train},
     {"experiments", "list|show|follow|cancel", "what runs and ran at the coordinator",
      cmd_experiments},

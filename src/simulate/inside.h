@@ -52,6 +52,7 @@ struct simulator {
     size_t task_count;
     struct answered *answered; /* (devices.count,) */
 
+    uint64_t calm_ms;    /* when starts are thought to have ended; images are fetched then */
     uint32_t alive_next; /* whose heartbeat is the next, 0..count-1 */
     uint64_t alive_ms;   /* when it is due */
     bool stopping, said_goodbye;

@@ -14,4 +14,6 @@
 #define SIMULATE_UNANSWERED_MAX       ((size_t)128)
 #define SIMULATE_UNANSWERED_BYTES_MAX ((size_t)128 << 20)
 
+#define SIMULATE_CALM_MS 50u /* without a start, before an image is asked for */
+
 #endif

@@ -45,7 +45,8 @@ static void say_goodbye(struct simulator *s)
 
 static void step(struct simulator *s, bool look_at_time)
 {
-    images_step(s->images);
+    if (simulator_now_ms(s) >= s->calm_ms)
+        images_step(s->images);
     blobs_exchange_step(s->exchange, simulator_now_ms(s));
     model_fetch_step(s->models);
     tasks_step(s, look_at_time);
@@ -295,6 +296,14 @@ void simulator_tick(struct simulator *s)
 
 /* ---- messages ---- */
 
+/* A manager that has many starts under way does not answer who asks for an image: it is
+ * asked when it has said them all. */
+static void on_start(struct simulator *s, uint32_t device, struct view payload)
+{
+    s->calm_ms = simulator_now_ms(s) + SIMULATE_CALM_MS;
+    task_start(s, device, payload);
+}
+
 static void on_stop(struct simulator *s, uint32_t device, struct view payload)
 {
     struct stop_msg stop;
@@ -359,7 +368,7 @@ static void core_message(struct simulator *s, const char *topic, const struct mq
         if (devices_find(&s->settings.devices, view_text(rest), &device) != ST_OK)
             return;
         if (strncmp(topic, "control/manager/start/", 22) == 0)
-            task_start(s, device, m->payload);
+            on_start(s, device, m->payload);
         else
             on_stop(s, device, m->payload);
     } else if (is_after(topic, "registry/manifest/", &rest)) {

@@ -202,6 +202,9 @@ static void devices_that_need_one_image_ask_for_it_once(void **state)
     (void)state;
     bring(P "control/manager/start/device-1", START("t-1", ""));
     bring(P "control/manager/start/device-2", START("t-2", ""));
+    assert_int_equal(count_sent(P "registry/get/manager", "\"simulator\""), 0); /* more may come */
+    fake->now_ms += 50;
+    simulator_tick(simulator);
     assert_int_equal(count_sent(P "registry/get/manager", "\"simulator\""), 1);
     assert_int_equal(simulator_counters(simulator).started, 2);
 }

@@ -116,3 +116,24 @@ def test_a_module_that_fails_is_said_of_each_device(fleet, bus):
     bus.wait("fl/rounds/r-1/complete", lambda m: m.json["status"] == "expired")
     assert sorted(r["proplet_id"] for r in results(bus)) == sorted(names)
     assert {r["reason"] for r in results(bus)} == {"trap"}
+
+
+def test_the_tool_starts_all_of_it_and_leaves_only_results(fleet):
+    data = fleet.folder / "data"
+    data.mkdir()
+    for ours, theirs in [("train", "train"), ("test", "t10k")]:
+        for kind in ("images-idx3", "labels-idx1"):
+            shutil.copy(VECTORS / f"{ours}-{kind.replace('-', '.')}-ubyte",
+                        data / f"{theirs}-{kind}-ubyte")
+    done = fleet.tool("simulate", "--devices", 40, "--rounds", 2, "--clients-per-round", 15,
+                      "--data", data, "--dir", fleet.folder / "work").stdout
+    rounds = [line.split() for line in done.splitlines() if " 15/15 " in line]
+    assert [r[:2] for r in rounds] == [["1", "15/15"], ["2", "15/15"]], done
+    last = done.splitlines()[-1]
+    assert last.startswith("simulate: devices=40 rounds=2 test_accuracy=0."), done
+    assert "devices_per_second=" in last
+    state = done.split("state, until the end, in ")
+    assert len(state) == 1 or not os.path.exists(state[1].split()[0])
+    left = {path.name for path in (fleet.folder / "work").iterdir()}
+    assert {"logs", "rounds.csv", "global_model_v2.safetensors"} <= left
+    assert not {"data", "proplets", "manager", "coordinator", "models"} & left

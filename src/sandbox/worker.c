@@ -1,6 +1,7 @@
 #include "sandbox/worker.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -318,6 +319,21 @@ static int spawn(struct worker *w, struct life *life)
     return uv_spawn(w->loop, &life->process, &options);
 }
 
+/* If it cannot be done nothing is lost but time. */
+static void keep_to_processor(const struct worker *w, const struct life *life)
+{
+    cpu_set_t all, one;
+    if (sched_getaffinity(0, sizeof all, &all) != 0)
+        return;
+    unsigned left = w->settings.processor % (unsigned)CPU_COUNT(&all);
+    size_t cpu = 0;
+    while (!CPU_ISSET(cpu, &all) || left-- > 0)
+        cpu++;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    (void)sched_setaffinity(uv_process_get_pid(&life->process), sizeof one, &one);
+}
+
 /* What the process is confined to. */
 static struct runner_job confinement(const struct worker *w)
 {
@@ -348,6 +364,7 @@ static enum status begin_life(struct worker *w)
         close_life(life);
         return ST_IO;
     }
+    keep_to_processor(w, life);
     const struct runner_job job = confinement(w);
     return send_job(life, &job);
 }

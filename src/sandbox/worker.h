@@ -22,6 +22,10 @@ struct worker_settings {
     uint64_t memory_bytes; /* of one guest, as in sandbox_limits */
     uint64_t file_max;     /* of one file that is written; more ends the process */
     bool refuse_sgemm;
+    /* Which of the processors that we may use (0, 1, …, then from the beginning) the process
+     * keeps to. The runtime does each file access of a guest in another thread, and waking
+     * one on another processor costs more than most accesses. */
+    unsigned processor;
 };
 
 /* keeps: loop; copies settings. gives: *ret. fails: ST_NOMEM, ST_LIMIT (texts too long) */

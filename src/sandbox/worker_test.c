@@ -1,5 +1,6 @@
 /* The real worker, with the guests of testdata/hostile.c. */
 #include <ftw.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -183,6 +184,15 @@ static void many_guests_run_in_one_process(void **state)
     assert_int_equal(worker_pid(worker), pid);
 }
 
+static void it_keeps_to_one_processor(void **state)
+{
+    (void)state;
+    cpu_set_t its;
+    assert_good_guest_runs();
+    assert_int_equal(sched_getaffinity(worker_pid(worker), sizeof its, &its), 0);
+    assert_int_equal(CPU_COUNT(&its), 1);
+}
+
 static void a_guest_has_nothing_of_the_one_before(void **state)
 {
     (void)state;
@@ -301,6 +311,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(many_guests_run_in_one_process, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(it_keeps_to_one_processor, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_guest_has_nothing_of_the_one_before, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_guest_sees_only_its_own_folder, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_guest_that_fails_ends_alone, set_up, tear_down),

@@ -58,7 +58,7 @@ void pool_close(struct pool *p, void (*on_closed)(void *owner), void *owner)
 }
 
 static enum status make_seat(struct pool *p, uv_loop_t *loop, const struct pool_settings *s,
-                             const struct worker_settings *worker)
+                             struct worker_settings *worker)
 {
     struct seat *seat = &p->seats[p->count];
     seat->pool = p;
@@ -70,6 +70,7 @@ static enum status make_seat(struct pool *p, uv_loop_t *loop, const struct pool_
     enum status status = file_remove_tree(seat->out);
     if (status == ST_OK && mkdir(seat->out, 0700) != 0)
         status = file_write_status(errno);
+    worker->processor = p->count;
     if (status == ST_OK)
         status = worker_new(loop, worker, &seat->worker);
     p->count += status == ST_OK;
@@ -84,7 +85,7 @@ enum status pool_new(uv_loop_t *loop, const struct pool_settings *s, struct pool
         {s->models, GUEST_MODEL_FOLDER, false},
         {s->data, GUEST_DATA_FOLDER, false},
     };
-    const struct worker_settings worker = {
+    struct worker_settings worker = {
         .program = s->program,
         .code = s->code,
         .folders = folders,

@@ -23,6 +23,9 @@
 #define TABLES_MAX         8
 #define ENTRY              "_start"
 
+/* Of a guest's memory, for the next one. Above it, clearing is slower than new pages. */
+#define KEPT_BYTES_MAX ((uint64_t)8 << 20)
+
 /* What jobs need of the runtime. Not freed by a runner: the process ends with it. */
 struct engine {
     struct memory_budget budget;
@@ -486,6 +489,7 @@ struct engine *engine_open(const struct runner_job *job, struct runner_report *r
         report_set(report, SANDBOX_RUNNER_FAILED, "no memory");
         return NULL;
     }
+    e->budget.keep_max = KEPT_BYTES_MAX;
     return prepare(e, job, report) ? e : engine_close(e);
 }
 
@@ -499,6 +503,7 @@ struct engine *engine_close(struct engine *e)
         wasmtime_linker_delete(e->linker);
     if (e->engine != NULL)
         wasm_engine_delete(e->engine);
+    memory_budget_done(&e->budget);
     free(e);
     return NULL;
 }

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -45,12 +46,58 @@ static uint8_t *get(void *env, size_t *ret_size, size_t *ret_capacity)
     return m->base;
 }
 
+static void unmap(struct memory *m)
+{
+    munmap(m->base, m->mapped);
+    free(m);
+}
+
+/* False: it could not be made as it was before its first use. */
+static bool clear(struct memory *m)
+{
+    memset(m->base, 0, m->size);
+    if (m->size > 0 && mprotect(m->base, m->size, PROT_NONE) != 0)
+        return false;
+    m->size = 0;
+    return true;
+}
+
 static void release(void *env)
 {
     struct memory *m = env;
-    m->budget->used -= m->size;
-    munmap(m->base, m->mapped);
-    free(m);
+    struct memory_budget *b = m->budget;
+    b->used -= m->size;
+    if (m->size <= b->keep_max && b->kept == NULL && clear(m))
+        b->kept = m;
+    else
+        unmap(m);
+}
+
+void memory_budget_done(struct memory_budget *b)
+{
+    if (b->kept != NULL)
+        unmap(b->kept);
+    b->kept = NULL;
+}
+
+/* Addresses for a memory of this capacity, none of them usable yet; NULL: there are none. */
+static struct memory *reserve(struct memory_budget *b, size_t capacity, size_t mapped)
+{
+    struct memory *m = b->kept;
+    if (m != NULL && m->capacity == capacity && m->mapped == mapped) {
+        b->kept = NULL;
+        return m;
+    }
+    m = calloc(1, sizeof *m);
+    if (m == NULL)
+        return NULL;
+    void *base = mmap(NULL, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) {
+        free(m);
+        return NULL;
+    }
+    *m = (struct memory){.budget = b, .base = base, .capacity = capacity, .mapped = mapped};
+    return m;
 }
 
 /* Reserves addresses, then makes the first minimum bytes usable. Compiled code
@@ -62,19 +109,10 @@ static wasmtime_error_t *create(void *env, const wasm_memorytype_t *type, size_t
     (void)type;
     (void)maximum; /* Wasmtime checks it itself */
     struct memory_budget *b = env;
-    struct memory *m = calloc(1, sizeof *m);
+    size_t capacity = reserved > minimum ? reserved : minimum;
+    struct memory *m = reserve(b, capacity, capacity + guard);
     if (m == NULL)
-        return refuse(b, "no memory");
-    m->budget = b;
-    m->capacity = reserved > minimum ? reserved : minimum;
-    m->mapped = m->capacity + guard;
-    void *base =
-        mmap(NULL, m->mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (base == MAP_FAILED) {
-        free(m);
         return refuse(b, "the system gives no addresses for the memory");
-    }
-    m->base = base;
     wasmtime_error_t *error = grow(m, minimum);
     if (error != NULL) {
         release(m);

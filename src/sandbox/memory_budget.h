@@ -14,6 +14,10 @@ struct memory_budget {
     uint64_t limit;
     uint64_t used;
     bool refused; /* something did not fit, or the kernel said no */
+    /* A memory that is given back with at most so many bytes is kept, cleared, for the next
+     * one: its pages need not be had from the kernel again. 0: none is. */
+    uint64_t keep_max;
+    struct memory *kept; /* NULL: none */
 };
 
 /* Whether Wasmtime lets us make its memories. It maps a module's initial data
@@ -23,6 +27,9 @@ struct memory_budget {
  * do as well, but takes twice as long and four times the memory for those with
  * thousands of data segments, as Go makes them. */
 bool memory_budget_can_be_used(void);
+
+/* Gives back the one that is kept, if there is one. */
+void memory_budget_done(struct memory_budget *b);
 
 /* Memories of engines with this configuration come from b, which must outlive
  * them. Not thread-safe. */

@@ -207,6 +207,17 @@ static void a_guest_has_nothing_of_the_one_before(void **state)
     assert_int_equal(mkdir(b_out, 0700), 0);
 }
 
+static void a_guests_memory_is_new(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        run("is_clean");
+        assert_int_equal(got.outcome, SANDBOX_OK);
+        run("dirty");
+        assert_int_equal(got.outcome, SANDBOX_OK);
+    }
+}
+
 /* The process may open all below root; the guest only its own folder. */
 static void a_guest_sees_only_its_own_folder(void **state)
 {
@@ -313,6 +324,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(many_guests_run_in_one_process, set_up, tear_down),
         cmocka_unit_test_setup_teardown(it_keeps_to_one_processor, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_guest_has_nothing_of_the_one_before, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_guests_memory_is_new, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_guest_sees_only_its_own_folder, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_guest_that_fails_ends_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(memory_is_given_back, set_up, tear_down),

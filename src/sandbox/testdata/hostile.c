@@ -244,6 +244,36 @@ static int move_within(void)
                : errno;
 }
 
+/* ---- what an earlier guest left in memory ---- */
+
+#define WASM_PAGE 65536
+
+static unsigned char untouched[WASM_PAGE];
+
+/* One more page of memory, which nobody in here has had. */
+static volatile unsigned char *new_page(void)
+{
+    size_t before = __builtin_wasm_memory_grow(0, 1);
+    return before == SIZE_MAX ? NULL : (volatile unsigned char *)(before * WASM_PAGE);
+}
+
+static int dirty(void)
+{
+    volatile unsigned char *page = new_page();
+    for (size_t i = 0; page != NULL && i < WASM_PAGE; i++)
+        page[i] = untouched[i] = 7;
+    return page != NULL ? 0 : 1;
+}
+
+static int is_clean(void)
+{
+    const volatile unsigned char *page = new_page();
+    unsigned found = 0;
+    for (size_t i = 0; page != NULL && i < WASM_PAGE; i++)
+        found |= page[i] | untouched[i];
+    return page != NULL && found == 0 ? 0 : 1;
+}
+
 /* ---- escapes: one line for each try; "got it" must never be printed ---- */
 
 static void say(const char *what, int result)
@@ -345,6 +375,8 @@ static const struct command commands[] = {
     {"many_empty_files", many_empty_files},
     {"files_and_end", files_and_end},
     {"removed_files", removed_files},
+    {"dirty", dirty},
+    {"is_clean", is_clean},
     {"write_update", write_update},
     {"move_within", move_within},
     {"escape", escape},

@@ -21,6 +21,15 @@
 #define BROKER    "mosquitto"
 #define BROKER_AT "/usr/sbin/mosquitto" /* Debian's place, not in everyone's PATH */
 
+/* Thousands of updates come and go in each program: glibc shall keep their memory, and not
+ * have it from the kernel anew for each, which takes a tenth of all time. (mallopt(3)) */
+static const char *const *allocation(const struct demo *d)
+{
+    static const char *const keep[] = {"MALLOC_TRIM_THRESHOLD_=268435456",
+                                       "MALLOC_MMAP_THRESHOLD_=33554432", NULL};
+    return d->args->simulated ? keep : NULL;
+}
+
 /* ---- the broker ---- */
 
 static struct sockaddr_in loopback(uint16_t port)
@@ -83,7 +92,8 @@ static enum status write_broker_config(const struct demo *d, const char *path, s
 static enum status launch_broker(struct demo *d, const char *config, struct why *why)
 {
     const char *argv[] = {BROKER, "-c", config, NULL};
-    const struct fleet_program program = {.name = BROKER, .argv = argv, .essential = true};
+    const struct fleet_program program = {
+        .name = BROKER, .argv = argv, .variables = allocation(d), .essential = true};
     enum status status = fleet_start(d->fleet, &program, why);
     if (status == ST_NOT_FOUND) {
         argv[0] = BROKER_AT;
@@ -138,7 +148,8 @@ static enum status start_ours(struct demo *d, const char *name, const char *prog
     for (size_t i = 0; more[i] != NULL; i++)
         argv[count++] = more[i];
     enum status status = demo_path(path, why, "%s/%s", d->programs, program);
-    const struct fleet_program p = {.name = name, .argv = argv, .essential = essential};
+    const struct fleet_program p = {
+        .name = name, .argv = argv, .variables = allocation(d), .essential = essential};
     return status == ST_OK ? fleet_start(d->fleet, &p, why) : status;
 }
 

@@ -211,7 +211,9 @@ static enum status fold_wide(const struct shared *s, struct wide *w, size_t from
         fold_add(&a->sources[k], group, from, to, w->sums);
         for (size_t i = k; i < k + group; i++) {
             divisor += a->sources[i].weight;
-            let_window_go(a, &a->sources[i], from, to);
+            /* With all before it: a fault brings in a whole folio of the page cache, also
+             * what lies before this window and was let go of already. */
+            let_window_go(a, &a->sources[i], 0, to);
         }
     }
     return fold_end(w->sums, divisor, to - from, w->mean);

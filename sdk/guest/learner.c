@@ -60,9 +60,12 @@ static enum fml_status learn(const struct fml_learner *l, const struct fml_env *
     enum fml_status status = fml_training_read(env, l->rate, &training);
     if (status == FML_OK)
         status = l->train(m, d, &training, &score);
-    /* One for each batch of each epoch, the last and smaller one too. */
-    uint64_t batches = (d->count + training.batch_size - 1) / training.batch_size;
-    return status == FML_OK ? leave_update(env, d, m, training.epochs * batches, &score) : status;
+    if (status != FML_OK)
+        return status;
+    /* One for each batch of each epoch, the last and smaller one too. More than can be said
+     * are not said: most rounds do not ask. */
+    uint64_t steps = training.epochs * ((d->count + training.batch_size - 1) / training.batch_size);
+    return leave_update(env, d, m, steps > FML_STEPS_MAX ? 0 : steps, &score);
 }
 
 int fml_learner_main(const struct fml_learner *l)

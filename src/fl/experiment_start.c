@@ -261,6 +261,16 @@ static enum status check_enough(const struct experiment_start *s, struct why *wh
     return ST_OK;
 }
 
+static enum status read_asynchronous(const json_t *object, struct experiment_start *s,
+                                     struct why *why)
+{
+    enum status status = asynchronous_read(object, false, &s->asynchronous, why);
+    if (status != ST_OK || !s->asynchronous.is_on || s->grace_s == 0)
+        return status;
+    why_set(why, "grace_s does not go with asynchronous: nobody is waited for");
+    return ST_INVALID;
+}
+
 static enum status read_fields(const json_t *object, struct experiment_start *s, struct why *why)
 {
     enum status status = read_model(object, s, why);
@@ -282,6 +292,8 @@ static enum status read_fields(const json_t *object, struct experiment_start *s,
         status = read_evaluation(object, s->timeout_s, &s->evaluation, why);
     if (status == ST_OK)
         status = read_stop(object, s, why);
+    if (status == ST_OK)
+        status = read_asynchronous(object, s, why);
     if (status == ST_OK)
         status = check_enough(s, why);
     return status;
@@ -362,6 +374,7 @@ char *experiment_start_encode(const struct experiment_start *start)
     if (start->aggregation != NULL)
         failed |= json_object_set(object, "aggregation", start->aggregation);
     failed |= compression_set(object, &start->compression);
+    failed |= asynchronous_set(object, &start->asynchronous);
     failed |= set_participants(object, start);
     failed |= json_object_set_new(object, "selection", selection_json(&start->selection));
     failed |= json_object_set_new(object, "k_of_n", share_json(&start->k));
@@ -387,6 +400,7 @@ void experiment_start_done(struct experiment_start *start)
     free(start->evaluation.participants);
     json_decref(start->hyperparams);
     json_decref(start->aggregation);
+    asynchronous_done(&start->asynchronous);
     *start = (struct experiment_start){0};
 }
 

@@ -53,12 +53,14 @@ struct experiment_start {
     bool has_model_digest;
     struct digest model_digest;
     char image[256];
-    json_t *hyperparams;            /* object, owned, never NULL; each round adds "round" */
-    json_t *aggregation;            /* as in round_start, for each training round */
-    struct compression compression; /* the same */
-    bool alive;                     /* eligible is whoever is alive when a round begins */
-    struct id *participants;        /* else these, as far as they are alive; owned, all different */
-    size_t participant_count;       /* 0 exactly if alive */
+    json_t *hyperparams;              /* object, owned, never NULL; each round adds "round" */
+    json_t *aggregation;              /* as in round_start, for each training round */
+    struct compression compression;   /* the same */
+    struct asynchronous asynchronous; /* nothing is carried; without grace. Then selection.count
+                                       * is how many train at once, and k makes a version */
+    bool alive;                       /* eligible is whoever is alive when a round begins */
+    struct id *participants;  /* else these, as far as they are alive; owned, all different */
+    size_t participant_count; /* 0 exactly if alive */
     struct selection selection;
     struct share k;        /* updates that close a round, of those asked */
     uint32_t rounds;       /* 1..EXPERIMENT_ROUNDS_MAX */

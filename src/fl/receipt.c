@@ -28,6 +28,7 @@ static const struct {
                                  "0: this round needs it"},
     [VERDICT_CONFLICT] = {"conflict", "Send one update: another one of yours was counted"},
     [VERDICT_LATE] = {"late", "Send sooner: the round has ended"},
+    [VERDICT_STALE] = {"stale", "Train from a newer version: too many were made since this one"},
     [VERDICT_NOT_STORED] = {"not_stored",
                             "Send the same bytes again later: they cannot be kept now"},
 };

@@ -23,6 +23,7 @@ enum verdict {
     VERDICT_BAD_LOCAL_STEPS,
     VERDICT_CONFLICT,
     VERDICT_LATE,
+    VERDICT_STALE,
     VERDICT_NOT_STORED, /* nothing was decided: the same bytes are to be sent again */
 };
 #define VERDICT_COUNT (VERDICT_NOT_STORED + 1)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id_set.h"
 #include "fl/fields.h"
 
 #define K_OF_N_DEFAULT    3u
@@ -44,7 +45,7 @@ static enum status read_model(const json_t *object, struct round_start *s, struc
 
 static enum status read_numbers(const json_t *object, struct round_start *s, struct why *why)
 {
-    uint32_t count = (uint32_t)s->participant_count;
+    uint32_t count = (uint32_t)round_start_count(s);
     s->k_of_n = count < K_OF_N_DEFAULT ? count : K_OF_N_DEFAULT;
     s->timeout_s = TIMEOUT_S_DEFAULT;
     enum status status = field_u32(object, "k_of_n", JSN_OPTIONAL, 1, count, &s->k_of_n, why);
@@ -56,17 +57,71 @@ static enum status read_numbers(const json_t *object, struct round_start *s, str
     return status;
 }
 
+/* Those who begin: nobody, if others are carried. */
+static enum status read_participants(const json_t *object, struct round_start *s, struct why *why)
+{
+    const json_t *array = json_object_get(object, "participants");
+    if (s->asynchronous.carried_count > 0 && json_is_array(array) && json_array_size(array) == 0)
+        return ST_OK;
+    return field_ids(object, "participants", &s->participants, &s->participant_count, why);
+}
+
+/* At most one update of each, whatever it was trained from. */
+static enum status check_ids(const struct round_start *s, struct why *why)
+{
+    struct id *ids = NULL;
+    struct id_set set = {0};
+    size_t count = round_start_count(s);
+    if (s->asynchronous.carried_count == 0)
+        return ST_OK; /* they were looked at */
+    if (count > ROUND_PARTICIPANTS_MAX) {
+        why_set(why, "more than %d participants, with those that are carried",
+                ROUND_PARTICIPANTS_MAX);
+        return ST_INVALID;
+    }
+    enum status status = round_start_ids(s, &ids);
+    if (status == ST_OK)
+        status = id_set_new(ids, count, &set);
+    const struct id *twice = status == ST_OK ? id_set_twice(&set) : NULL;
+    if (twice != NULL) {
+        why_set(why, "%s is asked, or carried, twice", twice->text);
+        status = ST_INVALID;
+    }
+    id_set_done(&set);
+    free(ids);
+    return status;
+}
+
+static enum status check_asynchronous(const struct round_start *s, struct why *why)
+{
+    if (!s->asynchronous.is_on)
+        return ST_OK;
+    if (s->mode == ROUND_EVALUATE)
+        why_set(why, "asynchronous is about training: mode evaluate has no versions");
+    else if (s->grace_s > 0)
+        why_set(why, "grace_s does not go with asynchronous: nobody is waited for");
+    else
+        return ST_OK;
+    return ST_INVALID;
+}
+
 static enum status read_fields(const json_t *object, struct round_start *s, struct why *why)
 {
     enum status status = read_model(object, s, why);
     if (status == ST_OK)
         status = field_name(object, "task_wasm_image", sizeof s->image, s->image, why);
     if (status == ST_OK)
-        status = field_ids(object, "participants", &s->participants, &s->participant_count, why);
+        status = asynchronous_read(object, true, &s->asynchronous, why);
+    if (status == ST_OK)
+        status = read_participants(object, s, why);
+    if (status == ST_OK)
+        status = check_ids(s, why);
     if (status == ST_OK)
         status = read_numbers(object, s, why);
     if (status == ST_OK)
         status = round_mode_read(object, &s->mode, why);
+    if (status == ST_OK)
+        status = check_asynchronous(s, why);
     if (status == ST_OK)
         status = field_hyperparams(object, &s->hyperparams, why);
     if (status == ST_OK)
@@ -120,11 +175,35 @@ char *round_start_encode(const struct round_start *start)
     if (start->aggregation != NULL)
         failed |= json_object_set(object, "aggregation", start->aggregation);
     failed |= compression_set(object, &start->compression);
+    failed |= asynchronous_set(object, &start->asynchronous);
     if (start->has_model_digest)
         failed |= field_set_digest(object, "model_digest", &start->model_digest);
     char *text = failed ? NULL : jsn_text(object);
     json_decref(object);
     return text;
+}
+
+size_t round_start_count(const struct round_start *start)
+{
+    return start->participant_count + asynchronous_count(&start->asynchronous);
+}
+
+enum status round_start_ids(const struct round_start *start, struct id **ret)
+{
+    const struct asynchronous *a = &start->asynchronous;
+    struct id *ids = calloc(round_start_count(start) + 1, sizeof ids[0]);
+    if (ids == NULL)
+        return ST_NOMEM;
+    size_t count = start->participant_count;
+    if (count > 0)
+        memcpy(ids, start->participants, count * sizeof ids[0]);
+    for (size_t i = 0; i < a->carried_count; i++) {
+        const struct carried *k = &a->carried[i];
+        memcpy(ids + count, k->participants, k->participant_count * sizeof ids[0]);
+        count += k->participant_count;
+    }
+    *ret = ids;
+    return ST_OK;
 }
 
 void round_start_done(struct round_start *start)
@@ -134,5 +213,6 @@ void round_start_done(struct round_start *start)
     free(start->participants);
     json_decref(start->hyperparams);
     json_decref(start->aggregation);
+    asynchronous_done(&start->asynchronous);
     *start = (struct round_start){0};
 }

@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "base/jsn.h"
+#include "fl/asynchronous.h"
 #include "fl/compression.h"
 #include "fl/topics.h"
 
@@ -16,14 +17,16 @@ struct round_start {
     char model_uri[FL_TOPIC_SIZE];
     struct model_ref model;   /* model_uri, read */
     char image[256];          /* not interpreted here */
-    struct id *participants;  /* (participant_count,), all different, owned */
-    size_t participant_count; /* 1..ROUND_PARTICIPANTS_MAX */
+    struct id *participants;  /* (participant_count,), all different, owned: who begins now */
+    size_t participant_count; /* 1..ROUND_PARTICIPANTS_MAX; with carried ones from 0 */
     json_t *hyperparams;      /* object, owned, never NULL */
     json_t *aggregation;      /* object, owned: which rule, see round/rule_read.h; NULL: the mean */
-    struct compression compression; /* of the updates; of a training round only */
-    uint32_t k_of_n;                /* 1..participant_count */
-    uint32_t timeout_s;             /* 1..ROUND_TIMEOUT_S_MAX */
-    uint32_t grace_s;               /* 0..3600 */
+    struct compression compression;   /* of the updates; of a training round only */
+    struct asynchronous asynchronous; /* a training round's without grace, whose participants
+                                       * and carried ones are all different */
+    uint32_t k_of_n;                  /* 1..round_start_count() */
+    uint32_t timeout_s;               /* 1..ROUND_TIMEOUT_S_MAX */
+    uint32_t grace_s;                 /* 0..3600 */
     enum round_mode mode;
     bool has_model_digest;
     struct digest model_digest;
@@ -38,6 +41,14 @@ MUST_CHECK enum status round_start_decode(struct view payload, struct round_star
 
 /* gives: text, to be freed with free(); NULL: no memory */
 char *round_start_encode(const struct round_start *start);
+
+/* All whose updates may count: participants and carried ones, at most
+ * ROUND_PARTICIPANTS_MAX. */
+size_t round_start_count(const struct round_start *start);
+
+/* The same by name. gives: *ret, (round_start_count(),), to be freed with free().
+ * fails: ST_NOMEM */
+MUST_CHECK enum status round_start_ids(const struct round_start *start, struct id **ret);
 
 void round_start_done(struct round_start *start);
 

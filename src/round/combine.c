@@ -25,6 +25,8 @@ struct gathered {
     struct update_source *parts; /* (count,) */
     struct source *sources;      /* (count,) */
     uint64_t *steps;             /* (count,): local steps; 0 where it does not say */
+    const float **bases;         /* (count,): what each was trained from; NULL: all from model */
+    uint64_t *staleness;         /* (count,) */
 };
 
 /* ---- where the values lie ---- */
@@ -39,6 +41,8 @@ static enum status read_update(struct gathered *a, size_t index, struct why *why
     a->steps[index] = u.local_steps;
     enum status status = update_source_of(a->model, a->rule->partial, &u, &a->parts[index], why);
     update_done(&u);
+    if (status == ST_OK && a->parts[index].base != NULL && a->bases != NULL)
+        a->parts[index].base = a->bases[index]; /* differences to what it was trained from */
     return status;
 }
 
@@ -259,7 +263,9 @@ static enum status measure_norms(const struct gathered *a, double *squares, stru
     if (a->rule->rule != RULE_NORM_BOUND)
         return ST_OK;
     for (size_t k = 0; k < a->count && status == ST_OK; k++) {
-        status = source_measure(&a->sources[k], model_params(a->model), &squares[k], why);
+        status =
+            source_measure(&a->sources[k], a->bases == NULL ? model_params(a->model) : a->bases[k],
+                           &squares[k], why);
         let_go(a, a->updates[k].bytes);
     }
     return status;
@@ -303,7 +309,7 @@ static enum status apply(struct gathered *a, struct why *why)
     if (a->rule->partial)
         return apply_partial(a);
     bool shares = a->rule->weighting != WEIGHTING_FEDNOVA; /* whose sum is 1 */
-    if (a->rule->rule == RULE_MEAN && shares && a->count > MANY)
+    if (a->rule->rule == RULE_MEAN && shares && a->bases == NULL && a->count > MANY)
         return apply_to_many(a);
     struct aggregation *rule = NULL;
     double *squares = calloc(a->count, sizeof *squares);
@@ -312,8 +318,10 @@ static enum status apply(struct gathered *a, struct why *why)
                                             .count = a->count,
                                             .param_count = a->param_count,
                                             .base = model_params(a->model),
+                                            .bases = a->bases,
                                             .squares = squares,
-                                            .steps = a->steps};
+                                            .steps = a->steps,
+                                            .staleness = a->staleness};
     if (status == ST_OK)
         status = aggregation_new(a->rule, &input, &rule, why);
     struct shared s = {.a = a, .rule = rule};
@@ -352,6 +360,29 @@ static void done(struct gathered *a)
     free(a->parts);
     free(a->sources);
     free(a->steps);
+    free(a->bases);
+    free(a->staleness);
+}
+
+/* Room for each update, and what is known of it beforehand. fails: ST_NOMEM */
+static enum status prepare(struct gathered *a)
+{
+    bool asynchronous = a->updates[0].base != NULL;
+    a->parts = calloc(a->count, sizeof a->parts[0]);
+    a->sources = calloc(a->count, sizeof a->sources[0]);
+    a->steps = calloc(a->count, sizeof a->steps[0]);
+    a->staleness = calloc(a->count, sizeof a->staleness[0]);
+    if (a->parts == NULL || a->sources == NULL || a->steps == NULL || a->staleness == NULL)
+        return ST_NOMEM;
+    if (asynchronous && (a->bases = calloc(a->count, sizeof(const float *))) == NULL)
+        return ST_NOMEM;
+    for (size_t k = 0; k < a->count; k++) {
+        assert((a->updates[k].base != NULL) == asynchronous);
+        a->staleness[k] = a->updates[k].staleness;
+        if (asynchronous)
+            a->bases[k] = a->updates[k].base;
+    }
+    return ST_OK;
 }
 
 enum status combine_updates(const struct rule_settings *rule, const struct counted *updates,
@@ -366,11 +397,8 @@ enum status combine_updates(const struct rule_settings *rule, const struct count
                          .updates = updates,
                          .model = model,
                          .param_count = model_param_count(model),
-                         .count = count,
-                         .parts = calloc(count, sizeof(struct update_source)),
-                         .sources = calloc(count, sizeof(struct source)),
-                         .steps = calloc(count, sizeof(uint64_t))};
-    enum status status = a.parts == NULL || a.sources == NULL || a.steps == NULL ? ST_NOMEM : ST_OK;
+                         .count = count};
+    enum status status = prepare(&a);
     if (status == ST_OK)
         status = read_all(&a, why);
     if (status == ST_OK)

@@ -20,7 +20,8 @@ struct combine_step {
  * has the base's names and shapes, in any order and in either form. Safetensors are
  * read where they lie, window by window: with let_go, each thread needs of each update
  * one of 64 to 256 KiB, and its edges.
- * updates: (count,) in the order of ids, at least 1, with their bytes
+ * updates: (count,) in the order of ids, at least 1, with their bytes; each with a base, or
+ *          none (then all are to the model)
  * step:    may be NULL
  * hands:   may be NULL; the result does not depend on it
  * model:   the base; on failure its parameters are of no meaning

@@ -82,6 +82,13 @@ enum ledger_entry ledger_look(const struct ledger *l, const struct id *sender,
     return digest_equal(&l->lines[at].update, update) ? LEDGER_SAME : LEDGER_OTHER;
 }
 
+bool ledger_has_counted(const struct ledger *l, const struct id *participant)
+{
+    assert(l != NULL && l->magic == LEDGER_MAGIC && participant != NULL);
+    size_t at = line_of(l, participant);
+    return at < l->count && l->lines[at].counted;
+}
+
 static enum status copy_metrics(const struct metrics *metrics, struct line *line)
 {
     if (metrics == NULL || metrics->count == 0)
@@ -143,7 +150,10 @@ void ledger_list(const struct ledger *l, struct counted *ret)
     for (size_t i = 0; i < l->count; i++) {
         const struct line *line = &l->lines[i];
         if (line->counted)
-            *ret++ = (struct counted){line->who, line->samples, line->kept, line->kept_digest};
+            *ret++ = (struct counted){.participant = line->who,
+                                      .samples = line->samples,
+                                      .bytes = line->kept,
+                                      .digest = line->kept_digest};
     }
 }
 

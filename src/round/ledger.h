@@ -42,6 +42,9 @@ MUST_CHECK enum status ledger_count(struct ledger *l, const struct id *sender,
 void ledger_keep(struct ledger *l, const struct id *sender, struct view bytes,
                  const struct digest *digest);
 
+/* Whether an update of this one counted. */
+bool ledger_has_counted(const struct ledger *l, const struct id *participant);
+
 size_t ledger_counted(const struct ledger *l);
 size_t ledger_participants(const struct ledger *l);
 
@@ -55,6 +58,9 @@ struct counted {
     uint64_t samples;
     struct view bytes;    /* data NULL: ledger_keep() was not called */
     struct digest digest; /* of bytes */
+    /* Set by bases_give(), of an asynchronous round: */
+    const float *base;  /* (param_count,): what it was trained from; NULL: the base model */
+    uint64_t staleness; /* versions that were made since that one */
 };
 
 /* All counted ones, in the order of their ids.

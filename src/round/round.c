@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "round/bases.h"
 #include "round/combine.h"
 #include "round/ledger.h"
 #include "round/optimiser_read.h"
@@ -18,7 +19,9 @@ struct round {
     uint32_t magic;
     enum round_state state;
     struct round_start start;
-    struct ledger *ledger; /* borrows start.participants */
+    struct id *ids;        /* (round_start_count(),): participants and carried ones */
+    struct ledger *ledger; /* borrows ids */
+    struct bases *bases;   /* asynchronous, until counting is over: of the carried ones */
     uint64_t started_ms;
     uint64_t base_ms;   /* OPENING: when it was last heard of the base model */
     uint64_t closes_ms; /* counting ends: the timeout, or sooner by the grace */
@@ -50,29 +53,42 @@ static struct round_action *append(struct round_actions *actions, enum round_act
 static enum status copy_start(const struct round_start *from, struct round_start *to)
 {
     *to = *from;
-    to->participants = malloc(from->participant_count * sizeof from->participants[0]);
+    to->participants = calloc(from->participant_count + 1, sizeof from->participants[0]);
     to->hyperparams = json_object();
+    to->asynchronous = (struct asynchronous){0};
     to->aggregation = NULL; /* it is read, see round.rule */
     if (to->participants == NULL || to->hyperparams == NULL)
         return ST_NOMEM; /* round_free() ends the half that is there */
-    memcpy(to->participants, from->participants,
-           from->participant_count * sizeof from->participants[0]);
-    return ST_OK;
+    if (from->participant_count > 0)
+        memcpy(to->participants, from->participants,
+               from->participant_count * sizeof from->participants[0]);
+    return asynchronous_copy(&from->asynchronous, &to->asynchronous);
+}
+
+/* Whose updates are counted, and from what they were trained. */
+static enum status list_participants(struct round *r)
+{
+    enum status status = round_start_ids(&r->start, &r->ids);
+    if (status == ST_OK)
+        status = ledger_new(r->ids, round_start_count(&r->start), &r->ledger);
+    if (status == ST_OK && r->start.asynchronous.is_on)
+        status = bases_new(&r->start.asynchronous, &r->bases);
+    return status;
 }
 
 static void first_facts(struct round *r)
 {
     r->facts.round_id = r->start.round_id;
     r->facts.mode = r->start.mode;
-    r->facts.participants = r->start.participant_count;
+    r->facts.participants = round_start_count(&r->start);
     memcpy(r->facts.model_uri, r->start.model_uri, sizeof r->facts.model_uri);
 }
 
 enum status round_new(const struct round_start *start, uint64_t now_ms, struct round **ret)
 {
     assert(start != NULL && ret != NULL);
-    if (start->participant_count < 1 || start->participant_count > ROUND_PARTICIPANTS_MAX ||
-        start->k_of_n < 1 || start->k_of_n > start->participant_count)
+    size_t count = round_start_count(start);
+    if (count < 1 || count > ROUND_PARTICIPANTS_MAX || start->k_of_n < 1 || start->k_of_n > count)
         return ST_INVALID;
 
     struct round *r = calloc(1, sizeof *r);
@@ -85,7 +101,7 @@ enum status round_new(const struct round_start *start, uint64_t now_ms, struct r
     if (status == ST_OK)
         status = optimiser_read(start, &r->has_optimiser, &r->optimiser, NULL);
     if (status == ST_OK)
-        status = ledger_new(r->start.participants, r->start.participant_count, &r->ledger);
+        status = list_participants(r);
     if (status != ST_OK) {
         round_free(r);
         return status;
@@ -95,6 +111,13 @@ enum status round_new(const struct round_start *start, uint64_t now_ms, struct r
     r->closes_ms = now_ms + (uint64_t)start->timeout_s * 1000;
     *ret = r;
     return ST_OK;
+}
+
+void round_carry(struct round *r, size_t index, struct view bytes)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    if (r->bases != NULL)
+        bases_set(r->bases, index, bytes);
 }
 
 void round_lend(struct round *r, const struct hands *hands)
@@ -114,6 +137,7 @@ static void settle(struct round *r)
     r->keep_due = false;
     ledger_metrics(r->ledger, &r->facts.metrics);
     ledger_forget_bytes(r->ledger);
+    r->bases = bases_free(r->bases);
 }
 
 static void end(struct round *r, enum round_outcome outcome, const char *reason, uint64_t now_ms,
@@ -160,9 +184,13 @@ static enum status aggregate(struct round *r, struct why *why)
     if (updates == NULL)
         return ST_NOMEM;
     ledger_list(r->ledger, updates);
-    enum status status = r->has_optimiser ? step(r, updates, count, why)
-                                          : combine_updates(&r->rule, updates, count, NULL,
-                                                            &r->hands, r->model, why);
+    enum status status = ST_OK;
+    if (r->bases != NULL)
+        status = bases_give(r->bases, r->model, updates, count, why);
+    if (status == ST_OK && r->has_optimiser)
+        status = step(r, updates, count, why);
+    else if (status == ST_OK)
+        status = combine_updates(&r->rule, updates, count, NULL, &r->hands, r->model, why);
     free(updates);
     return status;
 }
@@ -313,15 +341,27 @@ static enum verdict verdict_of_fault(enum update_fault fault)
     return VERDICT_MALFORMED;
 }
 
+/* What the update of this one has to name: the round and the model that it was started with. */
+static void task_of(const struct round *r, const struct id *participant,
+                    const struct id **ret_round, const char **ret_model)
+{
+    const struct carried *k = asynchronous_find(&r->start.asynchronous, NULL, participant);
+    *ret_round = k == NULL ? &r->start.round_id : &k->round_id;
+    *ret_model = k == NULL ? r->start.model_uri : k->model_uri;
+}
+
 /* Does it belong to this round? (The second half of the list in the header.) */
 static enum verdict belongs(const struct round *r, const struct id *sender, const struct update *u,
                             struct why *why)
 {
+    const struct id *round;
+    const char *model;
+    task_of(r, sender, &round, &model);
     if (u->proplet_id.text[0] != '\0' && !id_equal(&u->proplet_id, sender))
         return VERDICT_WRONG_SENDER;
-    if (!id_equal(&u->round_id, &r->start.round_id))
+    if (!id_equal(&u->round_id, round))
         return VERDICT_WRONG_ROUND;
-    if (strcmp(u->base_model_uri, r->start.model_uri) != 0)
+    if (strcmp(u->base_model_uri, model) != 0)
         return VERDICT_WRONG_BASE_MODEL;
     if (r->start.mode == ROUND_TRAIN && r->rule.weighting == WEIGHTING_FEDNOVA &&
         u->local_steps == 0) {
@@ -422,8 +462,8 @@ static bool is_decided(const struct round *r, const struct id *sender, const str
         *ret_verdict = VERDICT_NOT_PARTICIPANT;
     else if (known == LEDGER_SAME)
         *ret_verdict = VERDICT_ACCEPTED;
-    else if (counting_is_over(r, now_ms))
-        *ret_verdict = VERDICT_LATE;
+    else if (counting_is_over(r, now_ms)) /* and no later round counts it, or that is asked */
+        *ret_verdict = r->start.asynchronous.is_on ? VERDICT_STALE : VERDICT_LATE;
     else if (known == LEDGER_OTHER)
         *ret_verdict = VERDICT_CONFLICT;
     else
@@ -447,7 +487,7 @@ static void answer(struct round *r, const struct id *sender, const struct digest
     if (verdict != VERDICT_ACCEPTED)
         r->facts.rejected[verdict]++;
     struct receipt *receipt = &append(actions, ROUND_SEND_RECEIPT)->receipt;
-    receipt->round_id = r->start.round_id;
+    receipt->round_id = *round_task(r, sender);
     receipt->proplet_id = *sender;
     receipt->verdict = verdict;
     receipt->update_digest = *digest;
@@ -539,9 +579,13 @@ void round_cancel(struct round *r, enum round_outcome outcome, const char *reaso
         end(r, outcome, reason, now_ms, ret_actions);
 }
 
+/* An asynchronous round lets nothing go that was counted. */
 static void counting_time_is_up(struct round *r, uint64_t now_ms, struct round_actions *actions)
 {
-    if (has_enough(r))
+    bool some = r->start.asynchronous.is_on && ledger_counted(r->ledger) > 0;
+    if (some && !has_enough(r))
+        close_counting(r, ROUND_REASON_TIME, now_ms, actions);
+    else if (has_enough(r))
         close_counting(r, ROUND_REASON_K_OF_N, now_ms, actions);
     else
         end(r, ROUND_EXPIRED, ROUND_REASON_TOO_FEW, now_ms, actions);
@@ -618,6 +662,25 @@ void round_facts(const struct round *r, uint64_t now_ms, struct complete *ret)
         ledger_metrics(r->ledger, &ret->metrics);
     if (r->state != ROUND_ENDED)
         ret->duration_ms = now_ms - r->started_ms;
+}
+
+const struct id *round_task(const struct round *r, const struct id *participant)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC && participant != NULL);
+    const struct id *round;
+    const char *model;
+    task_of(r, participant, &round, &model);
+    return round;
+}
+
+size_t round_awaited(const struct round *r, const struct id *ids, size_t count, struct id *ret)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC && (count == 0 || (ids != NULL && ret != NULL)));
+    size_t awaited = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!ledger_has_counted(r->ledger, &ids[i]))
+            ret[awaited++] = ids[i];
+    return awaited;
 }
 
 bool round_has_optimiser(const struct round *r)
@@ -698,6 +761,8 @@ struct round *round_free(struct round *r)
     if (r == NULL)
         return NULL;
     ledger_free(r->ledger);
+    bases_free(r->bases);
+    free(r->ids);
     model_free(r->model);
     model_free(r->state_tensors);
     round_start_done(&r->start);

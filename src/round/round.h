@@ -29,9 +29,10 @@
 
 /* Why a round ended, as it stands in `complete`. The owner adds its own through
  * round_cancel(). */
-#define ROUND_REASON_ALL_COUNTED      "all_counted"        /* completed */
-#define ROUND_REASON_K_OF_N           "k_of_n"             /* completed */
-#define ROUND_REASON_TOO_FEW          "too_few_updates"    /* expired */
+#define ROUND_REASON_ALL_COUNTED      "all_counted"     /* completed */
+#define ROUND_REASON_K_OF_N           "k_of_n"          /* completed */
+#define ROUND_REASON_TIME             "timeout"         /* completed: asynchronous, some counted */
+#define ROUND_REASON_TOO_FEW          "too_few_updates" /* expired */
 #define ROUND_REASON_BASE_MISSING     "base_model_missing" /* failed, as the rest */
 #define ROUND_REASON_BASE_DIGEST      "base_model_digest"
 #define ROUND_REASON_BASE_EMPTY       "base_model_empty"
@@ -82,6 +83,27 @@ MUST_CHECK enum status round_new(const struct round_start *start, uint64_t now_m
 /* What its aggregation may use from now on; hands->owner must outlive the round's counting. */
 void round_lend(struct round *r, const struct hands *hands);
 
+/* ---- asynchronous rounds ----
+ * FedBuff (Nguyen et al. 2022, arXiv:2106.06639): k_of_n updates make a version, whatever
+ * version each was trained from. Besides its own participants such a round counts those that
+ * the rounds before it have not: it carries them (fl/asynchronous.h), so whoever is slow is
+ * neither waited for nor lost. Its time closes it with whatever was counted. Each one counts
+ * at most once in it; the updates are weighted as aggregate/weight.h says. */
+
+/* Where the base lies of what it carries as start's asynchronous.carried[index]. All are
+ * looked at when the updates are aggregated: one that is missing or not of its digest then
+ * ends the round as ROUND_REASON_CORRUPT.
+ * bytes: borrowed until counting is over; of digest carried[index].model_digest */
+void round_carry(struct round *r, size_t index, struct view bytes);
+
+/* The round that this one was asked in, as its update has to say, and as its receipt does: a
+ * carried round, else this one. */
+const struct id *round_task(const struct round *r, const struct id *participant);
+
+/* Those of ids whose update did not count here.
+ * ids: (count,), of the start; ret: (count,). gives: how many */
+size_t round_awaited(const struct round *r, const struct id *ids, size_t count, struct id *ret);
+
 /* The base model is here. takes: base. Does nothing more unless OPENING.
  * digest: of the bytes that base was decoded from
  * A digest other than the one the start asked for, or a base without parameters
@@ -107,14 +129,14 @@ MUST_CHECK enum status round_update_known(struct round *r, const struct id *send
  *
  *     the sender takes part                                   not_participant
  *     (these very bytes of this sender were counted: accepted, once more)
- *     counting is not over                                    late
+ *     counting is not over                                    late; asynchronous: stale
  *     nothing else of this sender was counted                 conflict
  *     the bytes are an update (update_read())                 malformed, too_large, wrong_dtype,
  *                                                             wrong_shape, bad_num_samples,
  *                                                             bad_local_steps
  *     proplet_id in the body, if there is one, is the sender  wrong_sender
- *     round_id in the body is this round                      wrong_round
- *     base_model_uri in the body is the start's model_uri     wrong_base_model
+ *     round_id in the body is this round (carried: that one)  wrong_round
+ *     base_model_uri in the body is that round's model_uri    wrong_base_model
  *     train, weighted by fednova: it says local_steps         bad_local_steps
  *     train: names and shapes are the base model's (partial:  wrong_shape
  *            some of them are there),

@@ -50,8 +50,14 @@ static enum status read_object(const json_t *object, struct rule_settings *s, st
     return read_settings(object, s, why);
 }
 
-/* What a synchronous round is like: its updates have one base, so no weight can come from
- * how old that is. */
+/* FedBuff's weights where the start says none. */
+static void set_default_weighting(const struct round_start *start, struct rule_settings *s)
+{
+    bool said = json_object_get(start->aggregation, "weighting") != NULL;
+    if (start->asynchronous.is_on && !said && s->weighting == WEIGHTING_SAMPLES)
+        s->weighting = WEIGHTING_STALENESS;
+}
+
 static enum status check(const struct rule_settings *s, const struct round_start *start,
                          struct why *why)
 {
@@ -60,9 +66,17 @@ static enum status check(const struct rule_settings *s, const struct round_start
                 rule_name(s->rule));
         return ST_INVALID;
     }
-    const struct rule_round round = {.updates_min = start->k_of_n,
-                                     .participants = start->participant_count,
-                                     .partial = s->partial};
+    if (s->partial && start->asynchronous.is_on) {
+        why_set(why, "partial updates do not go with asynchronous: each is to be compared with "
+                     "all of what it was trained from");
+        return ST_INVALID;
+    }
+    /* Time may close an asynchronous round with any number. */
+    bool asynchronous = start->asynchronous.is_on;
+    const struct rule_round round = {.updates_min = asynchronous ? 1 : start->k_of_n,
+                                     .participants = round_start_count(start),
+                                     .partial = s->partial,
+                                     .asynchronous = asynchronous};
     return rule_check(s, &round, why);
 }
 
@@ -73,6 +87,8 @@ enum status rule_read(const struct round_start *start, struct rule_settings *ret
     enum status status = ST_OK;
     if (start->aggregation != NULL)
         status = read_object(start->aggregation, &s, why);
+    if (status == ST_OK)
+        set_default_weighting(start, &s);
     if (status == ST_OK && start->aggregation != NULL && start->mode == ROUND_TRAIN)
         status = check(&s, start, why);
     bool has_optimiser;

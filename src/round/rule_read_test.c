@@ -38,6 +38,52 @@ static void is_the_mean_by_samples_if_nothing_is_said(void **state)
     }
 }
 
+static enum status read_asynchronous(const char *text, struct rule_settings *ret, struct why *why)
+{
+    struct round_start start = {.participant_count = 9,
+                                .k_of_n = 5,
+                                .mode = ROUND_TRAIN,
+                                .aggregation = json_loads(text, 0, NULL),
+                                .asynchronous = {.is_on = true, .staleness_max = 4}};
+    assert_non_null(start.aggregation);
+    enum status status = rule_read(&start, ret, why);
+    json_decref(start.aggregation);
+    return status;
+}
+
+static void asynchronous_rounds_weigh_by_staleness(void **state)
+{
+    (void)state;
+    struct rule_settings s;
+    static const struct {
+        const char *text;
+        enum weighting weighting;
+    } good[] = {
+        {"{}", WEIGHTING_STALENESS},
+        {"{\"rule\":\"norm_bound\",\"bound\":2}", WEIGHTING_STALENESS},
+        {"{\"weighting\":\"samples\"}", WEIGHTING_SAMPLES},
+        {"{\"weighting\":\"equal\"}", WEIGHTING_EQUAL},
+    };
+    for (size_t i = 0; i < COUNT(good); i++) {
+        assert_int_equal(read_asynchronous(good[i].text, &s, NULL), ST_OK);
+        assert_int_equal(s.weighting, good[i].weighting);
+    }
+    static const char *const wrong[][2] = {
+        {"{\"rule\":\"median\"}", "median needs at least 3 updates, and the round may end with 1"},
+        {"{\"rule\":\"geometric_median\"}",
+         "geometric_median needs at least 3 updates, and the round may end with 1"},
+        {"{\"weighting\":\"fednova\"}",
+         "weighting by fednova is for rounds in which all updates have the same base"},
+        {"{\"partial\":true}", "partial updates do not go with asynchronous: each is to be "
+                               "compared with all of what it was trained from"},
+    };
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        struct why why = {""};
+        assert_int_equal(read_asynchronous(wrong[i][0], &s, &why), ST_INVALID);
+        assert_string_equal(why.text, wrong[i][1]);
+    }
+}
+
 static void settings_are_read(void **state)
 {
     (void)state;
@@ -114,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_the_mean_by_samples_if_nothing_is_said),
+        cmocka_unit_test(asynchronous_rounds_weigh_by_staleness),
         cmocka_unit_test(settings_are_read),
         cmocka_unit_test(bad_ones_are_refused_with_a_sentence),
     };

@@ -101,7 +101,7 @@ static void check_restore(const struct experiment_memory *memory)
     for (int i = 0; i < 4; i++) {
         struct complete c = {.outcome = (enum round_outcome)(i % 2)};
         experiment_tick(x, UINT64_C(1) << 62, &actions);
-        assert(experiment_roster(x, alive, 2, UINT64_C(1) << 62, &actions) == ST_OK);
+        assert(experiment_roster(x, alive, 2, NULL, UINT64_C(1) << 62, &actions) == ST_OK);
         if (experiment_round_now(x, &c.round_id))
             experiment_round_ended(x, &c, UINT64_C(1) << 62, &actions);
     }

@@ -234,7 +234,7 @@ void tell_roster(struct coordinator *c, const struct id *alive, size_t count, ui
     for (size_t i = experiments_open_count(c->experiments); i > 0; i--) {
         struct experiment_entry *e = experiments_open_at(c->experiments, i - 1);
         struct experiment_actions actions;
-        enum status status = experiment_roster(e->experiment, alive, count, now_ms, &actions);
+        enum status status = experiment_roster(e->experiment, alive, count, NULL, now_ms, &actions);
         if (status == ST_OK)
             drive(c, e, &actions, now_ms);
         else

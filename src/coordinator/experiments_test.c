@@ -160,7 +160,7 @@ static void the_one_whose_round_runs_is_found(void **state)
     struct experiment_entry *a = add("a");
     struct id alive = id("p"), round = id("a-r0001");
     struct experiment_actions actions;
-    assert_int_equal(experiment_roster(a->experiment, &alive, 1, 0, &actions), ST_OK);
+    assert_int_equal(experiment_roster(a->experiment, &alive, 1, NULL, 0, &actions), ST_OK);
     assert_ptr_equal(experiments_find_round(table, &round), a);
     end(a);
     assert_null(experiments_find_round(table, &round));

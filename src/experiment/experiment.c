@@ -287,10 +287,22 @@ static enum status make_start(const struct experiment *x, enum round_mode mode, 
     return ST_OK;
 }
 
+/* What a training round goes on with. fails: ST_NOMEM */
+static enum status set_carried(const struct experiment *x, const struct asynchronous *carries,
+                               struct round_start *r)
+{
+    if (r->mode != ROUND_TRAIN || !x->start.asynchronous.is_on)
+        return ST_OK;
+    enum status status = asynchronous_copy(carries, &r->asynchronous);
+    r->asynchronous.is_on = true;
+    r->asynchronous.staleness_max = x->start.asynchronous.staleness_max;
+    return status;
+}
+
 static void set_times(const struct experiment *x, struct round_start *r)
 {
     if (r->mode == ROUND_TRAIN) {
-        r->k_of_n = share_of(&x->start.k, r->participant_count);
+        r->k_of_n = share_of(&x->start.k, round_start_count(r));
         r->timeout_s = x->start.timeout_s;
         r->grace_s = x->start.grace_s;
         return;
@@ -301,7 +313,8 @@ static void set_times(const struct experiment *x, struct round_start *r)
     r->grace_s = r->timeout_s < ROUND_GRACE_S_MAX ? r->timeout_s : ROUND_GRACE_S_MAX;
 }
 
-static enum status start_round(struct experiment *x, struct id *ids, size_t count, uint64_t now_ms,
+static enum status start_round(struct experiment *x, struct id *ids, size_t count,
+                               const struct asynchronous *carries, uint64_t now_ms,
                                struct experiment_actions *actions)
 {
     bool trains = x->m.stage == EXPERIMENT_CHOOSING_TRAIN;
@@ -309,6 +322,11 @@ static enum status start_round(struct experiment *x, struct id *ids, size_t coun
     enum status status = make_start(x, trains ? ROUND_TRAIN : ROUND_EVALUATE, ids, count, &next);
     if (status != ST_OK) {
         free(ids);
+        return status;
+    }
+    status = set_carried(x, carries, &next);
+    if (status != ST_OK) {
+        round_start_done(&next);
         return status;
     }
     set_times(x, &next);
@@ -322,27 +340,39 @@ static enum status start_round(struct experiment *x, struct id *ids, size_t coun
 }
 
 static enum status choose(const struct experiment *x, const struct id *alive, size_t count,
-                          struct id **ret, size_t *ret_count)
+                          const struct asynchronous *carries, struct id **ret, size_t *ret_count)
 {
     return x->m.stage == EXPERIMENT_CHOOSING_TRAIN
-               ? selection_train(&x->start, x->m.row.round, alive, count, ret, ret_count)
+               ? selection_train(&x->start, x->m.row.round, alive, count, carries, ret, ret_count)
                : selection_evaluate(&x->start, alive, count, ret, ret_count);
 }
 
-enum status experiment_roster(struct experiment *x, const struct id *alive, size_t count,
-                              uint64_t now_ms, struct experiment_actions *ret_actions)
+/* Those who train already can be enough for a round that nobody begins with. */
+static bool is_enough(const struct experiment *x, const struct asynchronous *carries)
 {
+    return x->m.stage == EXPERIMENT_CHOOSING_TRAIN && carries->carried_count > 0 &&
+           asynchronous_count(carries) >= x->start.selection.min;
+}
+
+enum status experiment_roster(struct experiment *x, const struct id *alive, size_t count,
+                              const struct asynchronous *carries, uint64_t now_ms,
+                              struct experiment_actions *ret_actions)
+{
+    static const struct asynchronous nobody = {0};
     assert(x != NULL && x->magic == EXPERIMENT_MAGIC);
+    assert(carries == NULL || carries->carried_count == 0 || x->start.asynchronous.is_on);
     ret_actions->count = 0;
     if (!is_choosing(x))
         return ST_OK;
+    if (carries == NULL)
+        carries = &nobody;
     struct id *ids = NULL;
     size_t ids_count = 0;
-    enum status status = choose(x, alive, count, &ids, &ids_count);
+    enum status status = choose(x, alive, count, carries, &ids, &ids_count);
     if (status != ST_OK)
         return status;
-    if (ids_count > 0)
-        return start_round(x, ids, ids_count, now_ms, ret_actions);
+    if (ids_count > 0 || is_enough(x, carries))
+        return start_round(x, ids, ids_count, carries, now_ms, ret_actions);
     if (now_ms >= wait_is_over_ms(x))
         give_up(x, now_ms, ret_actions);
     else

@@ -68,10 +68,15 @@ MUST_CHECK enum status experiment_new(struct experiment_start *start, uint64_t n
  * over. Trained is on the newest model, and the round is closed by `k` of those asked.
  * An evaluation waits for all of its participants until its time is over (at most an
  * hour, after the first answer) and is completed by one.
- * alive: (count,), borrowed
+ * An asynchronous experiment's round goes on with those who still train: it carries them,
+ * asks only as many others as are missing of selection.count, and also starts if that is
+ * nobody. Then `k` is of both together.
+ * alive:   (count,), borrowed
+ * carries: whose updates the next training round may still count, borrowed; NULL: nobody's
  * fails: ST_NOMEM (nothing changed; ask again at the next tick) */
 MUST_CHECK enum status experiment_roster(struct experiment *x, const struct id *alive, size_t count,
-                                         uint64_t now_ms, struct experiment_actions *ret_actions);
+                                         const struct asynchronous *carries, uint64_t now_ms,
+                                         struct experiment_actions *ret_actions);
 
 /* A round that it started has ended. Ignored if it is not the one that runs, so it may
  * be told as often as one likes. */

@@ -100,7 +100,7 @@ static inline void scene_roster(struct scene *s, const char *names)
         assert_int_equal(id_of(view_of(names, size), &ids[count++]), ST_OK);
         names += size + (names[size] == ' ');
     }
-    assert_int_equal(experiment_roster(s->x, ids, count, s->now_ms, &s->actions), ST_OK);
+    assert_int_equal(experiment_roster(s->x, ids, count, NULL, s->now_ms, &s->actions), ST_OK);
 }
 
 static inline void scene_tick(struct scene *s, uint64_t later_ms)

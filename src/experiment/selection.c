@@ -34,31 +34,65 @@ static int by_digest(const void *a, const void *b)
     return memcmp(x->digest.bytes, y->digest.bytes, sizeof x->digest.bytes);
 }
 
+/* Whom nobody asks: who evaluates, and who trains already. */
+struct others {
+    struct id_set evaluators, busy;
+    struct id *busy_ids; /* of busy */
+};
+
+static enum status others_of(const struct experiment_start *start,
+                             const struct asynchronous *carries, struct others *ret)
+{
+    const struct round_start busy = {.asynchronous = *carries};
+    enum status status = id_set_new(start->evaluation.participants,
+                                    start->evaluation.participant_count, &ret->evaluators);
+    if (status == ST_OK)
+        status = round_start_ids(&busy, &ret->busy_ids);
+    if (status == ST_OK)
+        status = id_set_new(ret->busy_ids, round_start_count(&busy), &ret->busy);
+    return status;
+}
+
+static bool is_free(const struct others *o, const struct id *id)
+{
+    return !id_set_has(&o->evaluators, id) && !id_set_has(&o->busy, id);
+}
+
+static void others_done(struct others *o)
+{
+    id_set_done(&o->evaluators);
+    id_set_done(&o->busy);
+    free(o->busy_ids);
+}
+
 /* The eligible ones among those alive, each once.
  * ret: room for as many as are alive, and as the start names. gives: how many */
 static size_t eligible(const struct experiment_start *start, const struct id_set *alive,
-                       const struct id_set *evaluators, const struct id **ret)
+                       const struct others *others, const struct id **ret)
 {
     size_t count = 0;
     for (size_t i = 0; start->alive && i < alive->count; i++)
-        if (!id_set_has(evaluators, alive->sorted[i]))
+        if (is_free(others, alive->sorted[i]))
             ret[count++] = alive->sorted[i];
     for (size_t i = 0; !start->alive && i < start->participant_count; i++)
-        if (id_set_has(alive, &start->participants[i]) &&
-            !id_set_has(evaluators, &start->participants[i]))
+        if (id_set_has(alive, &start->participants[i]) && is_free(others, &start->participants[i]))
             ret[count++] = &start->participants[i];
     return count;
 }
 
-/* How many of so many eligible ones are asked; 0: too few are there */
-static size_t asked(const struct selection *s, size_t there)
+/* How many of so many eligible ones are asked, beside those who train already; 0: too few
+ * are there, or none is wanted. */
+static size_t asked(const struct selection *s, size_t eligible, size_t busy)
 {
-    if (there < s->min)
+    size_t there = eligible + busy;
+    if (there < s->min || eligible == 0)
         return 0;
     size_t count = share_of(&s->count, there);
     if (count < s->min)
         count = s->min;
-    return count < ROUND_PARTICIPANTS_MAX ? count : ROUND_PARTICIPANTS_MAX;
+    if (count > ROUND_PARTICIPANTS_MAX)
+        count = ROUND_PARTICIPANTS_MAX;
+    return count > busy ? count - busy : 0;
 }
 
 static struct id *lowest(const struct experiment_start *start, uint32_t round,
@@ -82,18 +116,18 @@ done:
 }
 
 enum status selection_train(const struct experiment_start *start, uint32_t round,
-                            const struct id *alive, size_t count, struct id **ret,
-                            size_t *ret_count)
+                            const struct id *alive, size_t count,
+                            const struct asynchronous *carries, struct id **ret, size_t *ret_count)
 {
-    assert(start != NULL && ret != NULL && ret_count != NULL);
-    struct id_set there = {0}, evaluators = {0};
+    assert(start != NULL && carries != NULL && ret != NULL && ret_count != NULL);
+    struct id_set there = {0};
+    struct others others = {0};
     const struct id **ids = NULL;
     struct id *chosen = NULL;
 
     enum status status = id_set_new(alive, count, &there);
     if (status == ST_OK)
-        status = id_set_new(start->evaluation.participants, start->evaluation.participant_count,
-                            &evaluators);
+        status = others_of(start, carries, &others);
     if (status != ST_OK)
         goto done;
     id_set_unify(&there);
@@ -102,8 +136,8 @@ enum status selection_train(const struct experiment_start *start, uint32_t round
     if (ids == NULL)
         goto done;
 
-    size_t ids_count = eligible(start, &there, &evaluators, ids);
-    size_t chosen_count = ids_count == 0 ? 0 : asked(&start->selection, ids_count);
+    size_t ids_count = eligible(start, &there, &others, ids);
+    size_t chosen_count = asked(&start->selection, ids_count, asynchronous_count(carries));
     if (chosen_count > 0) {
         chosen = lowest(start, round, ids, ids_count, chosen_count);
         if (chosen == NULL)
@@ -114,7 +148,7 @@ enum status selection_train(const struct experiment_start *start, uint32_t round
     status = ST_OK;
 done:
     free(ids);
-    id_set_done(&evaluators);
+    others_done(&others);
     id_set_done(&there);
     return status;
 }

@@ -10,11 +10,14 @@
 #include "fl/experiment_start.h"
 
 /* Who trains: of those alive, those who may and do not evaluate.
- * alive: (count,), borrowed; one that is named twice counts once
+ * alive:   (count,), borrowed; one that is named twice counts once
+ * carries: those who train already, of earlier rounds: they are there, are of those that
+ *          selection.count says, and are not asked again; borrowed
  * gives: *ret (*ret_count,), to be freed with free(); NULL and 0: fewer than
- *        selection.min are there. fails: ST_NOMEM */
+ *        selection.min are there, or as many train already as may. fails: ST_NOMEM */
 MUST_CHECK enum status selection_train(const struct experiment_start *start, uint32_t round,
-                                       const struct id *alive, size_t count, struct id **ret,
+                                       const struct id *alive, size_t count,
+                                       const struct asynchronous *carries, struct id **ret,
                                        size_t *ret_count);
 
 /* Who evaluates: all evaluators that are alive, in the order of the start.

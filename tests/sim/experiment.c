@@ -268,7 +268,7 @@ void experiment_roster_comes(struct world *w, const struct event *e)
             alive[count++] = device_name(d);
     struct experiment_actions actions;
     enum status status =
-        experiment_roster(w->coordinator.experiment, alive, count, w->now_ms, &actions);
+        experiment_roster(w->coordinator.experiment, alive, count, NULL, w->now_ms, &actions);
     assert(status == ST_OK);
     take(w, &actions);
 }

@@ -89,25 +89,45 @@ static uint64_t rejected_in_all(const struct complete *complete)
     return sum;
 }
 
-void send_complete(struct coordinator *c, const struct entry *e, struct complete *complete)
+static void set_completed_at(struct complete *complete)
 {
     char now[CLOCK_TEXT_SIZE];
     clock_text(now);
     static_assert(sizeof complete->completed_at == sizeof now, "one size of time");
     memcpy(complete->completed_at, now, sizeof now);
+}
 
+void say_complete(struct coordinator *c, const struct complete *complete)
+{
     char topic[FL_TOPIC_SIZE];
     fl_topic_complete(&complete->round_id, topic);
+    send_text(c, topic, complete_encode(complete));
+}
+
+static void keep_end(struct coordinator *c, const struct complete *complete)
+{
     char *text = complete_encode(complete);
-    if (e != NULL && text != NULL)
-        (void)is_kept(c, "end", store_end_round(c->store, &complete->round_id, text));
-    send_text(c, topic, text);
+    (void)is_kept(c, "end",
+                  text == NULL ? ST_NOMEM
+                               : store_end_round(c->store, &complete->round_id, text));
+    free(text);
+}
+
+static void log_end(const struct complete *complete)
+{
     log_line(complete->outcome == ROUND_COMPLETED ? LOG_INFO : LOG_WARN, "round.closed",
              "round=%s status=%s reason=%s updates=%llu rejected=%llu took_ms=%llu",
              complete->round_id.text, round_outcome_name(complete->outcome),
              log_quote(complete->reason), (unsigned long long)complete->num_updates,
              (unsigned long long)rejected_in_all(complete),
              (unsigned long long)complete->duration_ms);
+}
+
+void send_complete(struct coordinator *c, struct complete *complete)
+{
+    set_completed_at(complete);
+    say_complete(c, complete);
+    log_end(complete);
 }
 
 static void set_version_facts(const struct entry *e, struct complete *complete)
@@ -127,7 +147,11 @@ static void end_round(struct coordinator *c, struct entry *e, const struct compl
         set_version_facts(e, &e->complete);
         write_version(c, e);
     }
-    send_complete(c, e, &e->complete);
+    set_completed_at(&e->complete);
+    keep_end(c, &e->complete);
+    if (!round_start_of(e->round)->asynchronous.is_on) /* else see say_those_over() */
+        say_complete(c, &e->complete);
+    log_end(&e->complete);
     (void)is_kept(c, "forgetting", store_forget_rounds(c->store, ROUNDS_KEPT_MAX));
 
     if (e->asked)

@@ -90,6 +90,7 @@ static void end_experiment(struct coordinator *c, struct experiment_entry *e,
     char *text = experiment_state_encode(state);
     enum status status = text == NULL ? ST_NOMEM : store_end_experiment(c->store, &e->id, text);
     free(text);
+    say_those_over(c, newest_training(c, e), NULL);
     if (is_kept(c, "end", status))
         forget_oldest(c);
     log_line(state->outcome == ROUND_COMPLETED ? LOG_INFO : LOG_WARN, "experiment.ended",
@@ -125,10 +126,22 @@ static void log_rule(const struct round_start *start)
                  log_quote(why.text));
 }
 
+/* Not of a round that nobody begins with: it counts those that it carries.
+ * takes: text */
+static void publish_start(struct coordinator *c, const struct round_start *start, char *text)
+{
+    if (start->participant_count == 0) {
+        free(text);
+        return;
+    }
+    send_text(c, FL_ROUND_START, text);
+}
+
 /* The very start that anyone could have published: it is kept and published as one text,
  * so that we know it again when it comes back to us. fails: as open_round() */
-static enum status open_its_round(struct coordinator *c, const struct round_start *start,
-                                  uint64_t now_ms, struct entry **ret)
+static enum status open_its_round(struct coordinator *c, const struct experiment_entry *x,
+                                  const struct round_start *start, uint64_t now_ms,
+                                  struct entry **ret)
 {
     if (rounds_find(c->rounds, &start->round_id) != NULL)
         return ST_EXISTS;
@@ -136,6 +149,7 @@ static enum status open_its_round(struct coordinator *c, const struct round_star
     if (text == NULL)
         return ST_NOMEM;
     struct digest digest = digest_of(view_text(text));
+    const struct entry *before = newest_training(c, x);
     enum status status = open_round(c, start, view_text(text), &digest, now_ms, ret);
     if (status == ST_INVALID)
         log_rule(start);
@@ -143,7 +157,9 @@ static enum status open_its_round(struct coordinator *c, const struct round_star
         free(text);
         return status;
     }
-    send_text(c, FL_ROUND_START, text);
+    publish_start(c, start, text);
+    if (start->asynchronous.is_on)
+        say_those_over(c, before, *ret);
     return ST_OK;
 }
 
@@ -168,15 +184,15 @@ struct afterwards {
     struct experiment_state state;
 };
 
-static void carry_out_one(struct coordinator *c, struct experiment_action *a, uint64_t now_ms,
-                          struct afterwards *then)
+static void carry_out_one(struct coordinator *c, const struct experiment_entry *x,
+                          struct experiment_action *a, uint64_t now_ms, struct afterwards *then)
 {
     switch (a->kind) {
     case EXPERIMENT_ASK_ROSTER:
         ask_roster(c, now_ms);
         break;
     case EXPERIMENT_START_ROUND:
-        then->refused = open_its_round(c, a->start, now_ms, &then->begin);
+        then->refused = open_its_round(c, x, a->start, now_ms, &then->begin);
         break;
     case EXPERIMENT_CANCEL_ROUND:
         then->cancel = true;
@@ -211,9 +227,10 @@ void drive(struct coordinator *c, struct experiment_entry *e, struct experiment_
 {
     struct afterwards then = {.refused = ST_OK};
     for (size_t i = 0; i < actions->count; i++)
-        carry_out_one(c, &actions->items[i], now_ms, &then);
+        carry_out_one(c, e, &actions->items[i], now_ms, &then);
     if (then.end) {
         end_experiment(c, e, &then.state);
+        release_held(c, now_ms);
         return;
     }
     keep_memory(c, e);
@@ -223,18 +240,34 @@ void drive(struct coordinator *c, struct experiment_entry *e, struct experiment_
         refuse_its_round(c, e, then.refused, now_ms);
     else if (then.cancel)
         cancel_its_round(c, &then.round, now_ms);
-    else if (then.begin != NULL)
+    else if (then.begin != NULL) {
         begin_round(c, then.begin, now_ms);
+        release_held(c, now_ms);
+    }
 }
 
 /* ---- events ---- */
+
+static enum status tell_one_roster(struct coordinator *c, const struct experiment_entry *e,
+                                   const struct id *alive, size_t count, uint64_t now_ms,
+                                   struct experiment_actions *actions)
+{
+    struct asynchronous carries = {0};
+    enum status status = ST_OK;
+    if (experiment_start_of(e->experiment)->asynchronous.is_on)
+        status = carry_on(c, e, &carries);
+    if (status == ST_OK)
+        status = experiment_roster(e->experiment, alive, count, &carries, now_ms, actions);
+    asynchronous_done(&carries);
+    return status;
+}
 
 void tell_roster(struct coordinator *c, const struct id *alive, size_t count, uint64_t now_ms)
 {
     for (size_t i = experiments_open_count(c->experiments); i > 0; i--) {
         struct experiment_entry *e = experiments_open_at(c->experiments, i - 1);
         struct experiment_actions actions;
-        enum status status = experiment_roster(e->experiment, alive, count, NULL, now_ms, &actions);
+        enum status status = tell_one_roster(c, e, alive, count, now_ms, &actions);
         if (status == ST_OK)
             drive(c, e, &actions, now_ms);
         else

@@ -1,6 +1,6 @@
 /* The folders of rounds, with the bytes of base, updates and version. An open round needs
  * its own. Of the ended ones that made a version the newest `keep_updates` stay, so that
- * the version can be made again (on_verify.c); all others go. */
+ * the version can be made again (on_verify.c), as does what they carry; all others go. */
 #include "coordinator/state.h"
 
 #include <dirent.h>
@@ -34,13 +34,50 @@ bool has_kept_updates(struct coordinator *c, const struct entry *wanted)
     return false;
 }
 
+/* The next round of an asynchronous experiment goes on with this one. */
+static bool is_gone_on_with(struct coordinator *c, const struct entry *e)
+{
+    for (size_t i = 0; i < experiments_open_count(c->experiments); i++) {
+        const struct experiment_entry *x = experiments_open_at(c->experiments, i);
+        if (experiment_start_of(x->experiment)->asynchronous.is_on && newest_training(c, x) == e)
+            return true;
+    }
+    return false;
+}
+
+static bool is_of_use(struct coordinator *c, const struct entry *e)
+{
+    return round_state(e->round) != ROUND_ENDED || has_kept_updates(c, e) || is_gone_on_with(c, e);
+}
+
+/* A round needs the bases of those that it carries. */
+static bool needs(struct coordinator *c, const struct entry *e, const struct id *round)
+{
+    const struct asynchronous *a = &round_start_of(e->round)->asynchronous;
+    for (size_t i = 0; i < a->carried_count; i++)
+        if (id_equal(&a->carried[i].round_id, round))
+            return is_of_use(c, e);
+    return false;
+}
+
+static bool is_carried(struct coordinator *c, const struct id *round)
+{
+    for (size_t i = 0; i < rounds_open_count(c->rounds); i++)
+        if (needs(c, rounds_open_at(c->rounds, i), round))
+            return true;
+    for (size_t i = 0; i < rounds_ended_count(c->rounds); i++)
+        if (needs(c, rounds_ended_at(c->rounds, i), round))
+            return true;
+    return false;
+}
+
 static bool is_needed(struct coordinator *c, const char *name)
 {
     struct id round;
     if (id_from(name, &round) != ST_OK)
         return false;
     const struct entry *e = rounds_find(c->rounds, &round);
-    return e != NULL && (round_state(e->round) != ROUND_ENDED || has_kept_updates(c, e));
+    return e != NULL && (is_of_use(c, e) || is_carried(c, &round));
 }
 
 void sweep_folders(struct coordinator *c)
@@ -68,8 +105,7 @@ void close_ended_folders(struct coordinator *c)
         struct entry *e = rounds_ended_at(c->rounds, i);
         if (e->blobs == NULL) /* nor has any that ended before it */
             break;
-        e->blobs = blobs_close(e->blobs);
-        e->spool = spool_close(e->spool);
+        entry_close_bytes(e);
         any = true;
     }
     if (any)

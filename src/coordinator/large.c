@@ -19,7 +19,7 @@
 
 struct coming {
     struct coming *next;
-    struct id round;
+    struct id round;  /* that the base is of, or that the sender was asked in */
     struct id sender; /* of an update; empty: it is the base model */
     struct fetch *fetch;
     char path[PATH_MAX];
@@ -48,8 +48,7 @@ static enum status path_for(const struct coordinator *c, const struct entry *e,
     char folder[PATH_MAX];
     if (sender->text[0] == '\0')
         return blobs_path(e->blobs, d, ret, PATH_MAX);
-    enum status status =
-        round_folder(c, &round_start_of(e->round)->round_id, folder, sizeof folder);
+    enum status status = round_folder(c, round_task(e->round, sender), folder, sizeof folder);
     if (status != ST_OK)
         return status;
     int size = snprintf(ret, PATH_MAX, "%s/coming-%s", folder, sender->text);
@@ -62,7 +61,8 @@ static enum status begin(struct coordinator *c, const struct entry *e, const str
     struct coming *k = calloc(1, sizeof *k);
     if (k == NULL)
         return ST_NOMEM;
-    k->round = round_start_of(e->round)->round_id;
+    k->round = sender->text[0] == '\0' ? round_start_of(e->round)->round_id
+                                       : *round_task(e->round, sender);
     k->sender = *sender;
     enum status status = path_for(c, e, sender, &r->manifest.digest, k->path);
     if (status == ST_OK)
@@ -121,7 +121,7 @@ void fetch_update(struct coordinator *c, struct entry *e, const struct id *sende
     struct reference r;
     struct why why = {0};
     struct round_actions actions;
-    const struct id round = round_start_of(e->round)->round_id;
+    const struct id round = *round_task(e->round, sender);
     if (reference_decode(payload, MODEL_BYTES_MAX, &r, &why) != ST_OK) {
         struct digest digest = digest_of(payload);
         tell(c, &round, sender, VERDICT_MALFORMED, &digest, why.text);
@@ -186,6 +186,19 @@ static bool is_wanted(const struct entry *e, const struct coming *k)
     return round_state(e->round) == (is_base(k) ? ROUND_OPENING : ROUND_OPEN);
 }
 
+/* The round that it is for; of an update, that counts it. NULL: none is, any more
+ * gives: *ret_waits, whether such a round is only about to be there */
+static struct entry *round_of(struct coordinator *c, const struct coming *k, bool *ret_waits)
+{
+    struct entry *e = rounds_find(c->rounds, &k->round);
+    *ret_waits = false;
+    if (e == NULL || is_base(k))
+        return e;
+    struct entry *counts = counting_round(c, e, &k->sender);
+    *ret_waits = counts == NULL || (counts != e && round_state(counts->round) == ROUND_OPENING);
+    return counts;
+}
+
 static void look_at(struct coming *k, struct entry *e, uint64_t now_ms)
 {
     uint64_t there = fetch_bytes_there(k->fetch);
@@ -205,11 +218,12 @@ static void settle_all(struct coordinator *c, uint64_t now_ms)
     /* Once something was not kept, the rest waits until it can be. */
     for (struct coming **at = &c->coming; *at != NULL && !is_closed(c);) {
         struct coming *k = *at;
-        struct entry *e = rounds_find(c->rounds, &k->round);
-        bool wanted = is_wanted(e, k), going = fetch_state(k->fetch) == FETCH_GOING;
+        bool waits, going = fetch_state(k->fetch) == FETCH_GOING;
+        struct entry *e = round_of(c, k, &waits);
+        bool wanted = !waits && is_wanted(e, k);
         if (wanted)
             look_at(k, e, now_ms);
-        if (wanted && going) {
+        if (waits || (wanted && going)) {
             at = &k->next;
             continue;
         }

@@ -36,6 +36,8 @@ static void base_is_unusable(struct coordinator *c, struct entry *e, const char 
 static void keep_base(struct coordinator *c, struct entry *e, struct view bytes, bool in_file,
                       const struct digest *digest, uint64_t now_ms)
 {
+    e->has_base = true;
+    e->base = *digest;
     if (in_file || keep_bytes(c, e, bytes))
         (void)is_kept(
             c, "base",

@@ -33,10 +33,10 @@ static void send_failed(struct coordinator *c, const struct id *round_id,
     (void)snprintf(complete.reason, sizeof complete.reason, "%s", code);
     if (start != NULL) {
         complete.mode = start->mode;
-        complete.participants = start->participant_count;
+        complete.participants = round_start_count(start);
         (void)snprintf(complete.model_uri, sizeof complete.model_uri, "%s", start->model_uri);
     }
-    send_complete(c, NULL, &complete);
+    send_complete(c, &complete);
 }
 
 static void refuse(struct coordinator *c, const struct id *round_id,
@@ -67,6 +67,8 @@ static enum status keep_round(struct coordinator *c, struct entry *e, struct vie
     if (!is_kept(c, "folder", status))
         return ST_IO;
     lend_hands(c, e);
+    if (!is_kept(c, "bases", carry_bases(c, e)))
+        return ST_IO;
     status = store_add_round(c->store, round_id, payload, now_ms);
     if (status == ST_EXISTS)
         return status;
@@ -102,7 +104,7 @@ void begin_round(struct coordinator *c, struct entry *e, uint64_t now_ms)
     const struct round_start *start = round_start_of(e->round);
     log_line(LOG_INFO, "round.opened",
              "round=%s model=%s participants=%zu k_of_n=%u timeout_s=%u mode=%s",
-             start->round_id.text, log_quote(start->model_uri), start->participant_count,
+             start->round_id.text, log_quote(start->model_uri), round_start_count(start),
              start->k_of_n, start->timeout_s, round_mode_name(start->mode));
     want_base(c, e, now_ms);
 }
@@ -151,6 +153,9 @@ static void start_round(struct coordinator *c, const struct round_start *start, 
     const struct entry *known = rounds_find(c->rounds, &start->round_id);
     if (known == NULL && c->closed)
         refuse_unstored(c, start);
+    else if (known == NULL && start->asynchronous.is_on)
+        refuse(c, &start->round_id, start, "invalid",
+               "asynchronous rounds belong to an experiment, which says what they carry: start one");
     else if (known == NULL)
         open_and_begin(c, start, payload, &digest, now_ms);
     else if (digest_equal(&known->start, &digest))

@@ -49,12 +49,11 @@ bool hold_early(struct coordinator *c, struct entry *e, const struct id *sender,
 static void keep_early(struct coordinator *c, struct entry *e, const struct id *sender,
                        struct view bytes)
 {
-    const struct id *round_id = &round_start_of(e->round)->round_id;
     const struct early *known = *last_or_same(e, sender);
     if (known != NULL && view_equal(bytes_view(&known->bytes), bytes))
         return;
     if (known != NULL || !hold_early(c, e, sender, bytes)) {
-        postpone(c, round_id, sender, bytes);
+        postpone(c, round_task(e->round, sender), sender, bytes);
         return;
     }
     bool small = bytes.size <= EARLY_WITH_ROW_MAX;
@@ -62,7 +61,8 @@ static void keep_early(struct coordinator *c, struct entry *e, const struct id *
                                         .digest = digest_of(bytes),
                                         .bytes = small ? bytes : view_of(NULL, 0)};
     if (small || keep_bytes(c, e, bytes))
-        (void)is_kept(c, "early", store_add_early(c->store, round_id, &update));
+        (void)is_kept(c, "early",
+                      store_add_early(c->store, &round_start_of(e->round)->round_id, &update));
 }
 
 /* The form in which an update is kept: where its values lie as float32, so that they can
@@ -104,7 +104,8 @@ static bool keep_update(struct coordinator *c, struct entry *e, const struct rec
     struct view form = made.size > 0 ? bytes_view(&made) : bytes;
     update.kept = made.size > 0 ? digest_of(form) : update.digest;
     kept = kept && is_kept(c, "bytes", put_into_spool(e, form, &update.place, &there)) &&
-           is_kept(c, "update", store_add_update(c->store, &receipt->round_id, &update));
+           is_kept(c, "update",
+                   store_add_update(c->store, &round_start_of(e->round)->round_id, &update));
     bytes_done(&made);
     if (kept)
         round_keep(e->round, there, &update.kept);
@@ -121,7 +122,8 @@ static bool keep_verdict(struct coordinator *c, struct entry *e, const struct re
     if (receipt->verdict == VERDICT_ACCEPTED || round_state(e->round) == ROUND_ENDED)
         return true;
     return is_kept(c, "refusal",
-                   store_count_rejected(c->store, &receipt->round_id, receipt->verdict));
+                   store_count_rejected(c->store, &round_start_of(e->round)->round_id,
+                                        receipt->verdict));
 }
 
 void judge_update(struct coordinator *c, struct entry *e, const struct id *sender,
@@ -136,7 +138,22 @@ void judge_update(struct coordinator *c, struct entry *e, const struct id *sende
     } else if (status == ST_NOT_FOUND)
         keep_early(c, e, sender, bytes);
     else
-        postpone(c, &round_start_of(e->round)->round_id, sender, bytes);
+        postpone(c, round_task(e->round, sender), sender, bytes);
+}
+
+void take_update(struct coordinator *c, struct entry *e, const struct id *sender,
+                 struct view payload, uint64_t now_ms)
+{
+    const struct id *asked = &round_start_of(e->round)->round_id;
+    struct entry *counts = counting_round(c, e, sender);
+    if (counts == NULL && !hold_update(c, asked, sender, payload))
+        postpone(c, asked, sender, payload);
+    else if (counts == NULL)
+        log_line(LOG_DEBUG, "update.held", "round=%s proplet=%s", asked->text, sender->text);
+    else if (reference_looks_like(payload))
+        fetch_update(c, counts, sender, payload, now_ms);
+    else
+        judge_update(c, counts, sender, payload, now_ms);
 }
 
 void feed_early(struct coordinator *c, struct entry *e, uint64_t now_ms)
@@ -149,7 +166,9 @@ void feed_early(struct coordinator *c, struct entry *e, uint64_t now_ms)
         struct early *early = e->early;
         e->early = early->next;
         c->early_bytes -= early->bytes.size;
-        judge_update(c, e, &early->sender, bytes_view(&early->bytes), now_ms);
+        struct entry *asked = rounds_find(c->rounds, round_task(e->round, &early->sender));
+        if (asked != NULL) /* else its sender repeats it */
+            take_update(c, asked, &early->sender, bytes_view(&early->bytes), now_ms);
         bytes_done(&early->bytes);
         free(early);
     }
@@ -189,8 +208,6 @@ void on_update(struct coordinator *c, const struct mqtt_message *m, uint64_t now
     struct entry *e = rounds_find(c->rounds, &round_id);
     if (e == NULL)
         answer_unknown_round(c, &round_id, &sender, m->payload);
-    else if (reference_looks_like(m->payload))
-        fetch_update(c, e, &sender, m->payload, now_ms);
     else
-        judge_update(c, e, &sender, m->payload, now_ms);
+        take_update(c, e, &sender, m->payload, now_ms);
 }

@@ -179,6 +179,8 @@ enum status feed_round(struct coordinator *c, struct entry *e, const struct stor
     if (status == ST_OK)
         status = spool_open(folder, &e->spool);
     if (status == ST_OK)
+        status = carry_bases(c, e);
+    if (status == ST_OK)
         status = feed_base(e, r);
     if (status == ST_OK && e->lost == NULL)
         status = take_version(e, r);
@@ -220,6 +222,8 @@ static enum status adopt(struct coordinator *c, const struct round_start *start,
     }
     if (r->complete.size > 0)
         (*ret)->complete = complete;
+    (*ret)->has_base = r->has_base;
+    (*ret)->base = r->base;
     return digest_of_start(start, &(*ret)->start);
 }
 

@@ -57,7 +57,7 @@ static char *state_text(const struct entry *e, uint64_t now_ms)
     failed |= set_text(object, "mode", round_mode_name(start->mode));
     failed |= set_text(object, "model_uri", start->model_uri);
     failed |= set_count(object, "k_of_n", start->k_of_n);
-    failed |= set_count(object, "participants", start->participant_count);
+    failed |= set_count(object, "participants", round_start_count(start));
     if (state == ROUND_OPENING || state == ROUND_OPEN)
         failed |= set_deadline(object, e, &facts);
     else

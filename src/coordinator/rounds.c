@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/map.h"
+
 #define ROUNDS_MAGIC 0x726e6473u /* "rnds" */
 
 struct rounds {
@@ -15,6 +17,17 @@ struct rounds {
     size_t ended_participants;
     struct entry *ended[ROUNDS_KEPT_MAX]; /* newest last */
 };
+
+void entry_close_bytes(struct entry *e)
+{
+    for (size_t i = 0; e->bases != NULL && i < round_start_of(e->round)->asynchronous.carried_count;
+         i++)
+        map_close(&e->bases[i]);
+    free(e->bases);
+    e->bases = NULL;
+    e->blobs = blobs_close(e->blobs);
+    e->spool = spool_close(e->spool);
+}
 
 struct entry *entry_free(struct entry *e)
 {
@@ -33,8 +46,7 @@ struct entry *entry_free(struct entry *e)
         free(e->older);
         e->older = next;
     }
-    spool_close(e->spool);
-    blobs_close(e->blobs);
+    entry_close_bytes(e);
     round_free(e->round);
     free(e);
     return NULL;
@@ -103,7 +115,7 @@ enum status rounds_adopt(struct rounds *r, struct round *round, struct entry **r
 
 static size_t participants_of(const struct entry *e)
 {
-    return round_start_of(e->round)->participant_count;
+    return round_start_count(round_start_of(e->round));
 }
 
 static void forget_oldest(struct rounds *r)

@@ -39,6 +39,11 @@ struct entry {
     /* OPENING */
     bool asked; /* the broker was asked for the base model */
     struct early *early;
+    /* from then on, also when it has ended */
+    bool has_base;
+    struct digest base; /* of the base model's bytes */
+    /* asynchronous, until the end */
+    struct view *bases; /* (carried_count,), owned maps: of those that it carries */
     /* OPEN and STORING */
     enum model_form form; /* of the base, and so of the new version */
     /* STORING: the new version, once it has a number */
@@ -60,6 +65,8 @@ MUST_CHECK enum status rounds_new(size_t open_max, struct rounds **ret);
 /* A round that is in no table. takes: round, on success
  * gives: *ret, to be ended with entry_free(). fails: ST_NOMEM */
 MUST_CHECK enum status entry_new(struct round *round, struct entry **ret);
+/* Lets go of the bytes on disk, of a round that has ended. */
+void entry_close_bytes(struct entry *e);
 /* NULL is allowed; returns NULL. */
 struct entry *entry_free(struct entry *e);
 

@@ -12,6 +12,7 @@
 #include "exchange/exchange.h"
 
 struct coming; /* bytes that are on their way, in large.c */
+struct held;   /* updates between two rounds, in carry.c */
 
 /* What the manager was asked last: who is alive. */
 struct roster_question {
@@ -31,6 +32,8 @@ struct coordinator {
     struct coming *coming;
     struct roster_question roster;
     size_t early_bytes; /* of all updates that wait for a base model */
+    struct held *held;
+    size_t held_bytes; /* of all of them */
 
     /* durable.c */
     struct store *store;
@@ -106,6 +109,38 @@ void say_all_experiments(struct coordinator *c, uint64_t now_ms);
 /* Restored ones go on; rounds were resumed before. */
 void resume_experiments(struct coordinator *c, uint64_t now_ms);
 
+/* ---- carry.c: asynchronous experiments ---- */
+
+/* The newest training round of an open experiment that is known. NULL: none */
+struct entry *newest_training(struct coordinator *c, const struct experiment_entry *x);
+
+/* Whom the next training round of an asynchronous experiment goes on with.
+ * gives: *ret, to be ended with asynchronous_done(). fails: ST_NOMEM */
+MUST_CHECK enum status carry_on(struct coordinator *c, const struct experiment_entry *x,
+                                struct asynchronous *ret);
+
+/* The round that judges an update of this one, which was asked in e: e itself, or a later
+ * round that carries it. NULL: it is to be held until there is one */
+struct entry *counting_round(struct coordinator *c, struct entry *e, const struct id *participant);
+
+/* Keeps a copy in memory until the next round opens. It has no receipt, so its sender repeats
+ * it if it is lost. True: it is held (already). False: another one is, or there is no room */
+MUST_CHECK bool hold_update(struct coordinator *c, const struct id *asked, const struct id *sender,
+                            struct view payload);
+
+/* A round has opened, or an experiment ended: they are taken, or held on. */
+void release_held(struct coordinator *c, uint64_t now_ms);
+void forget_held(struct coordinator *c);
+
+/* Maps the bases of what e carries; one that cannot be read is logged, and the round fails if
+ * an update to it counts. fails: ST_NOMEM */
+MUST_CHECK enum status carry_bases(const struct coordinator *c, struct entry *e);
+
+/* An asynchronous round is over for those whom it asked when no round goes on with them, and
+ * its `complete` is said then: their tasks are stopped. newest: the last training round so
+ * far, may be NULL; next: the one that follows, NULL: none, the experiment is over. */
+void say_those_over(struct coordinator *c, const struct entry *newest, const struct entry *next);
+
 /* ---- actions.c: what rounds want done ---- */
 
 /* Carries out all actions, in order. */
@@ -115,9 +150,11 @@ void carry_out(struct coordinator *c, struct entry *e, const struct round_action
 /* durable: it is what the store will say; else it is sent at once */
 void send_receipt(struct coordinator *c, const struct receipt *receipt, bool durable);
 
-/* Of a round, or of a start that never became one. Sets completed_at. e: NULL: no
- * round. */
-void send_complete(struct coordinator *c, const struct entry *e, struct complete *complete);
+/* Of a start that never became a round. Sets completed_at. */
+void send_complete(struct coordinator *c, struct complete *complete);
+
+/* What was stored as a round's end is said. */
+void say_complete(struct coordinator *c, const struct complete *complete);
 
 /* Once what is under way is durable; at once while nothing can be.
  * takes: text, from malloc; NULL: no memory */
@@ -239,6 +276,11 @@ void send_refused(struct coordinator *c, const struct id *round_id, const char *
                   const char *reason);
 
 /* ---- on_update.c ---- */
+
+/* It goes to the round that counts it. e: the one that it was asked in; payload: bytes, or a
+ * reference to them */
+void take_update(struct coordinator *c, struct entry *e, const struct id *sender,
+                 struct view payload, uint64_t now_ms);
 
 /* The round judges it, and what follows is carried out. bytes: borrowed for the call */
 void judge_update(struct coordinator *c, struct entry *e, const struct id *sender,

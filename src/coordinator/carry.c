@@ -1,0 +1,282 @@
+/* Asynchronous experiments (PROTOCOL 2.8): a round goes on with those whom the rounds before
+ * it have not counted. Here is whom it carries, which round counts an update, and when the
+ * round that a device was asked in is over for it.
+ *
+ * Nothing of this is stored: each start says what its round carries, and who counted in a
+ * round is known of each. */
+#include "coordinator/state.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/map.h"
+#include "service/log.h"
+
+static bool is_asynchronous(const struct entry *e)
+{
+    return round_start_of(e->round)->asynchronous.is_on;
+}
+
+struct entry *newest_training(struct coordinator *c, const struct experiment_entry *x)
+{
+    /* Rounds that were refused are missing, but not so many in a row. */
+    uint32_t round = experiment_memory(x->experiment)->row.round;
+    for (uint32_t i = 0; i <= CARRIED_MAX && round > 0; i++, round--) {
+        struct id id;
+        experiment_round_id(&x->id, ROUND_TRAIN, round, &id);
+        struct entry *e = rounds_find(c->rounds, &id);
+        if (e != NULL)
+            return e;
+    }
+    return NULL;
+}
+
+/* ---- whom a round carries ---- */
+
+/* Versions that its end put between what it carried and the next round. */
+static uint32_t versions_made(const struct entry *e)
+{
+    return e->complete.has_version ? 1 : 0;
+}
+
+/* Adds those of a group who still train.
+ * from: of e, borrowed. fails: ST_NOMEM */
+static enum status add_awaited(const struct entry *e, const struct carried *from,
+                               struct asynchronous *a)
+{
+    struct carried k = *from;
+    k.staleness += versions_made(e);
+    if (k.staleness > a->staleness_max || a->carried_count == CARRIED_MAX || k.participant_count == 0)
+        return ST_OK;
+    k.participants = calloc(k.participant_count, sizeof k.participants[0]);
+    if (k.participants == NULL)
+        return ST_NOMEM;
+    k.participant_count =
+        round_awaited(e->round, from->participants, from->participant_count, k.participants);
+    if (k.participant_count > 0)
+        a->carried[a->carried_count++] = k;
+    else
+        free(k.participants);
+    return ST_OK;
+}
+
+/* Those whom e asked itself, as whoever carries them says it. borrows from e */
+static struct carried own_group(const struct entry *e)
+{
+    const struct round_start *start = round_start_of(e->round);
+    struct carried own = {.round_id = start->round_id,
+                          .model_digest = e->base,
+                          .participants = start->participants,
+                          /* without a base nobody could train */
+                          .participant_count = e->has_base ? start->participant_count : 0};
+    memcpy(own.model_uri, start->model_uri, sizeof own.model_uri);
+    return own;
+}
+
+enum status carry_on(struct coordinator *c, const struct experiment_entry *x,
+                     struct asynchronous *ret)
+{
+    const struct entry *e = newest_training(c, x);
+    struct asynchronous a = {
+        .is_on = true,
+        .staleness_max = experiment_start_of(x->experiment)->asynchronous.staleness_max};
+    enum status status = ST_OK;
+    if (e != NULL && is_asynchronous(e) && round_state(e->round) == ROUND_ENDED) {
+        const struct asynchronous *carried = &round_start_of(e->round)->asynchronous;
+        const struct carried own = own_group(e);
+        a.carried = calloc(carried->carried_count + 1, sizeof a.carried[0]);
+        status = a.carried == NULL ? ST_NOMEM : add_awaited(e, &own, &a);
+        for (size_t i = carried->carried_count; i > 0 && status == ST_OK; i--)
+            status = add_awaited(e, &carried->carried[i - 1], &a);
+    }
+    if (status == ST_OK)
+        *ret = a;
+    else
+        asynchronous_done(&a);
+    return status;
+}
+
+/* ---- which round counts an update ---- */
+
+static bool has_counted(const struct entry *e, const struct id *participant)
+{
+    struct id unused;
+    return round_awaited(e->round, participant, 1, &unused) == 0;
+}
+
+static bool carries(const struct entry *e, const struct id *asked, const struct id *participant)
+{
+    return asynchronous_find(&round_start_of(e->round)->asynchronous, asked, participant) != NULL;
+}
+
+/* Will the round behind this ended one, the newest of an open experiment, carry it? */
+static bool will_be_carried(const struct entry *e, const struct id *asked,
+                            const struct id *participant)
+{
+    const struct round_start *start = round_start_of(e->round);
+    if (!start->asynchronous.is_on || round_state(e->round) != ROUND_ENDED ||
+        has_counted(e, participant))
+        return false;
+    uint32_t staleness = versions_made(e);
+    const struct carried *k = asynchronous_find(&start->asynchronous, asked, participant);
+    if (k != NULL)
+        staleness += k->staleness;
+    else if (!id_equal(&start->round_id, asked) || !e->has_base)
+        return false;
+    return staleness <= start->asynchronous.staleness_max;
+}
+
+static bool is_between_rounds(struct coordinator *c, const struct id *asked,
+                              const struct id *participant)
+{
+    for (size_t i = 0; i < experiments_open_count(c->experiments); i++) {
+        const struct experiment_entry *x = experiments_open_at(c->experiments, i);
+        if (!experiment_start_of(x->experiment)->asynchronous.is_on)
+            continue;
+        const struct entry *newest = newest_training(c, x);
+        if (newest != NULL && will_be_carried(newest, asked, participant))
+            return true;
+    }
+    return false;
+}
+
+struct entry *counting_round(struct coordinator *c, struct entry *e, const struct id *participant)
+{
+    const struct id *asked = &round_start_of(e->round)->round_id;
+    if (!is_asynchronous(e) || round_state(e->round) != ROUND_ENDED || has_counted(e, participant))
+        return e;
+    for (size_t i = rounds_open_count(c->rounds); i > 0; i--)
+        if (carries(rounds_open_at(c->rounds, i - 1), asked, participant))
+            return rounds_open_at(c->rounds, i - 1);
+    if (is_between_rounds(c, asked, participant))
+        return NULL;
+    for (size_t i = 0; i < rounds_ended_count(c->rounds); i++)
+        if (carries(rounds_ended_at(c->rounds, i), asked, participant))
+            return rounds_ended_at(c->rounds, i);
+    return e;
+}
+
+/* ---- updates between two rounds ---- */
+
+struct held {
+    struct held *next; /* a later one */
+    struct id asked, sender;
+    struct bytes payload;
+};
+
+bool hold_update(struct coordinator *c, const struct id *asked, const struct id *sender,
+                 struct view payload)
+{
+    struct held **at = &c->held;
+    for (; *at != NULL; at = &(*at)->next)
+        if (id_equal(&(*at)->asked, asked) && id_equal(&(*at)->sender, sender))
+            return view_equal(bytes_view(&(*at)->payload), payload);
+    struct held *h = calloc(1, sizeof *h);
+    if (payload.size > HELD_UPDATES_BYTES_MAX - c->held_bytes || h == NULL ||
+        bytes_copy(&h->payload, payload) != ST_OK) {
+        free(h);
+        return false;
+    }
+    h->asked = *asked;
+    h->sender = *sender;
+    c->held_bytes += payload.size;
+    *at = h;
+    return true;
+}
+
+static struct held *held_free(struct coordinator *c, struct held *h)
+{
+    struct held *next = h->next;
+    c->held_bytes -= h->payload.size;
+    bytes_done(&h->payload);
+    free(h);
+    return next;
+}
+
+void release_held(struct coordinator *c, uint64_t now_ms)
+{
+    struct held *first = c->held;
+    c->held = NULL; /* those that wait on are held anew */
+    while (first != NULL) {
+        struct held *h = first;
+        struct entry *e = rounds_find(c->rounds, &h->asked);
+        if (e != NULL && !is_closed(c)) /* else its sender repeats it */
+            take_update(c, e, &h->sender, bytes_view(&h->payload), now_ms);
+        first = held_free(c, h);
+    }
+}
+
+void forget_held(struct coordinator *c)
+{
+    while (c->held != NULL)
+        c->held = held_free(c, c->held);
+}
+
+/* ---- the bases of what is carried ---- */
+
+static enum status map_base(const struct coordinator *c, const struct carried *k, struct view *ret)
+{
+    char path[PATH_MAX];
+    struct blobs *blobs = NULL;
+    enum status status = round_folder(c, &k->round_id, path, sizeof path);
+    if (status == ST_OK)
+        status = blobs_open(path, &blobs);
+    if (status == ST_OK)
+        status = blobs_path(blobs, &k->model_digest, path, sizeof path);
+    blobs_close(blobs);
+    return status == ST_OK ? map_open(path, MODEL_BYTES_MAX, ret) : status;
+}
+
+enum status carry_bases(const struct coordinator *c, struct entry *e)
+{
+    const struct asynchronous *a = &round_start_of(e->round)->asynchronous;
+    if (a->carried_count == 0)
+        return ST_OK;
+    e->bases = calloc(a->carried_count, sizeof e->bases[0]);
+    if (e->bases == NULL)
+        return ST_NOMEM;
+    for (size_t i = 0; i < a->carried_count; i++) {
+        enum status status = map_base(c, &a->carried[i], &e->bases[i]);
+        if (status == ST_NOMEM)
+            return status;
+        if (status != ST_OK) /* the round fails, if an update to it counts */
+            log_line(LOG_ERROR, "base.unread", "round=%s model=%s reason=%s",
+                     a->carried[i].round_id.text, log_quote(a->carried[i].model_uri),
+                     status_name(status));
+        round_carry(e->round, i, e->bases[i]);
+    }
+    return ST_OK;
+}
+
+/* ---- when a round is over for those whom it asked ---- */
+
+static void say_over(struct coordinator *c, const struct id *round)
+{
+    const struct entry *e = rounds_find(c->rounds, round);
+    if (e != NULL && is_asynchronous(e) && round_state(e->round) == ROUND_ENDED)
+        say_complete(c, &e->complete);
+}
+
+static bool goes_on_with(const struct entry *next, const struct id *round)
+{
+    const struct asynchronous *a = &round_start_of(next->round)->asynchronous;
+    for (size_t i = 0; i < a->carried_count; i++)
+        if (id_equal(&a->carried[i].round_id, round))
+            return true;
+    return false;
+}
+
+void say_those_over(struct coordinator *c, const struct entry *newest, const struct entry *next)
+{
+    if (newest == NULL || newest == next)
+        return;
+    const struct round_start *start = round_start_of(newest->round);
+    for (size_t i = 0; i < start->asynchronous.carried_count; i++) {
+        const struct id *round = &start->asynchronous.carried[i].round_id;
+        if (next == NULL || !goes_on_with(next, round))
+            say_over(c, round);
+    }
+    if (next == NULL || !goes_on_with(next, &start->round_id))
+        say_over(c, &start->round_id);
+}

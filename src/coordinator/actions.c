@@ -108,8 +108,7 @@ static void keep_end(struct coordinator *c, const struct complete *complete)
 {
     char *text = complete_encode(complete);
     (void)is_kept(c, "end",
-                  text == NULL ? ST_NOMEM
-                               : store_end_round(c->store, &complete->round_id, text));
+                  text == NULL ? ST_NOMEM : store_end_round(c->store, &complete->round_id, text));
     free(text);
 }
 

@@ -47,7 +47,8 @@ static enum status add_awaited(const struct entry *e, const struct carried *from
 {
     struct carried k = *from;
     k.staleness += versions_made(e);
-    if (k.staleness > a->staleness_max || a->carried_count == CARRIED_MAX || k.participant_count == 0)
+    if (k.staleness > a->staleness_max || a->carried_count == CARRIED_MAX ||
+        k.participant_count == 0)
         return ST_OK;
     k.participants = calloc(k.participant_count, sizeof k.participants[0]);
     if (k.participants == NULL)
@@ -78,9 +79,9 @@ enum status carry_on(struct coordinator *c, const struct experiment_entry *x,
                      struct asynchronous *ret)
 {
     const struct entry *e = newest_training(c, x);
-    struct asynchronous a = {
-        .is_on = true,
-        .staleness_max = experiment_start_of(x->experiment)->asynchronous.staleness_max};
+    struct asynchronous a = {.is_on = true,
+                             .staleness_max =
+                                 experiment_start_of(x->experiment)->asynchronous.staleness_max};
     enum status status = ST_OK;
     if (e != NULL && is_asynchronous(e) && round_state(e->round) == ROUND_ENDED) {
         const struct asynchronous *carried = &round_start_of(e->round)->asynchronous;
@@ -141,20 +142,32 @@ static bool is_between_rounds(struct coordinator *c, const struct id *asked,
     return false;
 }
 
-struct entry *counting_round(struct coordinator *c, struct entry *e, const struct id *participant)
+/* The newest round that knows of what this one was asked in e. */
+static struct entry *newest_that_carries(struct coordinator *c, struct entry *e,
+                                         const struct id *participant)
 {
     const struct id *asked = &round_start_of(e->round)->round_id;
-    if (!is_asynchronous(e) || round_state(e->round) != ROUND_ENDED || has_counted(e, participant))
-        return e;
     for (size_t i = rounds_open_count(c->rounds); i > 0; i--)
         if (carries(rounds_open_at(c->rounds, i - 1), asked, participant))
             return rounds_open_at(c->rounds, i - 1);
-    if (is_between_rounds(c, asked, participant))
-        return NULL;
-    for (size_t i = 0; i < rounds_ended_count(c->rounds); i++)
+    for (size_t i = 0; round_state(e->round) == ROUND_ENDED && i < rounds_ended_count(c->rounds);
+         i++)
         if (carries(rounds_ended_at(c->rounds, i), asked, participant))
             return rounds_ended_at(c->rounds, i);
     return e;
+}
+
+struct entry *counting_round(struct coordinator *c, struct entry *e, const struct id *participant,
+                             uint64_t now_ms)
+{
+    if (!is_asynchronous(e))
+        return e;
+    struct entry *last = newest_that_carries(c, e, participant);
+    if (has_counted(last, participant) || round_counts(last->round, now_ms))
+        return last;
+    bool another_comes = round_state(last->round) != ROUND_ENDED ||
+                         is_between_rounds(c, &round_start_of(e->round)->round_id, participant);
+    return another_comes ? NULL : last;
 }
 
 /* ---- updates between two rounds ---- */

@@ -188,13 +188,14 @@ static bool is_wanted(const struct entry *e, const struct coming *k)
 
 /* The round that it is for; of an update, that counts it. NULL: none is, any more
  * gives: *ret_waits, whether such a round is only about to be there */
-static struct entry *round_of(struct coordinator *c, const struct coming *k, bool *ret_waits)
+static struct entry *round_of(struct coordinator *c, const struct coming *k, uint64_t now_ms,
+                              bool *ret_waits)
 {
     struct entry *e = rounds_find(c->rounds, &k->round);
     *ret_waits = false;
     if (e == NULL || is_base(k))
         return e;
-    struct entry *counts = counting_round(c, e, &k->sender);
+    struct entry *counts = counting_round(c, e, &k->sender, now_ms);
     *ret_waits = counts == NULL || (counts != e && round_state(counts->round) == ROUND_OPENING);
     return counts;
 }
@@ -219,7 +220,7 @@ static void settle_all(struct coordinator *c, uint64_t now_ms)
     for (struct coming **at = &c->coming; *at != NULL && !is_closed(c);) {
         struct coming *k = *at;
         bool waits, going = fetch_state(k->fetch) == FETCH_GOING;
-        struct entry *e = round_of(c, k, &waits);
+        struct entry *e = round_of(c, k, now_ms, &waits);
         bool wanted = !waits && is_wanted(e, k);
         if (wanted)
             look_at(k, e, now_ms);

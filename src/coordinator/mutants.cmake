@@ -1,20 +1,20 @@
-# Planted bugs: drive.c with one mistake each, which experiment_crash_test must find.
+# Planted bugs: a source with one mistake each, which a test must find.
 #
-#   mutant(NAME "text of drive.c" "what is there instead")
+#   planted(SOURCE TEST NAME "text of the source" "what is there instead")
 #
 # A text that is not there any more stops the configuration.
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS drive.c)
-file(READ drive.c drive)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS drive.c carry.c)
 
-function(mutant name right wrong)
-  string(REPLACE "${right}" "${wrong}" text "${drive}")
-  if(text STREQUAL drive)
-    message(FATAL_ERROR "mutant ${name}: drive.c does not hold\n${right}")
+function(planted file test name right wrong)
+  file(READ ${file} whole)
+  string(REPLACE "${right}" "${wrong}" text "${whole}")
+  if(text STREQUAL whole)
+    message(FATAL_ERROR "mutant ${name}: ${file} does not hold\n${right}")
   endif()
   set(source ${CMAKE_CURRENT_BINARY_DIR}/mutant_${name}.c)
   file(CONFIGURE OUTPUT ${source} CONTENT "${text}" @ONLY) # written only when it differs
   set(target coordinator_mutant_${name})
-  add_executable(${target} experiment_crash_test.c test_world.c kill_points.c ${source})
+  add_executable(${target} ${test} test_world.c kill_points.c ${source})
   target_include_directories(${target} PRIVATE ${FML_SEE}/coordinator)
   target_link_libraries(${target} PRIVATE fml_coordinator PkgConfig::CMOCKA)
   add_test(NAME coordinator/mutant_${name} COMMAND ${target})
@@ -22,6 +22,27 @@ function(mutant name right wrong)
     WILL_FAIL TRUE ENVIRONMENT ASAN_OPTIONS=detect_leaks=0)
 endfunction()
 
+macro(mutant name right wrong)
+  planted(drive.c experiment_crash_test.c ${name} "${right}" "${wrong}")
+endmacro()
+
+macro(mutant_of_carry name right wrong)
+  planted(carry.c asynchronous_crash_test.c ${name} "${right}" "${wrong}")
+endmacro()
+
+mutant_of_carry(counted_ones_are_carried
+  "        round_awaited(e->round, from->participants, from->participant_count, k.participants);"
+  "        from->participant_count;
+    memcpy(k.participants, from->participants, k.participant_count * sizeof k.participants[0]);")
+mutant_of_carry(staleness_is_not_counted
+  "return e->complete.has_version ? 1 : 0;"
+  "return e->complete.has_version ? 0 : 0;")
+mutant_of_carry(rounds_are_over_too_soon
+  "if (next == NULL || !goes_on_with(next, round))"
+  "if (next == NULL || goes_on_with(next, round) || true)")
+mutant_of_carry(what_comes_between_rounds_is_refused
+  "return another_comes ? NULL : last;"
+  "return another_comes ? last : last;")
 mutant(nothing_remembered
   "    keep_memory(c, e);
     if (is_closed(c))"

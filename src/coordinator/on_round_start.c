@@ -154,8 +154,9 @@ static void start_round(struct coordinator *c, const struct round_start *start, 
     if (known == NULL && c->closed)
         refuse_unstored(c, start);
     else if (known == NULL && start->asynchronous.is_on)
-        refuse(c, &start->round_id, start, "invalid",
-               "asynchronous rounds belong to an experiment, which says what they carry: start one");
+        refuse(
+            c, &start->round_id, start, "invalid",
+            "asynchronous rounds belong to an experiment, which says what they carry: start one");
     else if (known == NULL)
         open_and_begin(c, start, payload, &digest, now_ms);
     else if (digest_equal(&known->start, &digest))

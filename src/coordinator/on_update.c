@@ -121,9 +121,9 @@ static bool keep_verdict(struct coordinator *c, struct entry *e, const struct re
         return keep_update(c, e, receipt, bytes, round_samples(e->round) - before[1], now_ms);
     if (receipt->verdict == VERDICT_ACCEPTED || round_state(e->round) == ROUND_ENDED)
         return true;
-    return is_kept(c, "refusal",
-                   store_count_rejected(c->store, &round_start_of(e->round)->round_id,
-                                        receipt->verdict));
+    return is_kept(
+        c, "refusal",
+        store_count_rejected(c->store, &round_start_of(e->round)->round_id, receipt->verdict));
 }
 
 void judge_update(struct coordinator *c, struct entry *e, const struct id *sender,
@@ -145,7 +145,7 @@ void take_update(struct coordinator *c, struct entry *e, const struct id *sender
                  struct view payload, uint64_t now_ms)
 {
     const struct id *asked = &round_start_of(e->round)->round_id;
-    struct entry *counts = counting_round(c, e, sender);
+    struct entry *counts = counting_round(c, e, sender, now_ms);
     if (counts == NULL && !hold_update(c, asked, sender, payload))
         postpone(c, asked, sender, payload);
     else if (counts == NULL)

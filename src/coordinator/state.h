@@ -121,7 +121,8 @@ MUST_CHECK enum status carry_on(struct coordinator *c, const struct experiment_e
 
 /* The round that judges an update of this one, which was asked in e: e itself, or a later
  * round that carries it. NULL: it is to be held until there is one */
-struct entry *counting_round(struct coordinator *c, struct entry *e, const struct id *participant);
+struct entry *counting_round(struct coordinator *c, struct entry *e, const struct id *participant,
+                             uint64_t now_ms);
 
 /* Keeps a copy in memory until the next round opens. It has no receipt, so its sender repeats
  * it if it is lost. True: it is held (already). False: another one is, or there is no room */

@@ -125,8 +125,10 @@ static void on_start(const struct mqtt_message *m)
     assert_int_equal(jsn_parse(m->payload, CONTROL_SIZE_MAX, &object, NULL), ST_OK);
     const char *id = text_field(object, "round_id");
     struct world_round *r = the_round(id, strlen(id));
-    if (keep_only(&r->start, m->payload))
+    if (keep_only(&r->start, m->payload)) {
         r->read = json_incref(object);
+        r->begun_ms = world.now_ms;
+    }
     json_decref(object);
     add(m, false);
 }
@@ -146,6 +148,16 @@ static void on_version(const struct mqtt_message *m)
     add(&(struct mqtt_message){.topic = topic, .payload = m->payload, .retain = true}, false);
 }
 
+/* Whoever was told of the end of its round counts no more. */
+static void keep_verdict(struct world_round *r, size_t device, enum verdict verdict)
+{
+    if (verdict == VERDICT_ACCEPTED && r->complete != NULL)
+        assert_true(r->answered[device] && (r->verdict[device] == VERDICT_ACCEPTED ||
+                                            r->verdict[device] == VERDICT_NOT_STORED));
+    r->answered[device] = true;
+    r->verdict[device] = verdict;
+}
+
 static void on_receipt(const struct mqtt_message *m)
 {
     struct receipt receipt;
@@ -154,7 +166,7 @@ static void on_receipt(const struct mqtt_message *m)
     for (size_t i = 0; i < WORLD_DEVICES; i++)
         if (strcmp(receipt.proplet_id.text, world_devices[i]) == 0 &&
             receipt.verdict != VERDICT_NOT_STORED)
-            r->answered[i] = true;
+            keep_verdict(r, i, receipt.verdict);
 }
 
 static void on_row(const struct mqtt_message *m)
@@ -220,7 +232,8 @@ static void hear(const struct mqtt_message *m)
         on_start(m);
     else if (strcmp(m->topic, FL_MODEL_PUBLISH) == 0)
         on_version(m);
-    else if (strcmp(m->topic, FL_EXPERIMENT_REFUSED) == 0)
+    else if (strcmp(m->topic, FL_EXPERIMENT_REFUSED) == 0 ||
+             strcmp(m->topic, FL_ROUND_REFUSED) == 0)
         on_refused(m);
     else if (strcmp(m->topic, ANSWER) == 0)
         on_retained(m);
@@ -432,6 +445,7 @@ static bool takes_part(const struct world_round *r, size_t device)
 static bool is_due(const struct world_round *r, size_t device)
 {
     return !r->answered[device] && !world.silent[device] && takes_part(r, device) &&
+           world.now_ms - r->begun_ms >= world.slow_ms[device] &&
            (r->sent_ms[device] == 0 || world.now_ms - r->sent_ms[device] >= AGAIN_MS);
 }
 

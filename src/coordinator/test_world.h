@@ -14,6 +14,7 @@
 #include "coordinator/coordinator.h"
 #include "fl/complete.h"
 #include "fl/experiment_report.h"
+#include "fl/receipt.h"
 
 #define WORLD_DEVICES    5 /* the last one is the evaluator */
 #define WORLD_ROUNDS_MAX 600
@@ -26,8 +27,10 @@ extern const char *const world_devices[WORLD_DEVICES];
 struct world_round {
     struct id id;
     char *start;
-    json_t *read;                    /* start */
-    bool answered[WORLD_DEVICES];    /* has its receipt */
+    json_t *read;                 /* start */
+    uint64_t begun_ms;            /* when its start was heard */
+    bool answered[WORLD_DEVICES]; /* has its receipt */
+    enum verdict verdict[WORLD_DEVICES];
     uint64_t sent_ms[WORLD_DEVICES]; /* else it sends again, each second */
     char *complete;
 };
@@ -42,6 +45,7 @@ struct world {
     size_t batch;               /* messages that the coordinator gets before it is told to flush */
     bool away[WORLD_DEVICES];   /* not alive */
     bool silent[WORLD_DEVICES]; /* alive, and sends nothing */
+    uint64_t slow_ms[WORLD_DEVICES]; /* it trains for so long */
     /* What there is to see. */
     size_t questions;
     struct world_round rounds[WORLD_ROUNDS_MAX];

@@ -673,6 +673,12 @@ const struct id *round_task(const struct round *r, const struct id *participant)
     return round;
 }
 
+bool round_counts(const struct round *r, uint64_t now_ms)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    return !counting_is_over(r, now_ms);
+}
+
 size_t round_awaited(const struct round *r, const struct id *ids, size_t count, struct id *ret)
 {
     assert(r != NULL && r->magic == ROUND_MAGIC && (count == 0 || (ids != NULL && ret != NULL)));

@@ -100,6 +100,9 @@ void round_carry(struct round *r, size_t index, struct view bytes);
  * carried round, else this one. */
 const struct id *round_task(const struct round *r, const struct id *participant);
 
+/* Whether counting is not over yet: an update may still count. */
+bool round_counts(const struct round *r, uint64_t now_ms);
+
 /* Those of ids whose update did not count here.
  * ids: (count,), of the start; ret: (count,). gives: how many */
 size_t round_awaited(const struct round *r, const struct id *ids, size_t count, struct id *ret);

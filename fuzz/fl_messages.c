@@ -28,12 +28,13 @@ static void check_start(struct view input)
         assert(start.participants == NULL && start.hyperparams == NULL && why.text[0] != '\0');
         return;
     }
-    assert(start.k_of_n >= 1 && start.k_of_n <= start.participant_count);
+    assert(start.k_of_n >= 1 && start.k_of_n <= round_start_count(&start));
     assert(id_equal(&id, &start.round_id));
     char *text = round_start_encode(&start);
     assert(text != NULL);
     assert(round_start_decode(view_text(text), &again, &id, NULL) == ST_OK);
     assert(again.participant_count == start.participant_count);
+    assert(round_start_count(&again) == round_start_count(&start));
     assert_same(text, round_start_encode(&again));
     round_start_done(&start);
     round_start_done(&again);

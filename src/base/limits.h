@@ -60,7 +60,7 @@
 #define ROUNDS_KEPT_PARTICIPANTS_MAX ((size_t)1 << 20)   /* of all ended rounds together */
 #define EARLY_WITH_ROW_MAX           ((size_t)64 << 10)  /* one such, kept in the database */
 #define EARLY_UPDATES_BYTES_MAX      ((size_t)128 << 20) /* before their base model is here */
-#define HELD_UPDATES_BYTES_MAX       ((size_t)64 << 20)  /* between two rounds that may count them */
+#define HELD_UPDATES_BYTES_MAX       ((size_t)64 << 20) /* between two rounds that may count them */
 
 /* Experiments. */
 #define EXPERIMENT_ID_MAX          ((size_t)48) /* "-r1000000" behind it is still an id */

@@ -17,7 +17,7 @@ struct words {
     const char *id, *prefix, *image, *participants, *evaluate, *hyperparams, *k, *select;
     const char *metric, *goal, *aggregation, *algorithm;
     uint64_t rounds, timeout_s, grace_s, max_failures, wait_s, select_min, seed;
-    uint64_t evaluate_every, patience;
+    uint64_t evaluate_every, patience, staleness;
     double target, min_delta; /* NaN: not given */
     struct compress_words compress;
 };
@@ -139,17 +139,21 @@ static enum status read_object(const char *text, const char *flag, json_t **ret,
 /* What an algorithm of the literature is here. */
 static const struct {
     const char *name, *aggregation;
+    bool asynchronous;
 } algorithms[] = {
-    {"fedavg", "{}"},  /* McMahan et al. 2017 */
-    {"fedprox", "{}"}, /* Li et al. 2020: the guest's loss has a term more */
-    {"fednova", "{\"weighting\":\"fednova\"}"},                  /* Wang et al. 2020 */
-    {"fedavgm", "{\"optimiser\":{\"kind\":\"fedavgm\"}}"},       /* Hsu et al. 2019 */
-    {"fedadagrad", "{\"optimiser\":{\"kind\":\"fedadagrad\"}}"}, /* Reddi et al. 2021 */
-    {"fedadam", "{\"optimiser\":{\"kind\":\"fedadam\"}}"},
-    {"fedyogi", "{\"optimiser\":{\"kind\":\"fedyogi\"}}"},
+    {"fedavg", "{}", false},  /* McMahan et al. 2017 */
+    {"fedprox", "{}", false}, /* Li et al. 2020: the guest's loss has a term more */
+    {"fednova", "{\"weighting\":\"fednova\"}", false},                  /* Wang et al. 2020 */
+    {"fedavgm", "{\"optimiser\":{\"kind\":\"fedavgm\"}}", false},       /* Hsu et al. 2019 */
+    {"fedadagrad", "{\"optimiser\":{\"kind\":\"fedadagrad\"}}", false}, /* Reddi et al. 2021 */
+    {"fedadam", "{\"optimiser\":{\"kind\":\"fedadam\"}}", false},
+    {"fedyogi", "{\"optimiser\":{\"kind\":\"fedyogi\"}}", false},
+    {"fedbuff", "{\"weighting\":\"staleness\"}", true}, /* Nguyen et al. 2022 */
 };
 
-#define FEDPROX_MU 0.01 /* unless the hyperparameters say it */
+#define FEDPROX_MU        0.01 /* unless the hyperparameters say it */
+#define FEDBUFF_STALENESS 8    /* unless --staleness says it */
+#define GRACE_S           5
 
 static enum status read_algorithm(const struct words *w, struct experiment_start *start,
                                   struct why *why)
@@ -160,8 +164,11 @@ static enum status read_algorithm(const struct words *w, struct experiment_start
     while (i < count && strcmp(algorithms[i].name, w->algorithm) != 0)
         i++;
     if (i == count)
-        return invalid(why, "--algorithm is fedavg, fedprox, fednova, fedavgm, fedadagrad, fedadam "
-                            "or fedyogi");
+        return invalid(why, "--algorithm is fedavg, fedprox, fednova, fedavgm, fedadagrad, "
+                            "fedadam, fedyogi or fedbuff");
+    if (algorithms[i].asynchronous && !start->asynchronous.is_on)
+        start->asynchronous =
+            (struct asynchronous){.is_on = true, .staleness_max = FEDBUFF_STALENESS};
     if (strcmp(w->algorithm, "fedprox") == 0 && json_object_get(start->hyperparams, "mu") == NULL &&
         json_object_set_new(start->hyperparams, "mu", json_real(FEDPROX_MU)) != 0)
         return invalid(why, "no memory");
@@ -217,7 +224,9 @@ static enum status read_start(const struct words *w, struct experiment_start *st
 {
     start->rounds = (uint32_t)w->rounds;
     start->timeout_s = (uint32_t)w->timeout_s;
-    start->grace_s = (uint32_t)w->grace_s;
+    if (w->staleness != NOT_GIVEN)
+        start->asynchronous =
+            (struct asynchronous){.is_on = true, .staleness_max = (uint32_t)w->staleness};
     start->max_failures = (uint32_t)w->max_failures;
     start->wait_s = (uint32_t)w->wait_s;
     enum status status = read_id(w, start, why);
@@ -229,6 +238,10 @@ static enum status read_start(const struct words *w, struct experiment_start *st
         status = read_stop(w, start, why);
     if (status == ST_OK)
         status = read_image(w, start, why);
+    if (w->grace_s != NOT_GIVEN)
+        start->grace_s = (uint32_t)w->grace_s;
+    else
+        start->grace_s = start->asynchronous.is_on ? 0 : GRACE_S;
     /* The model server names the model later; any topic will do for the check. */
     if (status == ST_OK)
         status = experiments_set_base(start, "fl/models/global_model_v0", NULL);
@@ -248,6 +261,8 @@ enum options_result train_args_read(int argc, char **argv, struct train_args *re
 {
     struct train_args a = {0};
     struct words w = {.evaluate_every = NOT_GIVEN,
+                      .staleness = NOT_GIVEN,
+                      .grace_s = NOT_GIVEN,
                       .patience = NOT_GIVEN,
                       .target = NAN,
                       .min_delta = NAN,
@@ -278,9 +293,14 @@ enum options_result train_args_read(int argc, char **argv, struct train_args *re
         {.flag = "timeout", .value = "S", .kind = OPTION_NUMBER, .fallback = "300",
          .target = &w.timeout_s, .min = 1, .max = ROUND_TIMEOUT_S_MAX,
          .help = "seconds until a round expires"},
-        {.flag = "grace", .value = "S", .kind = OPTION_NUMBER, .fallback = "5",
+        {.flag = "grace", .value = "S", .kind = OPTION_NUMBER,
          .target = &w.grace_s, .min = 0, .max = 3600,
-         .help = "seconds to wait for the others once k are there"},
+         .help = "seconds to wait for the others once k are there; default: 5, and none where "
+                 "nobody is waited for"},
+        {.flag = "staleness", .value = "N", .kind = OPTION_NUMBER, .target = &w.staleness,
+         .min = 0, .max = STALENESS_MAX,
+         .help = "wait for nobody: k updates make a version, also those that were trained from "
+                 "a version up to N older, which weigh less; --select is how many train at once"},
         {.flag = "wait", .value = "S", .kind = OPTION_NUMBER, .fallback = "60",
          .target = &w.wait_s, .min = 1, .max = EXPERIMENT_WAIT_S_MAX,
          .help = "seconds to wait for participants; then the round has failed"},
@@ -292,8 +312,8 @@ enum options_result train_args_read(int argc, char **argv, struct train_args *re
         {.flag = "aggregation", .value = "JSON", .kind = OPTION_TEXT, .target = &w.aggregation,
          .help = "how updates become a model, such as '{\"rule\":\"median\"}'; default: the mean"},
         {.flag = "algorithm", .value = "NAME", .kind = OPTION_TEXT, .target = &w.algorithm,
-         .help = "fedavg, fedprox, fednova, fedavgm, fedadagrad, fedadam or fedyogi, instead of "
-                 "--aggregation"},
+         .help = "fedavg, fedprox, fednova, fedavgm, fedadagrad, fedadam, fedyogi or fedbuff "
+                 "(with --staleness 8), instead of --aggregation"},
         COMPRESS_OPTION_SPECS(&w.compress),
         {.flag = "evaluate", .value = "A,B", .kind = OPTION_TEXT, .target = &w.evaluate,
          .help = "proplets that measure new models and never train"},

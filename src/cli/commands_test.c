@@ -308,6 +308,28 @@ static void assert_algorithm(const char *line, const char *mu, const char *aggre
     assert_start(line, expected);
 }
 
+static void train_waits_for_nobody_if_asked_so(void **state)
+{
+    (void)state;
+#define TRAIN "train --rounds 1 --image img --id e --participants a --k 1 "
+#define EXPECTED(more)                                                                             \
+    "{\"experiment_id\":\"e\",\"model_uri\":\"fl/models/global_model_v0\","                        \
+    "\"task_wasm_image\":\"img\",\"hyperparams\":{},\"participants\":[\"a\"],\"rounds\":1,"        \
+    "\"k_of_n\":1,\"grace_s\":0,\"wait_s\":60,\"timeout_s\":300," more "}"
+    assert_start(TRAIN "--staleness 3", EXPECTED("\"asynchronous\":{\"staleness_max\":3}"));
+    assert_start(TRAIN "--algorithm fedbuff",
+                 EXPECTED("\"aggregation\":{\"weighting\":\"staleness\"},"
+                          "\"asynchronous\":{\"staleness_max\":8}"));
+    assert_start(TRAIN "--algorithm fedbuff --staleness 0",
+                 EXPECTED("\"aggregation\":{\"weighting\":\"staleness\"},"
+                          "\"asynchronous\":{\"staleness_max\":0}"));
+    struct train_args a;
+    assert_int_equal(read_train(TRAIN "--staleness 3 --grace 1", &a), OPTIONS_WRONG);
+    assert_int_equal(read_train(TRAIN "--staleness 65", &a), OPTIONS_WRONG);
+#undef EXPECTED
+#undef TRAIN
+}
+
 static void train_knows_algorithms_by_name(void **state)
 {
     (void)state;
@@ -630,6 +652,7 @@ int main(void)
         cmocka_unit_test(hyperparams_that_are_no_object_are_refused),
         cmocka_unit_test(train_has_its_defaults),
         cmocka_unit_test(train_takes_lists_and_numbers),
+        cmocka_unit_test(train_waits_for_nobody_if_asked_so),
         cmocka_unit_test(train_knows_algorithms_by_name),
         cmocka_unit_test(train_knows_when_to_stop),
         cmocka_unit_test(train_detaches_or_writes_rows),

@@ -326,6 +326,20 @@ static void a_start_from_outside_is_refused(void **state)
     json_decref(answer);
 }
 
+static void how_it_aggregates_is_checked_as_for_its_rounds(void **state)
+{
+    (void)state;
+    world_put(FL_EXPERIMENT_START,
+              START("\"rounds\":1,\"aggregation\":{\"rule\":\"median\"}," THREE("4")));
+    assert_int_equal(world.refusals, 1);
+    assert_non_null(strstr(world.refused, "median needs at least 3 updates"));
+    assert_int_equal(world.questions, 0); /* nobody was looked for */
+    world_put(FL_EXPERIMENT_START,
+              START("\"rounds\":1,\"aggregation\":{\"weighting\":\"staleness\"}," THREE("4")));
+    assert_int_equal(world.refusals, 1);
+    assert_int_equal(world_finish("x").completed, 1);
+}
+
 static void its_versions_can_be_made_again(void **state)
 {
     (void)state;
@@ -365,6 +379,7 @@ int main(void)
         TEST(time_makes_a_version_of_what_there_is),
         TEST(cancelled_it_ends_all_its_rounds),
         TEST(a_start_from_outside_is_refused),
+        TEST(how_it_aggregates_is_checked_as_for_its_rounds),
         TEST(its_versions_can_be_made_again),
     };
     return cmocka_run_group_tests_name("coordinator/asynchronous", tests, NULL, NULL);

@@ -101,6 +101,7 @@ static enum status check_aggregation(const struct experiment_start *start, struc
     const struct round_start round = {.participant_count = asked,
                                       .k_of_n = share_of(&start->k, asked),
                                       .aggregation = start->aggregation,
+                                      .asynchronous = start->asynchronous,
                                       .mode = ROUND_TRAIN};
     return rule_read(&round, &rule, why);
 }

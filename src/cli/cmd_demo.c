@@ -7,7 +7,7 @@
 
 enum options_result demo_args_read(int argc, char **argv, struct demo_args *ret)
 {
-    struct demo_args a = {0};
+    struct demo_args a = {.algorithm = {.staleness = NOT_GIVEN}};
     /* A table: one setting after the other. */
     /* clang-format off */
     const struct option_spec specs[] = {

@@ -6,6 +6,19 @@
 
 #define PROGRAM "fml simulate"
 
+/* A mistake in it is named before anything is started. */
+static enum options_result check_algorithm(const struct demo_args *a)
+{
+    struct experiment_start start = {.hyperparams = json_object()};
+    struct why why = {""};
+    enum status status = algorithm_apply(&a->algorithm, &start, &why);
+    experiment_start_done(&start);
+    if (status == ST_OK)
+        return OPTIONS_RUN;
+    (void)usage_wrong(PROGRAM, "%s", why.text);
+    return OPTIONS_WRONG;
+}
+
 static enum options_result check(const struct demo_args *a)
 {
     const char *wrong = NULL;
@@ -18,14 +31,14 @@ static enum options_result check(const struct demo_args *a)
     else if (a->per_round > a->devices)
         wrong = "--clients-per-round is more than --devices";
     if (wrong == NULL)
-        return OPTIONS_RUN;
+        return check_algorithm(a);
     (void)usage_wrong(PROGRAM, "%s", wrong);
     return OPTIONS_WRONG;
 }
 
 enum options_result simulate_args_read(int argc, char **argv, struct demo_args *ret)
 {
-    struct demo_args a = {.simulated = true};
+    struct demo_args a = {.simulated = true, .algorithm = {.staleness = NOT_GIVEN}};
     /* A table: one setting after the other. */
     /* clang-format off */
     const struct option_spec specs[] = {
@@ -37,7 +50,8 @@ enum options_result simulate_args_read(int argc, char **argv, struct demo_args *
          .target = &a.per_round, .min = 0, .max = SIMULATE_DEVICES_MAX,
          .help = "how many train in each round, drawn anew; 0: all"},
         {.flag = "k", .value = "F", .kind = OPTION_REAL, .fallback = "0", .target = &a.k,
-         .help = "share of them whose updates close a round; 0: all, or with --drop P 0.9 (1 - P)"},
+         .help = "share of them whose updates close a round; 0: all, with --drop P 0.9 (1 - P), "
+                 "with --staleness a tenth"},
         {.flag = "drop", .value = "P", .kind = OPTION_REAL, .fallback = "0", .target = &a.drop,
          .help = "share of them that falls silent in each round, from the seed"},
         {.flag = "alpha", .value = "A", .kind = OPTION_REAL, .fallback = "0.3",
@@ -48,6 +62,7 @@ enum options_result simulate_args_read(int argc, char **argv, struct demo_args *
          .help = "of the split, the first model, the order of images, who trains and drops"},
         {.flag = "hyperparams", .value = "JSON", .kind = OPTION_TEXT, .target = &a.hyperparams,
          .help = "an object for the image; default: 1 epoch, lr 0.1, batches of 32"},
+        ALGORITHM_OPTION_SPECS(&a.algorithm),
         {.flag = "timeout", .value = "S", .kind = OPTION_NUMBER, .fallback = "600",
          .target = &a.timeout_s, .min = 1, .max = ROUND_TIMEOUT_S_MAX,
          .help = "seconds until a round expires"},

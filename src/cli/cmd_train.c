@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/algorithm.h"
 #include "cli/follow_show.h"
 #include "cli/text.h"
 
@@ -15,10 +16,11 @@
 /* What stands on the command line and is not yet a start. */
 struct words {
     const char *id, *prefix, *image, *participants, *evaluate, *hyperparams, *k, *select;
-    const char *metric, *goal, *aggregation, *algorithm;
+    const char *metric, *goal;
     uint64_t rounds, timeout_s, grace_s, max_failures, wait_s, select_min, seed;
-    uint64_t evaluate_every, patience, staleness;
+    uint64_t evaluate_every, patience;
     double target, min_delta; /* NaN: not given */
+    struct algorithm_words algorithm;
     struct compress_words compress;
 };
 
@@ -136,44 +138,7 @@ static enum status read_object(const char *text, const char *flag, json_t **ret,
     return status;
 }
 
-/* What an algorithm of the literature is here. */
-static const struct {
-    const char *name, *aggregation;
-    bool asynchronous;
-} algorithms[] = {
-    {"fedavg", "{}", false},  /* McMahan et al. 2017 */
-    {"fedprox", "{}", false}, /* Li et al. 2020: the guest's loss has a term more */
-    {"fednova", "{\"weighting\":\"fednova\"}", false},                  /* Wang et al. 2020 */
-    {"fedavgm", "{\"optimiser\":{\"kind\":\"fedavgm\"}}", false},       /* Hsu et al. 2019 */
-    {"fedadagrad", "{\"optimiser\":{\"kind\":\"fedadagrad\"}}", false}, /* Reddi et al. 2021 */
-    {"fedadam", "{\"optimiser\":{\"kind\":\"fedadam\"}}", false},
-    {"fedyogi", "{\"optimiser\":{\"kind\":\"fedyogi\"}}", false},
-    {"fedbuff", "{\"weighting\":\"staleness\"}", true}, /* Nguyen et al. 2022 */
-};
-
-#define FEDPROX_MU        0.01 /* unless the hyperparameters say it */
-#define FEDBUFF_STALENESS 8    /* unless --staleness says it */
-#define GRACE_S           5
-
-static enum status read_algorithm(const struct words *w, struct experiment_start *start,
-                                  struct why *why)
-{
-    size_t i = 0, count = sizeof algorithms / sizeof algorithms[0];
-    if (w->aggregation != NULL)
-        return invalid(why, "--algorithm and --aggregation say the same: give one");
-    while (i < count && strcmp(algorithms[i].name, w->algorithm) != 0)
-        i++;
-    if (i == count)
-        return invalid(why, "--algorithm is fedavg, fedprox, fednova, fedavgm, fedadagrad, "
-                            "fedadam, fedyogi or fedbuff");
-    if (algorithms[i].asynchronous && !start->asynchronous.is_on)
-        start->asynchronous =
-            (struct asynchronous){.is_on = true, .staleness_max = FEDBUFF_STALENESS};
-    if (strcmp(w->algorithm, "fedprox") == 0 && json_object_get(start->hyperparams, "mu") == NULL &&
-        json_object_set_new(start->hyperparams, "mu", json_real(FEDPROX_MU)) != 0)
-        return invalid(why, "no memory");
-    return read_object(algorithms[i].aggregation, "--algorithm", &start->aggregation, why);
-}
+#define GRACE_S 5
 
 static enum status read_compression(const struct words *w, struct experiment_start *start,
                                     struct why *why)
@@ -195,10 +160,8 @@ static enum status read_image(const struct words *w, struct experiment_start *st
         return invalid(why, "--image is too long");
     (void)snprintf(start->image, sizeof start->image, "%s", w->image);
     enum status status = read_object(w->hyperparams, "--hyperparams", &start->hyperparams, why);
-    if (status == ST_OK && w->aggregation != NULL)
-        status = read_object(w->aggregation, "--aggregation", &start->aggregation, why);
-    if (status == ST_OK && w->algorithm != NULL)
-        status = read_algorithm(w, start, why);
+    if (status == ST_OK)
+        status = algorithm_apply(&w->algorithm, start, why);
     if (status == ST_OK)
         status = read_compression(w, start, why);
     return status;
@@ -224,9 +187,6 @@ static enum status read_start(const struct words *w, struct experiment_start *st
 {
     start->rounds = (uint32_t)w->rounds;
     start->timeout_s = (uint32_t)w->timeout_s;
-    if (w->staleness != NOT_GIVEN)
-        start->asynchronous =
-            (struct asynchronous){.is_on = true, .staleness_max = (uint32_t)w->staleness};
     start->max_failures = (uint32_t)w->max_failures;
     start->wait_s = (uint32_t)w->wait_s;
     enum status status = read_id(w, start, why);
@@ -261,7 +221,7 @@ enum options_result train_args_read(int argc, char **argv, struct train_args *re
 {
     struct train_args a = {0};
     struct words w = {.evaluate_every = NOT_GIVEN,
-                      .staleness = NOT_GIVEN,
+                      .algorithm = {.staleness = NOT_GIVEN},
                       .grace_s = NOT_GIVEN,
                       .patience = NOT_GIVEN,
                       .target = NAN,
@@ -297,10 +257,6 @@ enum options_result train_args_read(int argc, char **argv, struct train_args *re
          .target = &w.grace_s, .min = 0, .max = 3600,
          .help = "seconds to wait for the others once k are there; default: 5, and none where "
                  "nobody is waited for"},
-        {.flag = "staleness", .value = "N", .kind = OPTION_NUMBER, .target = &w.staleness,
-         .min = 0, .max = STALENESS_MAX,
-         .help = "wait for nobody: k updates make a version, also those that were trained from "
-                 "a version up to N older, which weigh less; --select is how many train at once"},
         {.flag = "wait", .value = "S", .kind = OPTION_NUMBER, .fallback = "60",
          .target = &w.wait_s, .min = 1, .max = EXPERIMENT_WAIT_S_MAX,
          .help = "seconds to wait for participants; then the round has failed"},
@@ -309,11 +265,7 @@ enum options_result train_args_read(int argc, char **argv, struct train_args *re
          .help = "rounds in a row that are not completed, then it ends"},
         {.flag = "hyperparams", .value = "JSON", .kind = OPTION_TEXT, .fallback = "{}",
          .target = &w.hyperparams, .help = "an object for the image; \"round\" is added"},
-        {.flag = "aggregation", .value = "JSON", .kind = OPTION_TEXT, .target = &w.aggregation,
-         .help = "how updates become a model, such as '{\"rule\":\"median\"}'; default: the mean"},
-        {.flag = "algorithm", .value = "NAME", .kind = OPTION_TEXT, .target = &w.algorithm,
-         .help = "fedavg, fedprox, fednova, fedavgm, fedadagrad, fedadam, fedyogi or fedbuff "
-                 "(with --staleness 8), instead of --aggregation"},
+        ALGORITHM_OPTION_SPECS(&w.algorithm),
         COMPRESS_OPTION_SPECS(&w.compress),
         {.flag = "evaluate", .value = "A,B", .kind = OPTION_TEXT, .target = &w.evaluate,
          .help = "proplets that measure new models and never train"},

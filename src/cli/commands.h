@@ -4,6 +4,7 @@
 #ifndef CLI_COMMANDS_H
 #define CLI_COMMANDS_H
 
+#include "cli/algorithm.h"
 #include "cli/ids.h"
 #include "cli/initial.h"
 #include "cli/session.h"
@@ -223,6 +224,7 @@ struct demo_args {
     double k;                /* share of those asked that closes a round; 0: chosen by drop */
     double drop;             /* share that falls silent */
     const char *hyperparams; /* JSON; NULL: the demo's */
+    struct algorithm_words algorithm;
 };
 enum options_result demo_args_read(int argc, char **argv, struct demo_args *ret);
 

@@ -607,6 +607,7 @@ static void a_simulation_is_read_and_refused(void **state)
     assert_true(a.simulated);
     assert_int_equal(a.devices, 1000);
     assert_int_equal(a.per_round, 0);
+    assert_true(a.algorithm.staleness == NOT_GIVEN); /* rounds are waited for */
     assert_true(a.drop == 0 && a.k == 0);
     l = line("simulate --devices 10000 --clients-per-round 50 --drop 0.1 --k 0.5 --workers 3");
     assert_int_equal(simulate_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
@@ -614,12 +615,23 @@ static void a_simulation_is_read_and_refused(void **state)
     assert_int_equal(a.per_round, 50);
     assert_int_equal(a.workers, 3);
     assert_true(a.drop == 0.1 && a.k == 0.5);
-    static const char *const wrong[] = {
-        "simulate --devices 0", "simulate --devices 10001",
-        "simulate --alpha 0",   "simulate --devices 10 --clients-per-round 11",
-        "simulate --drop 1",    "simulate --drop -0.1",
-        "simulate --k 1.5",     "simulate --workers 65",
-        "simulate here"};
+    l = line("simulate --algorithm fedbuff --staleness 3");
+    assert_int_equal(simulate_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_string_equal(a.algorithm.name, "fedbuff");
+    assert_int_equal(a.algorithm.staleness, 3);
+    static const char *const wrong[] = {"simulate --devices 0",
+                                        "simulate --devices 10001",
+                                        "simulate --alpha 0",
+                                        "simulate --devices 10 --clients-per-round 11",
+                                        "simulate --drop 1",
+                                        "simulate --drop -0.1",
+                                        "simulate --k 1.5",
+                                        "simulate --workers 65",
+                                        "simulate here",
+                                        "simulate --algorithm fedfoo",
+                                        "simulate --aggregation []",
+                                        "simulate --staleness 65",
+                                        "simulate --algorithm fedavg --aggregation {}"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         l = line(wrong[i]);
         assert_int_equal(simulate_args_read(l->argc, l->argv, &a), OPTIONS_WRONG);

@@ -18,6 +18,7 @@
 #define GRACE_S       5u
 
 #define SIMULATED_K_MARGIN 0.9
+#define ASYNCHRONOUS_K     0.1 /* of those that train at once */
 #define FAILURES_MAX       3u
 #define WAIT_S             60u
 
@@ -97,8 +98,10 @@ static void on_progress(void *owner, const struct track_round *round, double sec
 
 /* Of virtual devices only those are lost that are to be; a few more of them than the
  * average may be. */
-static struct share simulated_k(const struct demo_args *args)
+static struct share simulated_k(const struct demo_args *args, bool asynchronous)
 {
+    if (args->k == 0 && asynchronous)
+        return (struct share){.value = ASYNCHRONOUS_K};
     if (args->k > 0 && args->k < 1)
         return (struct share){.value = args->k};
     if (args->k > 0 || args->drop <= 0)
@@ -119,7 +122,7 @@ static double updates_needed(uint64_t devices)
 static struct experiment_start plan(const struct demo *d)
 {
     const struct demo_args *args = d->args;
-    return (struct experiment_start){
+    struct experiment_start start = {
         .experiment_id = {DEMO_EXPERIMENT},
         .image = DEMO_IMAGE,
         .hyperparams = d->hyperparams,
@@ -127,8 +130,7 @@ static struct experiment_start plan(const struct demo *d)
         .selection = {.count = {.all = args->per_round == 0, .value = (double)args->per_round},
                       .min = 1,
                       .seed = args->seed},
-        .k = args->simulated ? simulated_k(args)
-                             : (struct share){.value = updates_needed(args->devices)},
+        .k = {.value = updates_needed(args->devices)},
         .rounds = (uint32_t)d->args->rounds,
         .timeout_s = (uint32_t)d->args->timeout_s,
         .grace_s = args->simulated ? 0 : GRACE_S,
@@ -139,6 +141,17 @@ static struct experiment_start plan(const struct demo *d)
                        .participant_count = d->evaluators.count,
                        .timeout_s = (uint32_t)d->args->timeout_s},
     };
+    return start;
+}
+
+/* What the command line says of the algorithm. gives: start->aggregation, a reference */
+static enum status choose_algorithm(const struct demo *d, struct experiment_start *start,
+                                    struct why *why)
+{
+    enum status status = algorithm_apply(&d->args->algorithm, start, why);
+    if (status == ST_OK && d->args->simulated)
+        start->k = simulated_k(d->args, start->asynchronous.is_on);
+    return status;
 }
 
 static enum status follow_training(struct demo *d, struct why *why)
@@ -146,7 +159,9 @@ static enum status follow_training(struct demo *d, struct why *why)
     const struct follow_watch watch = {.on_row = on_row, .on_progress = on_progress, .owner = d};
     struct experiment_start start = plan(d);
     struct follow *f = NULL;
-    enum status status = experiments_find_base(d->session, NULL, &start, why);
+    enum status status = choose_algorithm(d, &start, why);
+    if (status == ST_OK)
+        status = experiments_find_base(d->session, NULL, &start, why);
     if (status == ST_OK)
         status = follow_open(d->session, &start.experiment_id, &watch, &f, why);
     if (status == ST_OK)
@@ -154,6 +169,7 @@ static enum status follow_training(struct demo *d, struct why *why)
     if (status == ST_OK)
         status = follow_wait(f, &d->result, why);
     f = follow_close(f);
+    json_decref(start.aggregation);
     return status;
 }
 

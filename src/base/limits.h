@@ -108,5 +108,6 @@
 #define PARTS_MAX           4096
 #define PARTS_IN_FLIGHT     4 /* of an image */
 #define PARTS_IN_FLIGHT_MAX 64
+#define URL_SIZE_MAX        ((size_t)2048) /* of a manifest */
 
 #endif

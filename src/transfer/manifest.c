@@ -47,7 +47,36 @@ enum status manifest_copy(const struct manifest *m, struct manifest *ret)
         return status;
     copy.digest = m->digest;
     memcpy(copy.parts, m->parts, m->part_count * sizeof m->parts[0]);
+    if (m->url != NULL)
+        status = manifest_set_url(&copy, m->url);
+    if (status != ST_OK) {
+        manifest_done(&copy);
+        return status;
+    }
     *ret = copy;
+    return ST_OK;
+}
+
+/* Printable ASCII: what a log and an HTTP request can carry. */
+static bool is_url_text(const char *url)
+{
+    size_t size = strlen(url);
+    for (size_t i = 0; i < size && i <= URL_SIZE_MAX; i++)
+        if (url[i] <= ' ' || url[i] > '~')
+            return false;
+    return size >= 1 && size <= URL_SIZE_MAX;
+}
+
+enum status manifest_set_url(struct manifest *m, const char *url)
+{
+    assert(m != NULL && url != NULL);
+    if (!is_url_text(url))
+        return ST_INVALID;
+    char *copy = strdup(url);
+    if (copy == NULL)
+        return ST_NOMEM;
+    free(m->url);
+    m->url = copy;
     return ST_OK;
 }
 
@@ -107,6 +136,18 @@ static enum status read_parts(const json_t *object, struct manifest *m, struct w
     return status;
 }
 
+static enum status read_url(const json_t *object, struct manifest *m, struct why *why)
+{
+    const char *url = NULL;
+    enum status status = jsn_str(object, "url", JSN_OPTIONAL, URL_SIZE_MAX, &url, why);
+    if (status != ST_OK || url == NULL)
+        return status;
+    status = manifest_set_url(m, url);
+    if (status == ST_INVALID)
+        why_set(why, "url is not 1 to %zu printable ASCII characters", URL_SIZE_MAX);
+    return status;
+}
+
 enum status manifest_decode(const json_t *object, uint64_t size_max, struct manifest *ret,
                             struct why *why)
 {
@@ -119,6 +160,8 @@ enum status manifest_decode(const json_t *object, uint64_t size_max, struct mani
     enum status status = read_sizes(object, size_max, &m, why);
     if (status == ST_OK)
         status = read_parts(object, &m, why);
+    if (status == ST_OK)
+        status = read_url(object, &m, why);
     if (status != ST_OK) {
         manifest_done(&m);
         return status;
@@ -149,8 +192,10 @@ json_t *manifest_encode(const struct manifest *m)
     assert(m != NULL && m->parts != NULL);
     char digest[DIGEST_TEXT_SIZE];
     digest_text(&m->digest, digest);
-    return json_pack("{s:s, s:I, s:I, s:o}", "digest", digest, "size", (json_int_t)m->size,
-                     "part_size", (json_int_t)m->part_size, "parts", encode_parts(m));
+    /* s*: without a url there is no such field */
+    return json_pack("{s:s, s:I, s:I, s:o, s:s*}", "digest", digest, "size", (json_int_t)m->size,
+                     "part_size", (json_int_t)m->part_size, "parts", encode_parts(m), "url",
+                     m->url);
 }
 
 uint64_t manifest_offset(const struct manifest *m, uint32_t index)
@@ -184,5 +229,6 @@ void manifest_done(struct manifest *m)
     if (m == NULL)
         return;
     free(m->parts);
+    free(m->url);
     *m = (struct manifest){0};
 }

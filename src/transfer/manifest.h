@@ -15,6 +15,7 @@ struct manifest {
     uint32_t part_size;   /* bytes of each part but the last */
     uint32_t part_count;  /* ceil(size / part_size), 1..PARTS_MAX */
     struct digest *parts; /* (part_count,), owned */
+    char *url;            /* where the bytes can be had by HTTP, too; owned; NULL: nowhere */
 };
 
 /* Describes bytes. gives: *ret, to be ended with manifest_done()
@@ -29,12 +30,18 @@ MUST_CHECK enum status manifest_empty(uint64_t size, uint32_t part_size, struct 
 /* gives: *ret, a copy. fails: ST_NOMEM */
 MUST_CHECK enum status manifest_copy(const struct manifest *m, struct manifest *ret);
 
-/* Reads the JSON object; NULL is one that the message around it did not have.
+/* Reads the JSON object; NULL is one that the message around it did not have. Of a url
+ * it is only known that it is 1 to URL_SIZE_MAX printable ASCII characters: whether it
+ * may be used is for src/web to say.
  * gives: *ret, to be ended with manifest_done()
  * fails: ST_INVALID (a field missing or out of range, parts that do not make up
  *        size), ST_LIMIT (size above size_max), ST_NOMEM */
 MUST_CHECK enum status manifest_decode(const json_t *object, uint64_t size_max,
                                        struct manifest *ret, struct why *why);
+
+/* Says where the bytes can be had by HTTP. url: copied, as manifest_decode() takes it
+ * fails: ST_INVALID, ST_NOMEM; m is then as it was */
+MUST_CHECK enum status manifest_set_url(struct manifest *m, const char *url);
 
 /* gives: a new JSON object; NULL: no memory */
 json_t *manifest_encode(const struct manifest *m);

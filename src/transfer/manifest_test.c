@@ -129,6 +129,47 @@ static void comes_back_from_json(void **state)
     manifest_done(&got);
 }
 
+static void a_url_comes_back_from_json_and_is_copied(void **state)
+{
+    (void)state;
+    struct manifest sent, got, copy;
+    assert_int_equal(manifest_of(view_text("abc"), 3, &sent), ST_OK);
+    assert_int_equal(manifest_set_url(&sent, "https://old/"), ST_OK);
+    assert_int_equal(manifest_set_url(&sent, "https://models.example/b/1"), ST_OK);
+    json_t *object = manifest_encode(&sent);
+    assert_string_equal(json_string_value(json_object_get(object, "url")),
+                        "https://models.example/b/1");
+    assert_int_equal(manifest_decode(object, 3, &got, NULL), ST_OK);
+    assert_int_equal(manifest_copy(&got, &copy), ST_OK);
+    manifest_done(&got);
+    assert_string_equal(copy.url, "https://models.example/b/1");
+    assert_true(digest_equal(&copy.parts[0], &sent.parts[0]));
+    manifest_done(&copy);
+    assert_null(copy.url);
+    json_decref(object);
+    manifest_done(&sent);
+}
+
+static void a_url_of_other_characters_or_too_long_changes_nothing(void **state)
+{
+    (void)state;
+    struct manifest m;
+    char text[URL_SIZE_MAX + 2];
+    assert_int_equal(manifest_of(view_text("abc"), 3, &m), ST_OK);
+    memset(text, 'u', URL_SIZE_MAX + 1);
+    text[URL_SIZE_MAX + 1] = '\0';
+    assert_int_equal(manifest_set_url(&m, text), ST_INVALID);
+    assert_null(m.url);
+    text[URL_SIZE_MAX] = '\0';
+    assert_int_equal(manifest_set_url(&m, text), ST_OK);
+    static const char *const bad[] = {"", "http://a b", "http://a\nHost: b", "http://\xc3\xa9",
+                                      "http://a\x7f"};
+    for (size_t i = 0; i < COUNT(bad); i++)
+        assert_int_equal(manifest_set_url(&m, bad[i]), ST_INVALID);
+    assert_string_equal(m.url, text);
+    manifest_done(&m);
+}
+
 static void the_json_is_that_of_the_protocol(void **state)
 {
     (void)state;
@@ -180,6 +221,12 @@ static void bad_fields_are_refused_by_name(void **state)
          "entry of parts"},
         {"{" DIGEST ",\"size\":4,\"part_size\":3,\"parts\":[" HEX ",\"00\"]}", ST_INVALID,
          "entry of parts"},
+        {"{" DIGEST ",\"size\":3,\"part_size\":3,\"parts\":[" HEX "],\"url\":7}", ST_INVALID,
+         "url"},
+        {"{" DIGEST ",\"size\":3,\"part_size\":3,\"parts\":[" HEX "],\"url\":\"\"}", ST_INVALID,
+         "url"},
+        {"{" DIGEST ",\"size\":3,\"part_size\":3,\"parts\":[" HEX "],\"url\":\"http://a\\tb\"}",
+         ST_INVALID, "url is not"},
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
         struct manifest m = {.size = 77};
@@ -227,6 +274,8 @@ int main(void)
         cmocka_unit_test(the_parts_of_any_blob_make_up_the_blob),
         cmocka_unit_test(an_empty_blob_and_too_many_parts_are_refused),
         cmocka_unit_test(comes_back_from_json),
+        cmocka_unit_test(a_url_comes_back_from_json_and_is_copied),
+        cmocka_unit_test(a_url_of_other_characters_or_too_long_changes_nothing),
         cmocka_unit_test(the_json_is_that_of_the_protocol),
         cmocka_unit_test(bad_fields_are_refused_by_name),
         cmocka_unit_test(what_is_no_object_is_refused),

@@ -117,6 +117,26 @@ void coordinator_packet_max(struct coordinator *c, size_t packet_max)
     exchange_set_packet_max(c->exchange, packet_max);
 }
 
+/* Each turn of the loop ends with coordinator_flush(), which takes what came. */
+static void on_web(void *owner)
+{
+    (void)owner;
+}
+
+static void on_url_left(void *owner, const struct digest *d, const char *reason)
+{
+    char digest[DIGEST_TEXT_SIZE];
+    (void)owner;
+    digest_text(d, digest);
+    log_line(LOG_WARN, "url.left", "digest=%s reason=%s", digest, log_quote(reason));
+}
+
+void coordinator_use_web(struct coordinator *c, struct web *web)
+{
+    assert(c != NULL && c->magic == COORDINATOR_MAGIC);
+    exchange_set_web(c->exchange, &(struct exchange_web){web, on_web, on_url_left, c});
+}
+
 /* Also at the first connect of a life: the one before may have died before it said
  * what was due. */
 void coordinator_connected(struct coordinator *c, bool session_kept)

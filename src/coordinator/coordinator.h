@@ -16,6 +16,7 @@
 #include "wire/topic.h"
 
 struct coordinator;
+struct web; /* web/web.h */
 
 struct coordinator_settings {
     struct id me;                /* under which others ask for parts of versions */
@@ -63,6 +64,10 @@ void coordinator_resume(struct coordinator *c, uint64_t now_ms);
 
 /* Before it: mqtt_packet_max(), so that what is given in parts passes. */
 void coordinator_packet_max(struct coordinator *c, size_t packet_max);
+
+/* What may be fetched by HTTP from now on: large base models whose references say a URL.
+ * web: borrowed until it is set anew; NULL, as in the beginning: nothing */
+void coordinator_use_web(struct coordinator *c, struct web *web);
 
 /* The connection is up. session_kept: mqtt_session_kept(); what a broker may have lost
  * of what it retained is said to it again with the next tick. */

@@ -5,6 +5,7 @@
 #include "coordinator/coordinator.h"
 #include "io/clock.h"
 #include "service/service.h"
+#include "web/web_options.h"
 
 #define TICK_MS          50u
 #define SESSION_EXPIRY_S 3600u
@@ -22,6 +23,8 @@ struct program {
     char boot[CLOCK_BOOT_SIZE];
     uv_check_t batch_over;
     struct service *service;
+    struct web_words urls;
+    struct web *web;
     struct coordinator *coordinator;
 };
 
@@ -162,6 +165,7 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
          .kind = OPTION_NUMBER,
          .target = &p->keep_updates,
          .max = ROUNDS_KEPT_MAX},
+        WEB_OPTION_SPECS(&p->urls),
         {.flag = "cancel-on-stop",
          .help = "SIGTERM cancels open rounds and experiments; otherwise they go on later",
          .kind = OPTION_SWITCH,
@@ -220,6 +224,10 @@ static enum status open_all(struct program *p)
     if (status != ST_OK)
         return status;
     status = service_new(&p->common, &hooks, &p->service);
+    if (status == ST_OK)
+        status = web_from_words(&p->urls, service_loop(p->service), &p->web);
+    if (status == ST_OK)
+        coordinator_use_web(p->coordinator, p->web);
     char filter[TOPIC_SIZE_MAX];
     for (size_t i = 0; status == ST_OK && coordinator_filter(p->coordinator, i, filter); i++)
         status = mqtt_subscribe(service_mqtt(p->service), filter);
@@ -249,6 +257,9 @@ int main(int argc, char **argv)
         exit_status = service_run(p.service);
     if (p.batch_over.data != NULL)
         uv_close((uv_handle_t *)&p.batch_over, NULL);
+    if (p.web != NULL)
+        coordinator_use_web(p.coordinator, NULL);
+    web_close(p.web);
     service_free(p.service);
     coordinator_free(p.coordinator);
     return exit_status;

@@ -22,6 +22,9 @@ struct exchange {
     size_t fetch_count, fetch_capacity;
     size_t turn;        /* the fetch that may ask first */
     uint32_t part_size; /* of what we describe */
+    const char *url_base;
+    struct exchange_web web;
+    uint64_t now_ms; /* when it was last told */
 };
 
 static void check(const struct exchange *x)
@@ -97,13 +100,34 @@ void exchange_withdraw(struct exchange *x, const struct digest *d)
     offers_remove(x->offers, d);
 }
 
+void exchange_set_url_base(struct exchange *x, const char *base)
+{
+    check(x);
+    x->url_base = base;
+}
+
+/* False: it is too long for a manifest */
+static bool url_of(const struct exchange *x, const struct digest *d, char ret[URL_SIZE_MAX + 1])
+{
+    char hex[DIGEST_HEX_SIZE];
+    digest_hex(d, hex);
+    size_t size = strlen(x->url_base);
+    const char *slash = size > 0 && x->url_base[size - 1] == '/' ? "" : "/";
+    int length = snprintf(ret, URL_SIZE_MAX + 1, "%s%s%s", x->url_base, slash, hex);
+    return length > 0 && (size_t)length <= URL_SIZE_MAX;
+}
+
 enum status exchange_refer(const struct exchange *x, const struct digest *d, char **ret)
 {
     check(x);
     const struct manifest *m = offers_find(x->offers, d);
     if (m == NULL)
         return ST_NOT_FOUND;
-    char *text = reference_encode(&(struct reference){.manifest = *m, .holder = x->me});
+    char url[URL_SIZE_MAX + 1];
+    struct reference r = {.manifest = *m, .holder = x->me};
+    if (x->url_base != NULL && url_of(x, d, url))
+        r.manifest.url = url;
+    char *text = reference_encode(&r);
     if (text == NULL)
         return ST_NOMEM;
     *ret = text;
@@ -213,6 +237,47 @@ static enum status make_room(struct exchange *x)
     return ST_OK;
 }
 
+/* ---- to get, by HTTP ---- */
+
+static bool on_web_part(void *owner, uint32_t part, struct view bytes)
+{
+    struct fetch *f = owner;
+    return fetch_part(f, part, bytes, f->exchange->now_ms);
+}
+
+static void ask(struct exchange *x, uint64_t now_ms);
+
+static void on_web_settled(void *owner, const char *reason)
+{
+    struct fetch *f = owner;
+    struct exchange *x = f->exchange;
+    if (reason != NULL) {
+        fetch_leave_web(f);
+        x->web.gave_up(x->web.owner, fetch_digest(f), reason);
+    }
+    ask(x, x->now_ms);
+    x->web.came(x->web.owner); /* it may release f */
+}
+
+/* Without it, it comes from the holder. */
+static void begin_by_web(const struct exchange *x, struct fetch *f)
+{
+    struct why why = {""};
+    const struct by_web_owner owner = {on_web_part, on_web_settled, f};
+    if (x->web.web != NULL &&
+        by_web_new(x->web.web, &f->reference.manifest, &owner, &f->by_web, &why) == ST_INVALID)
+        x->web.gave_up(x->web.owner, fetch_digest(f), why.text);
+}
+
+void exchange_set_web(struct exchange *x, const struct exchange_web *web)
+{
+    check(x);
+    for (size_t i = 0; i < x->fetch_count; i++)
+        if (x->fetches[i]->by_web != NULL)
+            fetch_leave_web(x->fetches[i]);
+    x->web = web == NULL ? (struct exchange_web){0} : *web;
+}
+
 enum status exchange_fetch(struct exchange *x, const struct reference *ref, const char *path,
                            struct fetch **ret)
 {
@@ -225,6 +290,7 @@ enum status exchange_fetch(struct exchange *x, const struct reference *ref, cons
         return status;
     f->exchange = x;
     x->fetches[x->fetch_count++] = f;
+    begin_by_web(x, f);
     *ret = f;
     return ST_OK;
 }
@@ -250,7 +316,7 @@ static void on_part(struct exchange *x, const struct digest *d, uint32_t part, s
 {
     for (size_t i = 0; i < x->fetch_count; i++)
         if (digest_equal(fetch_digest(x->fetches[i]), d))
-            fetch_part(x->fetches[i], part, bytes, now_ms);
+            (void)fetch_part(x->fetches[i], part, bytes, now_ms); /* asked for again, if wrong */
 }
 
 static void on_refused(struct exchange *x, struct view payload)
@@ -288,7 +354,8 @@ static uint32_t under_way(const struct exchange *x, uint64_t now_ms)
 {
     uint32_t count = 0;
     for (size_t i = 0; i < x->fetch_count; i++)
-        if (fetch_wants(x->fetches[i]) && !fetch_is_silent(x->fetches[i], now_ms))
+        if (x->fetches[i]->by_web == NULL && fetch_wants(x->fetches[i]) &&
+            !fetch_is_silent(x->fetches[i], now_ms))
             count += plan_under_way(partial_plan(x->fetches[i]->partial), now_ms);
     return count;
 }
@@ -300,6 +367,8 @@ static bool ask_one(struct exchange *x, struct fetch *f, uint64_t now_ms)
     if (!fetch_wants(f))
         return false;
     struct plan *plan = partial_plan(f->partial);
+    if (f->by_web != NULL)
+        return by_web_ask(f->by_web, plan, now_ms);
     bool may = fetch_is_silent(f, now_ms) ? plan_under_way(plan, now_ms) == 0
                                           : under_way(x, now_ms) < EXCHANGE_WINDOW;
     uint32_t part;
@@ -328,6 +397,7 @@ bool exchange_message(struct exchange *x, const struct mqtt_message *m, uint64_t
     enum exchange_topic topic = exchange_topic_read(m->topic, &x->me, &digest, &part);
     if (topic == EXCHANGE_NONE)
         return false;
+    x->now_ms = now_ms;
     if (m->retain) /* nothing of ours is: it would come again with each connect */
         return true;
     if (topic == EXCHANGE_GET)
@@ -342,6 +412,7 @@ bool exchange_message(struct exchange *x, const struct mqtt_message *m, uint64_t
 bool exchange_step(struct exchange *x, uint64_t now_ms)
 {
     check(x);
+    x->now_ms = now_ms;
     bool more = false;
     int64_t budget = CHECK_BYTES_MAX;
     for (size_t i = 0; i < x->fetch_count; i++)

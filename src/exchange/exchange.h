@@ -22,6 +22,7 @@
 
 struct exchange;
 struct fetch;
+struct web; /* web/web.h */
 
 struct exchange_out {
     /* As mqtt_publish() and mqtt_unacknowledged(). */
@@ -71,6 +72,10 @@ uint64_t exchange_asked_ms(const struct exchange *x, const struct digest *d);
 MUST_CHECK enum status exchange_offer_file(struct exchange *x, const struct digest *d,
                                            const char *path, uint64_t size_max, char **ret);
 
+/* What is offered is served by somebody at base/{hex digest} too, and our references say so:
+ * whoever may gets it there, and not through the broker. base: borrowed; NULL: nobody does */
+void exchange_set_url_base(struct exchange *x, const char *base);
+
 /* ---- to get ---- */
 
 enum fetch_state {
@@ -102,6 +107,21 @@ const char *fetch_detail(const struct fetch *f);
 /* Ends it. What there is of the file stays for the next time, unless `forget`: then a
  * partial file is removed. NULL is allowed; returns NULL. */
 struct fetch *fetch_release(struct fetch *f, bool forget);
+
+/* Blobs whose manifest has a URL are fetched there, part by part with the same checks, until
+ * that fails: the rest then comes from the holder. */
+struct exchange_web {
+    struct web *web; /* borrowed until it is set anew, or exchange_free() */
+    /* Something came: exchange_step() is due. Not from within the exchange's functions. */
+    void (*came)(void *owner);
+    /* This blob's URL is not used, or not any more. reason: a sentence */
+    void (*gave_up)(void *owner, const struct digest *d, const char *reason);
+    void *owner;
+};
+
+/* web: copied; NULL: no HTTP (any more), and what is under way goes on over the broker. To be
+ * called before what web points at is closed. */
+void exchange_set_web(struct exchange *x, const struct exchange_web *web);
 
 /* ---- both ---- */
 

@@ -50,15 +50,24 @@ static void fail(struct fetch *f, enum status status)
     }
 }
 
-void fetch_part(struct fetch *f, uint32_t part, struct view bytes, uint64_t now_ms)
+bool fetch_part(struct fetch *f, uint32_t part, struct view bytes, uint64_t now_ms)
 {
     if (f->state != FETCH_GOING)
-        return;
+        return true;
     enum status status = partial_write(f->partial, part, bytes);
     if (status == ST_OK)
         f->moved_ms = now_ms;
     else if (status != ST_INVALID && status != ST_CORRUPT) /* those are asked for again */
         fail(f, status);
+    return status != ST_INVALID && status != ST_CORRUPT;
+}
+
+void fetch_leave_web(struct fetch *f)
+{
+    f->by_web = by_web_free(f->by_web);
+    f->moved_ms = 0; /* the holder has not sent anything yet */
+    if (f->partial != NULL)
+        plan_forget_asked(partial_plan(f->partial));
 }
 
 void fetch_refuse(struct fetch *f, const char *code, const char *reason)
@@ -94,6 +103,7 @@ bool fetch_is_silent(const struct fetch *f, uint64_t now_ms)
 
 void fetch_close(struct fetch *f, bool forget)
 {
+    f->by_web = by_web_free(f->by_web);
     f->partial = partial_close(f->partial, forget);
     reference_done(&f->reference);
     free(f);

@@ -3,6 +3,7 @@
 #ifndef EXCHANGE_FETCH_H
 #define EXCHANGE_FETCH_H
 
+#include "exchange/by_web.h"
 #include "exchange/exchange.h"
 #include "exchange/partial.h"
 
@@ -10,6 +11,7 @@ struct fetch {
     struct exchange *exchange;
     struct reference reference;
     struct partial *partial; /* NULL once it is whole, or cannot be */
+    struct by_web *by_web;   /* NULL: from the holder */
     enum fetch_state state;
     struct why detail;
     uint64_t bytes_there; /* when it was over */
@@ -20,8 +22,11 @@ struct fetch {
 MUST_CHECK enum status fetch_open(const struct reference *ref, const char *path,
                                   struct fetch **ret);
 
-/* A part came. Does nothing unless GOING. */
-void fetch_part(struct fetch *f, uint32_t part, struct view bytes, uint64_t now_ms);
+/* A part came. Does nothing unless GOING. False: these are not its bytes */
+bool fetch_part(struct fetch *f, uint32_t part, struct view bytes, uint64_t now_ms);
+
+/* From the holder, from now on. */
+void fetch_leave_web(struct fetch *f);
 
 /* The holder said no. */
 void fetch_refuse(struct fetch *f, const char *code, const char *reason);

@@ -1,12 +1,14 @@
 /* fml-model-server: keeps versions and has them on their topics. Connects
  * server.h to a broker. */
 #include <stdio.h>
+#include <string.h>
 
 #include "model_server/server.h"
 #include "service/service.h"
 
 #define TICK_MS          50u
 #define SESSION_EXPIRY_S 3600u
+#define URL_BASE_MAX     1024 /* a digest follows it */
 
 struct program {
     struct service_settings common;
@@ -14,6 +16,7 @@ struct program {
     struct id me; /* the same */
     const char *models_dir;
     const char *initial;
+    const char *url_base;
     uint64_t retain, keep;
     uv_check_t turn_over;
     struct service *service;
@@ -60,6 +63,17 @@ static void on_tick(void *owner, uint64_t now_ms)
     server_tick(p->server, now_ms);
 }
 
+static bool is_url(const char *text)
+{
+    size_t scheme = strncmp(text, "http://", 7) == 0    ? 7
+                    : strncmp(text, "https://", 8) == 0 ? 8
+                                                        : 0;
+    bool printable = true;
+    for (const char *c = text; *c != '\0'; c++)
+        printable = printable && *c > ' ' && *c < 0x7f;
+    return scheme > 0 && text[scheme] != '\0' && printable && strlen(text) <= URL_BASE_MAX;
+}
+
 static enum options_result read_settings(struct program *p, int argc, char **argv)
 {
     const struct option_spec specs[] = {
@@ -82,6 +96,13 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
          .value = "FILE",
          .kind = OPTION_TEXT,
          .target = &p->initial},
+        {.flag = "url-base",
+         .env = "URL_BASE",
+         .help = "a web server gives DIR/sha256 of --models-dir DIR at this URL: large versions "
+                 "say so, and who may fetches them there",
+         .value = "URL",
+         .kind = OPTION_TEXT,
+         .target = &p->url_base},
         {.flag = "retain",
          .fallback = "64",
          .help = "how many of the newest versions of a name stay on their topics",
@@ -114,6 +135,13 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
                       o.program);
         result = OPTIONS_WRONG;
     }
+    if (result == OPTIONS_RUN && p->url_base != NULL && !is_url(p->url_base)) {
+        (void)fprintf(stderr,
+                      "%s: --url-base is not http:// or https:// and a host, at most %d "
+                      "printable characters\n",
+                      o.program, URL_BASE_MAX);
+        result = OPTIONS_WRONG;
+    }
     return result;
 }
 
@@ -123,6 +151,7 @@ static enum status open_all(struct program *p)
     const struct server_settings settings = {.me = p->me,
                                              .folder = p->models_dir,
                                              .initial = p->initial,
+                                             .url_base = p->url_base,
                                              .retain = (size_t)p->retain,
                                              .keep = (size_t)p->keep};
     const struct server_out out = {

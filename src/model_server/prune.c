@@ -8,6 +8,7 @@
 
 #include "base/jsn.h"
 #include "io/clock.h"
+#include "model_server/by_digest.h"
 #include "service/log.h"
 
 #define ANSWER_WAIT_MS 5000u
@@ -159,6 +160,7 @@ static void delete_chosen(struct server *s, const bool *chosen, const bool *was_
             if (chosen[i]) {
                 topic_follows(s, store_at(s->store, i), was_on_topic[i]);
                 exchange_withdraw(s->exchange, &store_at(s->store, i)->digest);
+                by_digest_remove(s->settings.folder, &store_at(s->store, i)->digest);
             }
         publish_index(s);
         log_line(LOG_INFO, "models.pruned", "versions=%zu who=%s why=%s", count,

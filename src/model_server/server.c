@@ -9,6 +9,7 @@
 #include "base/jsn.h"
 #include "io/clock.h"
 #include "io/map.h"
+#include "model_server/by_digest.h"
 #include "service/log.h"
 
 #define SERVER_MAGIC          0x73727672u /* "srvr" */
@@ -48,6 +49,17 @@ static void send_version(struct server *s, const struct version *v, struct view 
                                            .property_count = 1});
 }
 
+/* Without it the URL leads to nothing, and whoever finds that out comes to us. */
+static void serve_by_url(const struct server *s, const struct version *v, const char *path)
+{
+    if (s->settings.url_base == NULL)
+        return;
+    enum status status = by_digest_add(s->settings.folder, &v->digest, path);
+    if (status != ST_OK)
+        log_line(LOG_WARN, "model.unlinked", "model=%s version=%llu reason=%s", v->ref.name.text,
+                 (unsigned long long)v->ref.version, status_name(status));
+}
+
 void publish_version(struct server *s, const struct version *v, struct view bytes)
 {
     if (model_is_inline(bytes)) {
@@ -56,6 +68,8 @@ void publish_version(struct server *s, const struct version *v, struct view byte
     }
     char *reference = NULL, path[PATH_MAX];
     enum status status = store_path(s->store, v, path);
+    if (status == ST_OK)
+        serve_by_url(s, v, path);
     if (status == ST_OK)
         status = exchange_offer_file(s->exchange, &v->digest, path, MODEL_BYTES_MAX, &reference);
     if (status == ST_OK)
@@ -314,6 +328,8 @@ enum status server_new(const struct server_settings *settings, const struct serv
     struct why why = {0};
     const struct exchange_out parts = {out->publish, out->unacknowledged, out->owner};
     enum status status = exchange_new(&settings->me, &parts, &s->exchange);
+    if (status == ST_OK)
+        exchange_set_url_base(s->exchange, settings->url_base);
     if (status == ST_OK)
         status = store_open(settings->folder, &s->store, &why);
     if (status != ST_OK)

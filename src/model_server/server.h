@@ -18,12 +18,13 @@
 struct server;
 
 struct server_settings {
-    struct id me;        /* under which others ask for parts */
-    const char *folder;  /* where the versions lie */
-    const char *initial; /* file of version 0; NULL: the FML demo's model of four zeros */
-    size_t retain;       /* newest versions of each name on their topics, 1..SERVER_RETAIN_MAX */
-    size_t keep;         /* newest versions of each name that are never deleted; after each
-                          * publication older ones are, if nothing needs them. 0: all are kept */
+    struct id me;         /* under which others ask for parts */
+    const char *folder;   /* where the versions lie */
+    const char *initial;  /* file of version 0; NULL: the FML demo's model of four zeros */
+    const char *url_base; /* somebody serves folder/sha256 there (by_digest.h); NULL: nobody */
+    size_t retain;        /* newest versions of each name on their topics, 1..SERVER_RETAIN_MAX */
+    size_t keep;          /* newest versions of each name that are never deleted; after each
+                           * publication older ones are, if nothing needs them. 0: all are kept */
 };
 
 struct server_out {

@@ -11,6 +11,7 @@
 #include "device/limits.h"
 #include "proplet/proplet.h"
 #include "service/service.h"
+#include "web/web_options.h"
 #include "wire/proplet_msg.h"
 
 #define TICK_MS          200u
@@ -22,6 +23,7 @@ struct app {
     const char *data_dir, *state_dir, *runner;
     uint64_t alive_interval_s, tasks_max, memory_mb, cpu_s, model_wait_s, resend_s;
     bool refuse_sgemm;
+    struct web_words urls;
     char boot_id[CLOCK_BOOT_SIZE];
     char default_state_dir[128];
     char default_runner[PROPLET_PATH_SIZE];
@@ -115,6 +117,7 @@ static enum options_result read_options(struct app *a, int argc, char **argv)
          .help = "refuse tasks that import native matrix products (fml_sgemm)",
          .kind = OPTION_SWITCH,
          .target = &a->refuse_sgemm},
+        WEB_OPTION_SPECS(&a->urls),
         {.flag = "model-wait",
          .fallback = "10",
          .value = "S",
@@ -302,11 +305,14 @@ static int live(struct app *a)
     const struct proplet_out out = {out_publish, out_subscribe,      out_unsubscribe, out_connected,
                                     out_quiet,   out_unacknowledged, out_now_ms,      a};
     struct why why = {0};
+    if (web_from_words(&a->urls, service_loop(a->service), &a->settings.web) != ST_OK)
+        return EXIT_FAILURE;
     enum status status =
         proplet_new(service_loop(a->service), &a->settings, &out, &a->proplet, &why);
     if (status != ST_OK) {
         log_line(LOG_ERROR, "proplet.refused", "reason=%s",
                  log_quote(why.text[0] != '\0' ? why.text : status_name(status)));
+        a->settings.web = web_close(a->settings.web);
         return EXIT_FAILURE;
     }
     log_line(LOG_INFO, "proplet.started", "id=%s state_dir=%s data_dir=%s", a->settings.id.text,
@@ -314,6 +320,7 @@ static int live(struct app *a)
              log_quote(a->settings.data_dir != NULL ? a->settings.data_dir : ""));
     int exit_status = service_run(a->service);
     a->proplet = proplet_free(a->proplet);
+    a->settings.web = web_close(a->settings.web);
     return exit_status;
 }
 

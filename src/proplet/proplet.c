@@ -80,9 +80,17 @@ void proplet_step(struct proplet *p)
     say_goodbye(p);
 }
 
-static void on_image_change(void *owner)
+static void on_change(void *owner)
 {
     proplet_step(owner);
+}
+
+static void on_url_left(void *owner, const struct digest *d, const char *reason)
+{
+    char digest[DIGEST_TEXT_SIZE];
+    (void)owner;
+    digest_text(d, digest);
+    log_line(LOG_WARN, "url.left", "digest=%s reason=%s", digest, log_quote(reason));
 }
 
 /* ---- beginning ---- */
@@ -173,10 +181,13 @@ static enum status make_parts(struct proplet *p)
         .space = p->settings.space,
         .me = p->settings.id,
         .holder = p->settings.manager,
-        .on_change = on_image_change,
+        .on_change = on_change,
         .owner = p,
     };
+    const struct exchange_web web = {p->settings.web, on_change, on_url_left, p};
     enum status status = blobs_exchange_new(&p->settings.id, &p->out, &p->exchange);
+    if (status == ST_OK)
+        exchange_set_web(p->exchange, &web);
     if (status == ST_OK)
         status = images_new(p->loop, &images, &p->out, &p->images);
     if (status == ST_OK)

@@ -16,6 +16,8 @@
 
 struct proplet;
 
+struct web; /* web/web.h */
+
 struct proplet_settings {
     struct topic_space space;
     struct id id;
@@ -31,6 +33,7 @@ struct proplet_settings {
     uint64_t memory_bytes;     /* of one guest */
     uint32_t cpu_s;            /* of one task */
     bool refuse_sgemm;         /* no native matrix products: a task that imports them fails */
+    struct web *web; /* what may be fetched by HTTP; NULL: nothing. Outlives the proplet */
 };
 
 /* Takes the state folder for itself, takes up what an earlier life left there, and

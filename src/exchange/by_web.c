@@ -1,0 +1,144 @@
+#include "exchange/by_web.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct by_web {
+    struct web *web;
+    const struct manifest *m;
+    struct by_web_owner owner;
+    struct {
+        struct web_get *get; /* NULL: free */
+        uint32_t part;
+    } gets[WEB_GETS_MAX];
+    uint32_t failures; /* in a row */
+    bool over;
+};
+
+enum status by_web_new(struct web *web, const struct manifest *m, const struct by_web_owner *owner,
+                       struct by_web **ret, struct why *why)
+{
+    assert(m != NULL && owner != NULL && ret != NULL);
+    if (m->url == NULL) {
+        *ret = NULL;
+        return ST_OK;
+    }
+    if (!web_allows(web, m->url, why))
+        return ST_INVALID;
+    if (m->part_size > WEB_RANGE_MAX) {
+        why_set(why, "parts of more than %zu bytes are not fetched by HTTP", WEB_RANGE_MAX);
+        return ST_INVALID;
+    }
+    struct by_web *b = calloc(1, sizeof *b);
+    if (b == NULL)
+        return ST_NOMEM;
+    b->web = web;
+    b->m = m;
+    b->owner = *owner;
+    *ret = b;
+    return ST_OK;
+}
+
+static void cancel_all(struct by_web *b)
+{
+    for (size_t i = 0; i < WEB_GETS_MAX; i++) {
+        web_cancel(b->gets[i].get);
+        b->gets[i].get = NULL;
+    }
+}
+
+static void give_up(struct by_web *b, const char *reason)
+{
+    b->over = true;
+    cancel_all(b);
+    b->owner.settled(b->owner.owner, reason);
+}
+
+/* The part that this get was for, which is no more. */
+static uint32_t take_out(struct by_web *b, const struct web_get *get)
+{
+    size_t i = 0;
+    while (b->gets[i].get != get)
+        i++;
+    b->gets[i].get = NULL;
+    return b->gets[i].part;
+}
+
+static void on_failure(struct by_web *b, const struct web_result *result)
+{
+    b->failures++;
+    if (result->passing && b->failures < BY_WEB_TRIES_MAX)
+        b->owner.settled(b->owner.owner, NULL); /* the plan asks for it again in its time */
+    else
+        give_up(b, result->detail);
+}
+
+static void on_done(void *owner, const struct web_get *get, const struct web_result *result)
+{
+    struct by_web *b = owner;
+    uint32_t part = take_out(b, get);
+    if (result->failure == WEB_CLOSED) {
+        b->over = true;
+        return;
+    }
+    if (result->failure != WEB_OK) {
+        on_failure(b, result);
+        return;
+    }
+    b->failures = 0;
+    if (b->owner.part(b->owner.owner, part, result->bytes))
+        b->owner.settled(b->owner.owner, NULL);
+    else
+        give_up(b, "what the URL gives are other bytes than the manifest says");
+}
+
+static bool is_under_way(const struct by_web *b, uint32_t part)
+{
+    for (size_t i = 0; i < WEB_GETS_MAX; i++)
+        if (b->gets[i].get != NULL && b->gets[i].part == part)
+            return true;
+    return false;
+}
+
+/* A get has its own limits of time, so the plan asks too soon for what is under way. */
+static bool next_part(const struct by_web *b, struct plan *plan, uint64_t now_ms, uint32_t *ret)
+{
+    while (plan_next(plan, now_ms, ret))
+        if (!is_under_way(b, *ret))
+            return true;
+    return false;
+}
+
+bool by_web_ask(struct by_web *b, struct plan *plan, uint64_t now_ms)
+{
+    size_t slot = 0;
+    uint32_t part;
+    if (b->over || web_count(b->web) == WEB_GETS_MAX || !next_part(b, plan, now_ms, &part))
+        return false;
+    while (b->gets[slot].get != NULL)
+        slot++;
+    const struct web_range range = {.url = b->m->url,
+                                    .offset = manifest_offset(b->m, part),
+                                    .size = manifest_part_bytes(b->m, part),
+                                    .total = b->m->size};
+    struct web_get *get;
+    if (web_get(b->web, &range, on_done, b, &get) != ST_OK) /* no memory: later */
+        return false;
+    b->gets[slot].get = get;
+    b->gets[slot].part = part;
+    return true;
+}
+
+bool by_web_is_over(const struct by_web *b)
+{
+    return b->over;
+}
+
+struct by_web *by_web_free(struct by_web *b)
+{
+    if (b == NULL)
+        return NULL;
+    cancel_all(b);
+    free(b);
+    return NULL;
+}

@@ -1,0 +1,18 @@
+/* A folder for a web server: hard links to the files of versions, named by their digests in
+ * hex. Whoever reads one checks its bytes, so nothing here has to survive a crash: it is made
+ * anew as versions are published. */
+#ifndef MODEL_SERVER_BY_DIGEST_H
+#define MODEL_SERVER_BY_DIGEST_H
+
+#include "base/digest.h"
+
+#define BY_DIGEST_FOLDER "sha256" /* in the folder of the versions, on the same disk */
+
+/* folder: of the versions. path: the version's file
+ * fails: ST_LIMIT (a path too long), ST_FULL, ST_IO */
+MUST_CHECK enum status by_digest_add(const char *folder, const struct digest *d, const char *path);
+
+/* Nothing there is fine. */
+void by_digest_remove(const char *folder, const struct digest *d);
+
+#endif

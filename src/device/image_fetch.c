@@ -106,6 +106,17 @@ enum status image_fetch_part(struct image_fetch *f, uint32_t part, struct view b
     return status;
 }
 
+const struct manifest *image_fetch_described(const struct image_fetch *f)
+{
+    return f->receiver == NULL ? NULL : receiver_manifest(f->receiver);
+}
+
+struct plan *image_fetch_plan(struct image_fetch *f)
+{
+    assert(f->receiver != NULL);
+    return receiver_plan(f->receiver);
+}
+
 enum image_fetch_state image_fetch_state(const struct image_fetch *f, uint64_t now_ms,
                                          struct why *why)
 {

@@ -36,6 +36,11 @@ MUST_CHECK enum status image_fetch_manifest(struct image_fetch *f, const json_t 
  * the fetch remembers to say so in the end */
 MUST_CHECK enum status image_fetch_part(struct image_fetch *f, uint32_t part, struct view bytes);
 
+/* What there is to get, once the holder has said so, else NULL; borrowed. */
+const struct manifest *image_fetch_described(const struct image_fetch *f);
+/* What of it is missing, for who gets parts in another way; described */
+struct plan *image_fetch_plan(struct image_fetch *f);
+
 /* The state; a sentence about a failure goes into why (may be NULL). */
 enum image_fetch_state image_fetch_state(const struct image_fetch *f, uint64_t now_ms,
                                          struct why *why);

@@ -8,6 +8,7 @@
 #include "base/jsn.h"
 #include "device/guest_text.h"
 #include "device/image_fetch.h"
+#include "exchange/by_web.h"
 #include "sandbox/sandbox.h"
 #include "service/log.h"
 #include "transfer/get_msg.h"
@@ -20,6 +21,8 @@ struct image {
     unsigned holders;
     enum image_state state;
     struct image_fetch *fetch; /* NULL: its turn has not come, or it is over */
+    struct by_web *by_web;     /* its parts by HTTP; NULL: from the holder */
+    bool url_looked_at;
     char compiled[PROPLET_PATH_SIZE];
     const char *reason;
     char detail[DETAIL_SIZE];
@@ -93,6 +96,14 @@ enum status images_put(struct images *im, struct view module, struct digest *ret
     return ST_OK;
 }
 
+/* The one refers to the other. */
+static void end_fetch(struct image *i)
+{
+    i->by_web = by_web_free(i->by_web);
+    i->url_looked_at = false;
+    i->fetch = image_fetch_free(i->fetch);
+}
+
 /* Every change of an image's state goes through here. */
 static void change_state(struct image *i, enum image_state next)
 {
@@ -101,7 +112,7 @@ static void change_state(struct image *i, enum image_state next)
     assert(i->state < next || damaged);
     i->state = next;
     if (next != IMAGE_FETCHING)
-        i->fetch = image_fetch_free(i->fetch);
+        end_fetch(i);
 }
 
 static void fail(struct image *i, const char *reason, const char *detail)
@@ -182,7 +193,7 @@ static void forget_if_unneeded(struct image *i)
     while (*at != i)
         at = &(*at)->next;
     *at = i->next;
-    (void)image_fetch_free(i->fetch);
+    end_fetch(i);
     free(i);
 }
 
@@ -223,6 +234,40 @@ static void ask(struct images *im, const struct image *i, uint32_t part)
     free(text);
 }
 
+/* ---- fetching by HTTP ---- */
+
+static bool on_web_part(void *owner, uint32_t part, struct view bytes)
+{
+    const struct image *i = owner;
+    return image_fetch_part(i->fetch, part, bytes) == ST_OK;
+}
+
+static void on_web_settled(void *owner, const char *reason)
+{
+    struct image *i = owner;
+    const struct images *im = i->images;
+    if (reason != NULL) {
+        im->settings.on_url_left(im->settings.owner, &i->digest, reason);
+        plan_forget_asked(image_fetch_plan(i->fetch));
+        i->by_web = by_web_free(i->by_web);
+    }
+    im->settings.on_change(im->settings.owner);
+}
+
+/* Once its manifest is here: whether it comes by HTTP. */
+static void look_at_url(struct image *i)
+{
+    const struct images *im = i->images;
+    const struct manifest *m = image_fetch_described(i->fetch);
+    if (im->settings.web == NULL || m == NULL || i->url_looked_at)
+        return;
+    struct why why = {""};
+    const struct by_web_owner owner = {on_web_part, on_web_settled, i};
+    i->url_looked_at = true;
+    if (by_web_new(im->settings.web, m, &owner, &i->by_web, &why) == ST_INVALID)
+        im->settings.on_url_left(im->settings.owner, &i->digest, why.text);
+}
+
 static void store_fetched(struct image *i)
 {
     struct images *im = i->images;
@@ -249,7 +294,10 @@ static void step_fetch(struct image *i)
     uint32_t part;
     switch (image_fetch_state(i->fetch, now_ms, &why)) {
     case IMAGE_FETCH_GOING:
-        while (image_fetch_next(i->fetch, now_ms, &part))
+        look_at_url(i);
+        while (i->by_web != NULL && by_web_ask(i->by_web, image_fetch_plan(i->fetch), now_ms))
+            ;
+        while (i->by_web == NULL && image_fetch_next(i->fetch, now_ms, &part))
             ask(im, i, part);
         break;
     case IMAGE_FETCH_COMPLETE:

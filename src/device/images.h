@@ -20,13 +20,18 @@ struct image; /* one that somebody needs */
 
 enum image_state { IMAGE_FETCHING, IMAGE_COMPILING, IMAGE_READY, IMAGE_FAILED };
 
+struct web; /* web/web.h */
+
 struct images_settings {
     const char *folder; /* of the cache; borrowed */
     const char *runner; /* path of fml-runner */
     struct topic_space space;
     struct id me;     /* where answers go */
     struct id holder; /* whom to ask: the manager */
+    struct web *web;  /* for images whose manifest has a URL; NULL: none. Outlives the images */
     void (*on_change)(void *owner);
+    /* This image's URL is not used, or not any more; it comes from the holder. */
+    void (*on_url_left)(void *owner, const struct digest *d, const char *reason);
     void *owner;
 };
 

@@ -106,17 +106,6 @@ void exchange_set_url_base(struct exchange *x, const char *base)
     x->url_base = base;
 }
 
-/* False: it is too long for a manifest */
-static bool url_of(const struct exchange *x, const struct digest *d, char ret[URL_SIZE_MAX + 1])
-{
-    char hex[DIGEST_HEX_SIZE];
-    digest_hex(d, hex);
-    size_t size = strlen(x->url_base);
-    const char *slash = size > 0 && x->url_base[size - 1] == '/' ? "" : "/";
-    int length = snprintf(ret, URL_SIZE_MAX + 1, "%s%s%s", x->url_base, slash, hex);
-    return length > 0 && (size_t)length <= URL_SIZE_MAX;
-}
-
 enum status exchange_refer(const struct exchange *x, const struct digest *d, char **ret)
 {
     check(x);
@@ -125,7 +114,7 @@ enum status exchange_refer(const struct exchange *x, const struct digest *d, cha
         return ST_NOT_FOUND;
     char url[URL_SIZE_MAX + 1];
     struct reference r = {.manifest = *m, .holder = x->me};
-    if (x->url_base != NULL && url_of(x, d, url))
+    if (x->url_base != NULL && manifest_url_below(x->url_base, d, url))
         r.manifest.url = url;
     char *text = reference_encode(&r);
     if (text == NULL)

@@ -6,6 +6,7 @@
 #include "io/file.h"
 #include "manager/manager.h"
 #include "service/service.h"
+#include "transfer/manifest.h"
 
 #define TICK_MS          500u
 #define SESSION_EXPIRY_S 3600u /* the broker keeps our messages while we restart */
@@ -13,7 +14,7 @@
 
 struct app {
     struct service_settings service_settings;
-    const char *domain, *channel, *id, *state_dir, *rules_path;
+    const char *domain, *channel, *id, *state_dir, *rules_path, *url_base;
     uint64_t alive_interval_s, lost_after_s, result_margin_s;
     struct rules *rules;
     struct service *service;
@@ -41,6 +42,10 @@ static enum options_result read_options(struct app *a, int argc, char **argv)
         {.flag = "state-dir", .env = "MANAGER_STATE_DIR", .fallback = "./fml-manager",
          .value = "FOLDER", .help = "the folder for images and what must outlive a restart",
          .kind = OPTION_TEXT, .target = &a->state_dir},
+        {.flag = "url-base", .env = "URL_BASE", .value = "URL",
+         .help = "a web server gives FOLDER/blobs of --state-dir FOLDER at this URL: images say so, "
+                 "and who may fetches them there",
+         .kind = OPTION_TEXT, .target = &a->url_base},
         {.flag = "rules", .env = "MANAGER_RULES", .value = "FILE",
          .help = "what to launch, forward, close and pin, as JSON; default: the built-in rules",
          .kind = OPTION_TEXT, .target = &a->rules_path},
@@ -153,6 +158,7 @@ static enum status start_manager(struct app *a, struct why *why)
 {
     clock_boot(a->boot_id);
     struct manager_settings settings = {.state_dir = a->state_dir,
+                                        .url_base = a->url_base,
                                         .boot_id = a->boot_id,
                                         .alive_interval_s = a->alive_interval_s,
                                         .lost_after_s = a->lost_after_s,
@@ -161,6 +167,11 @@ static enum status start_manager(struct app *a, struct why *why)
         id_from(a->channel, &settings.space.channel) != ST_OK ||
         id_from(a->id, &settings.client_id) != ST_OK) {
         why_set(why, "domain, channel and id are 1 to 64 letters, digits, '.', '_', '-' or ':'");
+        return ST_INVALID;
+    }
+    struct why wrong = {""};
+    if (a->url_base != NULL && manifest_url_base_check(a->url_base, &wrong) != ST_OK) {
+        why_set(why, "--url-base: %.150s", wrong.text);
         return ST_INVALID;
     }
     const struct manager_out out = {.publish = publish, .pending = pending, .owner = a};

@@ -19,6 +19,7 @@ struct manager_settings {
     struct id client_id;       /* ours at the broker; also that of the holder of images */
     const char *state_dir;     /* manager.db and blobs/ lie here; must outlive the manager */
     const char *boot_id;       /* clock_boot(); must outlive the manager */
+    const char *url_base;      /* somebody serves state_dir/blobs there; NULL: nobody */
     uint64_t alive_interval_s; /* of the proplets' heartbeats */
     uint64_t lost_after_s;     /* offline that long: its tasks are given up */
     uint64_t result_margin_s;  /* after a task's own limit, until its result must be here */

@@ -276,7 +276,11 @@ static void answer_error(struct manager *m, const struct get_msg *get, const cha
 static void answer_manifest(struct manager *m, const struct get_msg *get,
                             const struct manifest *manifest)
 {
-    json_t *object = manifest_encode(manifest);
+    char url[URL_SIZE_MAX + 1];
+    struct manifest said = *manifest;
+    const char *base = m->settings.url_base;
+    said.url = base != NULL && manifest_url_below(base, &get->digest, url) ? url : NULL;
+    json_t *object = manifest_encode(&said);
     char *text = object == NULL ? NULL : jsn_text(object);
     json_decref(object);
     enum status status = send_text_to(m, "registry/manifest", &get->client_id, text);

@@ -1,14 +1,13 @@
 /* fml-model-server: keeps versions and has them on their topics. Connects
  * server.h to a broker. */
 #include <stdio.h>
-#include <string.h>
 
 #include "model_server/server.h"
 #include "service/service.h"
+#include "transfer/manifest.h"
 
 #define TICK_MS          50u
 #define SESSION_EXPIRY_S 3600u
-#define URL_BASE_MAX     1024 /* a digest follows it */
 
 struct program {
     struct service_settings common;
@@ -61,17 +60,6 @@ static void on_tick(void *owner, uint64_t now_ms)
 {
     struct program *p = owner;
     server_tick(p->server, now_ms);
-}
-
-static bool is_url(const char *text)
-{
-    size_t scheme = strncmp(text, "http://", 7) == 0    ? 7
-                    : strncmp(text, "https://", 8) == 0 ? 8
-                                                        : 0;
-    bool printable = true;
-    for (const char *c = text; *c != '\0'; c++)
-        printable = printable && *c > ' ' && *c < 0x7f;
-    return scheme > 0 && text[scheme] != '\0' && printable && strlen(text) <= URL_BASE_MAX;
 }
 
 static enum options_result read_settings(struct program *p, int argc, char **argv)
@@ -135,11 +123,10 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
                       o.program);
         result = OPTIONS_WRONG;
     }
-    if (result == OPTIONS_RUN && p->url_base != NULL && !is_url(p->url_base)) {
-        (void)fprintf(stderr,
-                      "%s: --url-base is not http:// or https:// and a host, at most %d "
-                      "printable characters\n",
-                      o.program, URL_BASE_MAX);
+    struct why why = {""};
+    if (result == OPTIONS_RUN && p->url_base != NULL &&
+        manifest_url_base_check(p->url_base, &why) != ST_OK) {
+        (void)fprintf(stderr, "%s: --url-base: %s\n", o.program, why.text);
         result = OPTIONS_WRONG;
     }
     return result;

@@ -181,7 +181,9 @@ static enum status make_parts(struct proplet *p)
         .space = p->settings.space,
         .me = p->settings.id,
         .holder = p->settings.manager,
+        .web = p->settings.web,
         .on_change = on_change,
+        .on_url_left = on_url_left,
         .owner = p,
     };
     const struct exchange_web web = {p->settings.web, on_change, on_url_left, p};

@@ -1,6 +1,7 @@
 #include "transfer/manifest.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,6 +186,33 @@ static json_t *encode_parts(const struct manifest *m)
         }
     }
     return parts;
+}
+
+enum status manifest_url_base_check(const char *base, struct why *why)
+{
+    size_t scheme = 0;
+    if (strncmp(base, "http://", 7) == 0)
+        scheme = 7;
+    if (strncmp(base, "https://", 8) == 0)
+        scheme = 8;
+    bool printable = true;
+    for (const char *c = base; *c != '\0'; c++)
+        printable = printable && *c > ' ' && *c < 0x7f;
+    if (scheme > 0 && base[scheme] != '\0' && printable &&
+        strlen(base) <= URL_SIZE_MAX - DIGEST_HEX_SIZE)
+        return ST_OK;
+    why_set(why, "it is not http:// or https:// and a host, in printable characters");
+    return ST_INVALID;
+}
+
+bool manifest_url_below(const char *base, const struct digest *d, char *ret)
+{
+    char hex[DIGEST_HEX_SIZE];
+    digest_hex(d, hex);
+    size_t size = strlen(base);
+    const char *slash = size > 0 && base[size - 1] == '/' ? "" : "/";
+    int length = snprintf(ret, URL_SIZE_MAX + 1, "%s%s%s", base, slash, hex);
+    return length > 0 && (size_t)length <= URL_SIZE_MAX;
 }
 
 json_t *manifest_encode(const struct manifest *m)

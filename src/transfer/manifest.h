@@ -43,6 +43,14 @@ MUST_CHECK enum status manifest_decode(const json_t *object, uint64_t size_max,
  * fails: ST_INVALID, ST_NOMEM; m is then as it was */
 MUST_CHECK enum status manifest_set_url(struct manifest *m, const char *url);
 
+/* Whether a folder of blobs can be said to be served there, by an operator.
+ * fails: ST_INVALID, with a sentence */
+MUST_CHECK enum status manifest_url_base_check(const char *base, struct why *why);
+
+/* Where a folder that is served at base has this blob: base/{hex digest}.
+ * ret: room for URL_SIZE_MAX + 1. False: it would be too long */
+bool manifest_url_below(const char *base, const struct digest *d, char *ret);
+
 /* gives: a new JSON object; NULL: no memory */
 json_t *manifest_encode(const struct manifest *m);
 

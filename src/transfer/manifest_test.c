@@ -266,9 +266,41 @@ static void more_than_4096_parts_are_refused_before_they_are_read(void **state)
     json_decref(object);
 }
 
+#define ZEROS_31 "0000000000000000000000000000000"
+
+static void a_served_folder_has_blobs_by_their_digests(void **state)
+{
+    (void)state;
+    char url[URL_SIZE_MAX + 1], long_base[URL_SIZE_MAX + 1];
+    struct digest d = {{0xab}};
+    static const char *const bases[] = {"https://host/blobs", "https://host/blobs/"};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(manifest_url_base_check(bases[i], NULL), ST_OK);
+        assert_true(manifest_url_below(bases[i], &d, url));
+        assert_string_equal(url, "https://host/blobs/ab" ZEROS_31 ZEROS_31);
+    }
+    static const char *const wrong[] = {
+        "",           "http://",         "https://",      "ftp://host/",
+        "host/blobs", "http://host/a b", "http://host/\n"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct why why = {""};
+        assert_int_equal(manifest_url_base_check(wrong[i], &why), ST_INVALID);
+        assert_true(why.text[0] != '\0');
+    }
+    memset(long_base, 'x', sizeof long_base);
+    memcpy(long_base, "http://", 7);
+    long_base[URL_SIZE_MAX] = '\0';
+    assert_int_equal(manifest_url_base_check(long_base, NULL), ST_INVALID);
+    assert_false(manifest_url_below(long_base, &d, url));
+    long_base[URL_SIZE_MAX - DIGEST_HEX_SIZE] = '\0';
+    assert_int_equal(manifest_url_base_check(long_base, NULL), ST_OK);
+    assert_true(manifest_url_below(long_base, &d, url));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_served_folder_has_blobs_by_their_digests),
         cmocka_unit_test(describes_a_blob_part_by_part),
         cmocka_unit_test(counts_parts_at_the_edges),
         cmocka_unit_test(the_parts_of_any_blob_make_up_the_blob),

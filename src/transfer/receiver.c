@@ -94,6 +94,12 @@ const struct manifest *receiver_manifest(const struct receiver *r)
     return &r->manifest;
 }
 
+struct plan *receiver_plan(struct receiver *r)
+{
+    check(r);
+    return r->plan;
+}
+
 struct receiver *receiver_free(struct receiver *r)
 {
     if (r == NULL)

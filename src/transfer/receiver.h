@@ -38,6 +38,9 @@ MUST_CHECK enum status receiver_take(struct receiver *r, struct bytes *ret);
 
 const struct manifest *receiver_manifest(const struct receiver *r);
 
+/* What is missing, for who gets parts in another way; borrowed. */
+struct plan *receiver_plan(struct receiver *r);
+
 struct receiver *receiver_free(struct receiver *r);
 
 #endif

@@ -1,5 +1,5 @@
-"""Large versions by HTTP: whoever may fetches them from a web server, with the same checks, and
-from the model server through the broker where that does not work."""
+"""Images and large versions by HTTP: whoever may fetches them from a web server, with the same checks, and
+from their holders through the broker where that does not work."""
 
 import http.server
 import re
@@ -18,13 +18,13 @@ CLIENTS = [*NAMES, "fml-coordinator"]
 
 
 class Web:
-    """Serves files named by their digests. What is asked is recorded, and `answer` may do
+    """Serves files of versions and images, named by their digests. What is asked is recorded, and `answer` may do
     something else with it."""
 
-    def __init__(self, folder, certificate=None):
-        self.folder, self.asked, self.news = folder, [], threading.Condition()
-        self.gate, self.answer = threading.Event(), "right"
-        self.gate.set()
+    def __init__(self, fleet, certificate=None):
+        self.folders = fleet.folder / "models" / "sha256", fleet.folder / "manager" / "blobs"
+        self.asked, self.news = [], threading.Condition()
+        self.answer = "right"
         web = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -45,15 +45,16 @@ class Web:
             context.load_cert_chain(certificate)
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
             scheme = "https"
-        self.url = f"{scheme}://127.0.0.1:{self.server.server_port}/models"
+        self.url = f"{scheme}://127.0.0.1:{self.server.server_port}/files"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def serve(self, request):
+        digest = request.path.rsplit("/", 1)[1]
+        version, image = (folder / digest for folder in self.folders)
+        path = version if version.is_file() else image
         with self.news:
-            self.asked.append((request.path, request.headers.get("Range")))
+            self.asked.append((path == version, request.headers.get("Range")))
             self.news.notify_all()
-        self.gate.wait()
-        path = self.folder / request.path.rsplit("/", 1)[1]
         found = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("Range") or "")
         if self.answer == "missing" or not path.is_file() or found is None:
             request.send_response(404)
@@ -72,12 +73,18 @@ class Web:
         request.end_headers()
         request.wfile.write(body)
 
+    def versions(self):
+        """The ranges of versions that were asked for."""
+        return [asked for is_version, asked in self.asked if is_version]
+
+    def images(self):
+        return [asked for is_version, asked in self.asked if not is_version]
+
     def wait(self, count, limit_s=60):
         with self.news:
-            assert self.news.wait_for(lambda: len(self.asked) >= count, limit_s), self.asked
+            assert self.news.wait_for(lambda: len(self.versions()) >= count, limit_s), self.asked
 
     def close(self):
-        self.gate.set()
         self.server.shutdown()
         self.server.server_close()
 
@@ -85,12 +92,12 @@ class Web:
 @pytest.fixture
 def bus(fleet):
     return fleet.bus(filters=("fl/rounds/#", "fl/models/#", "fl/parts/get/#",
-                              "m/demo/c/fl/control/#", "test/#"))
+                              "m/demo/c/fl/control/#", "m/demo/c/fl/registry/get/#", "test/#"))
 
 
 @pytest.fixture
 def web(fleet):
-    web = Web(fleet.folder / "models" / "sha256")
+    web = Web(fleet)
     yield web
     web.close()
 
@@ -98,7 +105,7 @@ def web(fleet):
 def begin(fleet, bus, url, *options):
     initial = fleet.folder / "initial.safetensors"
     initial.write_bytes(save(initial_model()))
-    fleet.manager()
+    fleet.manager("--url-base", url)
     bus.request("m/demo/c/fl/control/manager/query", {"what": "status"})
     fleet.coordinator(*options)
     fleet.model_server("--initial", initial, "--url-base", url)
@@ -108,6 +115,11 @@ def begin(fleet, bus, url, *options):
     bus.wait("fl/models/index")
     fleet.await_coordinator(bus)
     fleet.push(WASM / "sum_client.wasm", "sum")
+
+
+def image_parts_asked(bus, name):
+    asked = (m.json for m in bus.find("m/demo/c/fl/registry/get/manager"))
+    return [get["part"] for get in asked if get["client_id"] == name and "part" in get]
 
 
 def asked_of_model_server(bus):
@@ -126,7 +138,7 @@ def certificate(fleet):
 
 
 def test_a_version_comes_by_https_and_no_part_of_it_through_the_broker(fleet, bus):
-    web = Web(fleet.folder / "models" / "sha256", certificate(fleet))
+    web = Web(fleet, certificate(fleet))
     try:
         begin(fleet, bus, web.url, "--url-allow", web.url, "--url-ca", fleet.folder / "ca.pem")
         start(bus)
@@ -136,13 +148,15 @@ def test_a_version_comes_by_https_and_no_part_of_it_through_the_broker(fleet, bu
     reference = bus.wait("fl/models/global_model_v0").json["manifest"]
     assert reference["url"] == f"{web.url}/{reference['digest'].removeprefix('sha256:')}"
     assert asked_of_model_server(bus) == 0
-    ranges = [r for path, r in web.asked if path.endswith(reference["url"].rsplit("/", 1)[1])]
-    assert len(ranges) == len(CLIENTS) * PARTS
-    assert len(set(ranges)) == PARTS
+    assert len(web.versions()) == len(CLIENTS) * PARTS
+    assert len(set(web.versions())) == PARTS
+    parts = -(-(WASM / "sum_client.wasm").stat().st_size // (1 << 18))
+    assert len(web.images()) == len(NAMES) * parts
+    assert [image_parts_asked(bus, name) for name in NAMES] == [[], []]
 
 
 def test_who_does_not_know_the_authority_comes_to_the_model_server(fleet, bus):
-    web = Web(fleet.folder / "models" / "sha256", certificate(fleet))
+    web = Web(fleet, certificate(fleet))
     try:
         begin(fleet, bus, web.url, "--url-allow", web.url)
         start(bus)
@@ -152,8 +166,9 @@ def test_who_does_not_know_the_authority_comes_to_the_model_server(fleet, bus):
     assert web.asked == []
     for name in CLIENTS:
         assert sorted(parts_asked(bus, "fml-model-server", name)) == list(range(PARTS))
-    for name in (*NAMES, "coordinator"):
-        assert fleet.programs[name].text().count(" url.left ") == 1
+    for name, blobs in (*((name, 2) for name in NAMES), ("coordinator", 1)):
+        assert fleet.programs[name].text().count(" url.left ") == blobs
+        assert blobs == 1 or image_parts_asked(bus, name)
 
 
 def test_a_device_that_is_killed_asks_for_what_is_missing(fleet, bus, web):
@@ -167,7 +182,7 @@ def test_a_device_that_is_killed_asks_for_what_is_missing(fleet, bus, web):
     done = bus.wait("fl/rounds/r-1/complete", limit_s=120).json
     assert (done["status"], done["num_updates"]) == ("completed", 1), done
     assert asked_of_model_server(bus) == 0
-    assert len(web.asked) <= 2 * PARTS + 4  # those that were under way at the kill
+    assert len(web.versions()) <= 2 * PARTS + 4  # those that were under way at the kill
 
 
 @pytest.mark.parametrize("answer,reason", [("flipped", "other bytes"), ("missing", "404")])
@@ -176,9 +191,9 @@ def test_what_is_wrong_is_named_and_comes_from_the_model_server(fleet, bus, web,
     web.answer = answer
     start(bus)
     check_end(fleet, bus)
-    for name in (*NAMES, "coordinator"):
+    for name, blobs in (*((name, 2) for name in NAMES), ("coordinator", 1)):
         left = [line for line in fleet.programs[name].text().splitlines() if " url.left " in line]
-        assert len(left) == 1 and reason in left[0], left
+        assert len(left) == blobs and all(reason in line for line in left), left
     for name in CLIENTS:
         assert sorted(parts_asked(bus, "fml-model-server", name)) == list(range(PARTS))
 
@@ -191,11 +206,13 @@ def test_a_web_server_that_dies_in_the_middle_costs_time_only(fleet, bus, web):
     check_end(fleet, bus)
     for name in CLIENTS:
         asked = parts_asked(bus, "fml-model-server", name)
-        assert len(asked) == len(set(asked)) < PARTS, asked
+        assert len(asked) == len(set(asked)), asked
+    # Those that had come by HTTP are not asked for again; each has four under way.
+    assert asked_of_model_server(bus) <= 2 * PARTS + 4 * len(CLIENTS)
 
 
 def test_nothing_is_fetched_that_is_not_allowed(fleet, bus, web):
-    begin(fleet, bus, web.url, "--url-allow", f"{web.url}/below https://127.0.0.1/models")
+    begin(fleet, bus, web.url, "--url-allow", f"{web.url}/below https://127.0.0.1/files")
     start(bus)
     check_end(fleet, bus)
     assert web.asked == []
@@ -204,6 +221,7 @@ def test_nothing_is_fetched_that_is_not_allowed(fleet, bus, web):
 
 def test_a_setting_that_is_none_stops_the_start(fleet):
     for program, option in (("fml-proplet", "--url-allow"), ("fml-coordinator", "--url-allow"),
+                            ("fml-manager", "--url-base"),
                             ("fml-model-server", "--url-base")):
         argv = [BIN / program, "--broker", fleet.broker, "--state-dir",
                 fleet.folder / "state", option, "ftp://host/"]

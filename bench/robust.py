@@ -25,6 +25,7 @@ PEERS = {
     "krum": ("Krum", lambda n: {"num_malicious_nodes": n // 10}, 8),
 }
 LAYERS = 8
+limits = []  # products a second that a thread can add at most
 
 
 def flower(participants, params):
@@ -73,8 +74,9 @@ def run_flower(participants, params):
 
 def run_ours(participants, params):
     program = pathlib.Path(os.environ["FML_BUILD"]) / "bin" / "robust_bench"
-    lines = subprocess.run([program, str(participants), str(params), str(REPEATS)], check=True,
-                           text=True, stdout=subprocess.PIPE).stdout.splitlines()
+    first, *lines = subprocess.run([program, str(participants), str(params), str(REPEATS)],
+                                   check=True, text=True, stdout=subprocess.PIPE).stdout.splitlines()
+    limits.append(float(first.split()[1]))
     return {(rule, threads): [float(seconds[threads - 1])]
             for rule, *seconds in map(str.split, lines) for threads in (1, 2)}
 
@@ -93,6 +95,10 @@ def main(participants, params):
         if rule in PEERS:
             target = PEERS[rule][2]
             ratio = theirs[rule] / seconds
+            if rule == "krum" and max(limits) > 0:
+                # Each pair of updates once, and each with itself, as exact float64 products.
+                products = participants * (participants + 1) / 2 * params
+                row += f" of_what_fma_can={products / seconds / threads / max(limits):.2f}"
             row += (f" flower_seconds={theirs[rule]:.3f} ratio={ratio:.1f} target={target} "
                     f"{'ok' if ratio >= target else 'short'}")
         print(row, flush=True)

@@ -3,7 +3,7 @@
  *
  * usage: robust_bench PARTICIPANTS PARAMS REPEATS
  * prints for each rule its name and the medians of REPEATS runs, after one that is not
- * counted. */
+ * counted; and before them how many float64 products a second one thread can add at most. */
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -142,6 +142,42 @@ static double seconds(const struct rule_settings *s, const struct round *r, size
     return times[repeats / 2];
 }
 
+/* ---- the limit ---- */
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define ROUNDS ((size_t)20000000)
+
+/* Twelve sums that do not wait for each other, four products each. */
+__attribute__((target("avx2,fma"))) static double products_per_second(void)
+{
+    __m256d sums[12], factor = _mm256_set1_pd(1 - 1e-9), little = _mm256_set1_pd(1e-9);
+    for (size_t i = 0; i < 12; i++)
+        sums[i] = _mm256_set1_pd((double)i);
+    double began = now();
+    for (size_t k = 0; k < ROUNDS; k++)
+#pragma GCC unroll 12
+        for (size_t i = 0; i < 12; i++)
+            sums[i] = _mm256_fmadd_pd(sums[i], factor, little);
+    double took = now() - began;
+    volatile double seen = 0; /* or nothing of it would be done */
+    for (size_t i = 0; i < 12; i++)
+        seen += _mm256_cvtsd_f64(sums[i]);
+    return (double)ROUNDS * 12 * 4 / took;
+}
+
+static double limit(void)
+{
+    return __builtin_cpu_supports("fma") ? products_per_second() : 0;
+}
+#else
+static double limit(void)
+{
+    return 0; /* not known */
+}
+#endif
+
 int main(int argc, char **argv)
 {
     static const enum rule rules[] = {RULE_MEDIAN,     RULE_TRIMMED_MEAN,     RULE_KRUM,
@@ -154,6 +190,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: robust_bench PARTICIPANTS PARAMS REPEATS\n");
         return 2;
     }
+    printf("limit %.0f\n", limit());
     struct round round = drawn(numbers[0], numbers[1]);
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         struct rule_settings s = rule_defaults(rules[i]);

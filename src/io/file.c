@@ -293,3 +293,19 @@ enum status file_remove_tree(const char *path)
     (void)close(root);
     return rmdir(path) == 0 || errno == ENOENT ? ST_OK : ST_IO;
 }
+
+enum status file_resolve(const char *path, size_t size_max, char *ret, struct why *why)
+{
+    char *real = realpath(path, NULL);
+    if (real == NULL) {
+        why_set(why, "%s: %s", path, strerror(errno));
+        return ST_NOT_FOUND;
+    }
+    size_t size = strlen(real);
+    if (size <= size_max)
+        memcpy(ret, real, size + 1);
+    else
+        why_set(why, "%s: the path has more than %zu bytes", path, size_max);
+    free(real);
+    return size <= size_max ? ST_OK : ST_LIMIT;
+}

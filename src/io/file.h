@@ -39,6 +39,12 @@ MUST_CHECK enum status file_sweep(const char *folder);
  * fails: ST_FULL, ST_IO */
 MUST_CHECK enum status file_make_folder(const char *path);
 
+/* The absolute path of what is there, so that a child process finds it whatever it takes for
+ * its folder.
+ * ret: room for size_max bytes and a zero
+ * fails: ST_NOT_FOUND, ST_LIMIT (it has more than size_max bytes), with a sentence */
+MUST_CHECK enum status file_resolve(const char *path, size_t size_max, char *ret, struct why *why);
+
 /* Removes a folder and all in it; does not follow links, nothing there is fine.
  * fails: ST_IO */
 MUST_CHECK enum status file_remove_tree(const char *path);

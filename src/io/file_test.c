@@ -45,6 +45,27 @@ static void what_was_written_is_read(void **state)
     bytes_done(&b);
 }
 
+static void a_path_is_resolved_if_it_is_there_and_fits(void **state)
+{
+    (void)state;
+    char around[256], real[256] = "untouched";
+    struct why why = {""};
+    char *expected = realpath(folder, NULL);
+    assert_non_null(expected);
+    (void)snprintf(around, sizeof around, "%s/../%s", folder, strrchr(folder, '/') + 1);
+    size_t size = strlen(expected);
+    assert_int_equal(file_resolve(around, size - 1, real, &why), ST_LIMIT);
+    assert_string_equal(real, "untouched");
+    assert_non_null(strstr(why.text, "more than"));
+    assert_int_equal(file_resolve(around, size, real, &why), ST_OK);
+    assert_string_equal(real, expected);
+    (void)snprintf(around, sizeof around, "%s/nothing", folder);
+    assert_int_equal(file_resolve(around, sizeof real - 1, real, &why), ST_NOT_FOUND);
+    assert_string_equal(real, expected);
+    assert_non_null(strstr(why.text, "/nothing: "));
+    free(expected);
+}
+
 static void a_refused_read_leaves_the_buffer(void **state)
 {
     (void)state;
@@ -154,6 +175,8 @@ static void only_what_a_crash_left_is_swept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_path_is_resolved_if_it_is_there_and_fits, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_was_written_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refused_read_leaves_the_buffer, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_write_leaves_the_old_file_and_no_other, setup,

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <uv.h>
+
 #define HELP_COLUMN 30
 
 static void print_help(const struct options *o)
@@ -175,4 +177,26 @@ enum options_result options_read_only(const struct options *o, int argc, char **
     if (result == OPTIONS_RUN && rest > 0)
         return wrong(o, "it takes only options, not ", argv[1]);
     return result;
+}
+
+bool options_id(const char *program, const char *flag, const char *text, struct id *ret)
+{
+    if (id_from(text, ret) == ST_OK)
+        return true;
+    (void)fprintf(stderr,
+                  "%s: --%s is not an id: 1 to 64 letters, digits, '.', '_', '-', ':', "
+                  "not beginning with '.'\n",
+                  program, flag);
+    return false;
+}
+
+const char *options_beside(const char *name, char *room, size_t size)
+{
+    size_t path_size = size;
+    if (uv_exepath(room, &path_size) != 0)
+        return name;
+    char *slash = strrchr(room, '/');
+    size_t folder = slash == NULL ? 0 : (size_t)(slash - room) + 1;
+    int length = snprintf(room + folder, size - folder, "%s", name);
+    return length > 0 && (size_t)length < size - folder ? room : name;
 }

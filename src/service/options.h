@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "base/status.h"
 
 enum option_kind {
@@ -48,6 +49,13 @@ enum options_result options_read(const struct options *o, int argc, char **argv,
 
 /* The same for a program that takes nothing but options: a word is a mistake. */
 enum options_result options_read_only(const struct options *o, int argc, char **argv);
+
+/* The id that an option gave. False: it is none, and that is said on standard error. */
+bool options_id(const char *program, const char *flag, const char *text, struct id *ret);
+
+/* The path of a program that lies beside this one, for a default; if that cannot be found
+ * out, its bare name. room: (size,), where it may be put; returns it or name */
+const char *options_beside(const char *name, char *room, size_t size);
 
 #define OPTIONS_VERSION "fml 0.1.0"
 

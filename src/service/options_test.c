@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "service/options.h"
@@ -74,6 +75,51 @@ static int setup(void **state)
     rest = -1;
     only = false;
     return 0;
+}
+
+/* options_id() with what it says in text. */
+static bool read_id(const char *text, struct id *ret, char said[256])
+{
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    int err = dup(2);
+    (void)dup2(pipes[1], 2);
+    bool good = options_id("fml-test", "id", text, ret);
+    (void)fflush(stderr);
+    (void)dup2(err, 2);
+    (void)close(err);
+    (void)close(pipes[1]);
+    ssize_t size = read(pipes[0], said, 255);
+    said[size > 0 ? size : 0] = '\0';
+    (void)close(pipes[0]);
+    return good;
+}
+
+static void an_id_is_read_or_named(void **state)
+{
+    (void)state;
+    struct id id = {"before"};
+    char said[256];
+    assert_true(read_id("p-1", &id, said));
+    assert_string_equal(id.text, "p-1");
+    assert_string_equal(said, "");
+    static const char *const wrong[] = {"", "a b", ".hidden", "a/b"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_false(read_id(wrong[i], &id, said));
+        assert_string_equal(id.text, "p-1");
+        assert_int_equal(strncmp(said, "fml-test: --id is not an id: ", 29), 0);
+    }
+}
+
+static void a_program_beside_this_one_is_found_in_its_folder(void **state)
+{
+    (void)state;
+    char room[4096], small[4];
+    const char *path = options_beside("fml-runner", room, sizeof room);
+    assert_ptr_equal(path, room);
+    assert_int_equal(path[0], '/');
+    assert_string_equal(strrchr(path, '/'), "/fml-runner");
+    assert_string_equal(options_beside("fml-runner", small, sizeof small), "fml-runner");
 }
 
 static void defaults_apply(void **state)
@@ -165,6 +211,8 @@ static void help_and_version_end_it_before_anything_is_judged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_id_is_read_or_named),
+        cmocka_unit_test(a_program_beside_this_one_is_found_in_its_folder),
         cmocka_unit_test_setup(defaults_apply, setup),
         cmocka_unit_test_setup(environment_beats_default_and_command_line_beats_both, setup),
         cmocka_unit_test_setup(both_spellings_and_the_rest_in_order, setup),

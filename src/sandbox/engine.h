@@ -43,8 +43,4 @@ void engine_end_guest(struct engine *e);
 /* Returns NULL. */
 struct engine *engine_close(struct engine *e);
 
-/* Fills a report; the text is cut at its size. */
-void report_set(struct runner_report *report, enum sandbox_outcome outcome, const char *format, ...)
-    PRINTF_LIKE(3, 4);
-
 #endif

@@ -1,7 +1,6 @@
 /* fml-runner: compiles or runs one Wasm module, confined, and says how it went.
  * sandbox.c starts it; nobody else can. */
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,15 +10,6 @@
 
 #include "sandbox/confine.h"
 #include "sandbox/engine.h"
-
-void report_set(struct runner_report *report, enum sandbox_outcome outcome, const char *format, ...)
-{
-    *report = (struct runner_report){.magic = RUNNER_REPORT_MAGIC, .outcome = outcome};
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(report->detail, sizeof report->detail, format, args);
-    va_end(args);
-}
 
 /* The job stays mapped: its texts are used to the end. */
 static enum status read_job(struct runner_job *ret)

@@ -17,4 +17,8 @@ struct runner_report {
     char detail[512]; /* ends with a zero byte */
 };
 
+/* Fills a report; the text is cut at its size. */
+void report_set(struct runner_report *report, enum sandbox_outcome outcome, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
 #endif

@@ -7,7 +7,6 @@
  * together. That is enough where all guests are one researcher's and the data is theirs,
  * and not for a device. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,15 +21,6 @@
 static struct runner_job job;
 static struct engine *engine;
 static char *loaded; /* the compiled file that engine has */
-
-void report_set(struct runner_report *report, enum sandbox_outcome outcome, const char *format, ...)
-{
-    *report = (struct runner_report){.magic = RUNNER_REPORT_MAGIC, .outcome = outcome};
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(report->detail, sizeof report->detail, format, args);
-    va_end(args);
-}
 
 /* ---- frames ---- */
 

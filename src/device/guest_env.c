@@ -110,3 +110,13 @@ void guest_env_done(struct guest_env *env)
     free(env->items);
     *env = (struct guest_env){0};
 }
+
+char *guest_env_model(struct view model)
+{
+    json_t *object = NULL;
+    if (model.size > MODEL_DATA_ENV_MAX ||
+        jsn_parse(model, MODEL_DATA_ENV_MAX, &object, NULL) != ST_OK)
+        return NULL;
+    json_decref(object);
+    return text_of(model);
+}

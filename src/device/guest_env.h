@@ -36,6 +36,10 @@ MUST_CHECK enum status guest_env_check(const json_t *task_env, struct why *why);
 MUST_CHECK enum status guest_env_build(const json_t *task_env, const struct guest_vars *vars,
                                        struct guest_env *ret);
 
+/* A base model as MODEL_DATA, to be freed with free(); NULL: it is larger than
+ * MODEL_DATA_ENV_MAX or not JSON, or there is no memory */
+char *guest_env_model(struct view model);
+
 void guest_env_done(struct guest_env *env);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -53,6 +54,27 @@ static void a_learning_task_gets_paths_and_small_models(void **state)
     guest_env_done(&env);
 }
 
+static void only_a_small_json_model_is_a_variable(void **state)
+{
+    (void)state;
+    char *text = guest_env_model(view_text("{\"w\":[1,2]}"));
+    assert_string_equal(text, "{\"w\":[1,2]}");
+    free(text);
+    assert_null(guest_env_model(view_text("\x08\0\0\0\0\0\0\0{}      ")));
+
+    char *large = malloc(MODEL_DATA_ENV_MAX + 1);
+    assert_non_null(large);
+    memset(large, ' ', MODEL_DATA_ENV_MAX + 1);
+    large[0] = '{';
+    large[MODEL_DATA_ENV_MAX - 1] = '}';
+    text = guest_env_model(view_of(large, MODEL_DATA_ENV_MAX));
+    assert_int_equal(strlen(text), MODEL_DATA_ENV_MAX);
+    free(text);
+    large[MODEL_DATA_ENV_MAX] = ' ';
+    assert_null(guest_env_model(view_of(large, MODEL_DATA_ENV_MAX + 1)));
+    free(large);
+}
+
 static void ours_win_over_the_tasks(void **state)
 {
     (void)state;
@@ -91,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_tasks_variables_are_verbatim),
         cmocka_unit_test(a_learning_task_gets_paths_and_small_models),
+        cmocka_unit_test(only_a_small_json_model_is_a_variable),
         cmocka_unit_test(ours_win_over_the_tasks),
         cmocka_unit_test(unusable_names_are_refused),
     };

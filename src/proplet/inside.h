@@ -10,6 +10,7 @@
 #include "device/images.h"
 #include "device/limits.h"
 #include "device/model_fetch.h"
+#include "device/outcome.h"
 #include "proplet/outbox.h"
 #include "proplet/proplet.h"
 
@@ -58,18 +59,10 @@ struct task *proplet_task(const struct proplet *p, const struct id *task);
 
 /* ---- report.c: the one answer to a start (PROTOCOL 1.3) ---- */
 
-struct outcome {
-    const char *reason; /* "completed", or a failure's code */
-    const char *detail; /* a sentence about a failure */
-    json_t *results;    /* borrowed; NULL: none */
-    uint64_t wall_ms, cpu_ms, peak_rss_kb;
-};
-
 /* Remembers the results on disk, so that no crash loses them and no repeated start
  * runs again, and sends them. False: they are remembered in memory only. */
 bool report(struct proplet *p, const struct id *task, const struct outcome *outcome);
 /* The results as a text from malloc(), or NULL: no memory. */
-char *results_text(const struct proplet *p, const struct id *task, const struct outcome *outcome);
 char *update_results_text(const struct proplet *p, const struct kept_update *update);
 /* The common case: it failed before anything ran. */
 void report_failure(struct proplet *p, const struct id *task, const char *reason,

@@ -9,6 +9,7 @@
 
 #include "io/clock.h"
 #include "device/limits.h"
+#include "device/service_out.h"
 #include "proplet/proplet.h"
 #include "service/service.h"
 #include "web/web_options.h"
@@ -145,35 +146,13 @@ static enum options_result read_options(struct app *a, int argc, char **argv)
     return options_read_only(&options, argc, argv);
 }
 
-static bool read_id(const char *flag, const char *text, struct id *ret)
-{
-    if (id_from(text, ret) == ST_OK)
-        return true;
-    (void)fprintf(stderr,
-                  "fml-proplet: --%s is not an id: 1 to 64 letters, digits, '.', '_', '-', ':', "
-                  "not beginning with '.'\n",
-                  flag);
-    return false;
-}
-
-/* fml-runner lies beside this program. */
-static const char *find_runner(struct app *a)
-{
-    size_t size = sizeof a->default_runner;
-    if (uv_exepath(a->default_runner, &size) != 0)
-        return "fml-runner";
-    char *slash = strrchr(a->default_runner, '/');
-    size_t folder = slash == NULL ? 0 : (size_t)(slash - a->default_runner) + 1;
-    (void)snprintf(a->default_runner + folder, sizeof a->default_runner - folder, "fml-runner");
-    return a->default_runner;
-}
-
 static bool settle(struct app *a)
 {
     struct proplet_settings *s = &a->settings;
-    if (!read_id("id", a->id, &s->id) || !read_id("domain", a->domain, &s->space.domain) ||
-        !read_id("channel", a->channel, &s->space.channel) ||
-        !read_id("manager", a->manager, &s->manager))
+    if (!options_id("fml-proplet", "id", a->id, &s->id) ||
+        !options_id("fml-proplet", "domain", a->domain, &s->space.domain) ||
+        !options_id("fml-proplet", "channel", a->channel, &s->space.channel) ||
+        !options_id("fml-proplet", "manager", a->manager, &s->manager))
         return false;
     (void)snprintf(a->default_state_dir, sizeof a->default_state_dir, "./fml-proplet-%s",
                    s->id.text);
@@ -181,7 +160,9 @@ static bool settle(struct app *a)
     s->data_dir = a->data_dir;
     clock_boot(a->boot_id);
     s->boot_id = a->boot_id;
-    s->runner = a->runner != NULL ? a->runner : find_runner(a);
+    s->runner = a->runner != NULL
+                    ? a->runner
+                    : options_beside("fml-runner", a->default_runner, sizeof a->default_runner);
     s->alive_interval_s = (uint32_t)a->alive_interval_s;
     s->model_wait_s = (uint32_t)a->model_wait_s;
     s->resend_s = (uint32_t)a->resend_s;
@@ -194,50 +175,6 @@ static bool settle(struct app *a)
     (void)fprintf(stderr, "fml-proplet: %s is not a program; --runner says where fml-runner is\n",
                   s->runner);
     return false;
-}
-
-/* ---- the way out ---- */
-
-static enum status out_publish(void *owner, const char *topic, struct view payload)
-{
-    const struct app *a = owner;
-    struct mqtt_message m = {.topic = topic, .payload = payload};
-    return mqtt_publish(service_mqtt(a->service), &m);
-}
-
-static enum status out_subscribe(void *owner, const char *filter)
-{
-    const struct app *a = owner;
-    return mqtt_subscribe(service_mqtt(a->service), filter);
-}
-
-static void out_unsubscribe(void *owner, const char *filter)
-{
-    const struct app *a = owner;
-    mqtt_unsubscribe(service_mqtt(a->service), filter);
-}
-
-static bool out_connected(void *owner)
-{
-    const struct app *a = owner;
-    return mqtt_connected(service_mqtt(a->service));
-}
-
-static size_t out_unacknowledged(void *owner)
-{
-    const struct app *a = owner;
-    return mqtt_unacknowledged(service_mqtt(a->service));
-}
-
-static bool out_quiet(void *owner)
-{
-    return out_connected(owner) && out_unacknowledged(owner) == 0;
-}
-
-static uint64_t out_now_ms(void *owner)
-{
-    (void)owner;
-    return clock_now_ms();
 }
 
 /* ---- life ---- */
@@ -302,8 +239,7 @@ static bool start_service(struct app *a)
 
 static int live(struct app *a)
 {
-    const struct proplet_out out = {out_publish, out_subscribe,      out_unsubscribe, out_connected,
-                                    out_quiet,   out_unacknowledged, out_now_ms,      a};
+    const struct proplet_out out = service_out(a->service);
     struct why why = {0};
     if (web_from_words(&a->urls, service_loop(a->service), &a->settings.web) != ST_OK)
         return EXIT_FAILURE;

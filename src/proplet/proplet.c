@@ -14,6 +14,7 @@
 
 #include "io/file.h"
 #include "device/blobs_exchange.h"
+#include "device/control.h"
 #include "proplet/device.h"
 #include "proplet/inside.h"
 #include "proplet/task.h"
@@ -50,22 +51,13 @@ static void sweep(struct proplet *p)
     p->task_count = kept;
 }
 
-static void send_control(struct proplet *p, const char *what, char *text)
-{
-    struct topic topic;
-    topic_make(&p->settings.space, &topic, "control", "proplet", what, NULL);
-    if (text == NULL || p->out.publish(p->out.owner, topic.text, view_text(text)) != ST_OK)
-        log_line(LOG_WARN, "control.not_sent", "what=%s", what);
-    free(text);
-}
-
 /* After the last results, not before: they are those of a proplet that is there. */
 static void say_goodbye(struct proplet *p)
 {
     if (!p->stopping || p->said_goodbye || p->task_count > 0)
         return;
     p->said_goodbye = true;
-    send_control(p, "alive", proplet_alive_encode(&p->settings.id, true));
+    control_send(&p->out, &p->settings.space, "alive", proplet_alive_encode(&p->settings.id, true));
 }
 
 void proplet_step(struct proplet *p)
@@ -95,29 +87,12 @@ static void on_url_left(void *owner, const struct digest *d, const char *reason)
 
 /* ---- beginning ---- */
 
-/* Absolute, so that a child process finds it whatever it takes for its folder. */
-static enum status resolve(const char *path, char ret[PROPLET_PATH_SIZE], struct why *why)
-{
-    char *real = realpath(path, NULL);
-    if (real == NULL) {
-        why_set(why, "%s: %s", path, strerror(errno));
-        return ST_NOT_FOUND;
-    }
-    bool fits = strlen(real) <= PROPLET_FOLDER_MAX;
-    if (fits)
-        (void)snprintf(ret, PROPLET_PATH_SIZE, "%s", real);
-    else
-        why_set(why, "%s: the path has more than %d bytes", path, PROPLET_FOLDER_MAX);
-    free(real);
-    return fits ? ST_OK : ST_LIMIT;
-}
-
 static enum status open_data(struct proplet *p, struct why *why)
 {
     struct stat info;
     if (p->settings.data_dir == NULL)
         return ST_OK;
-    enum status status = resolve(p->settings.data_dir, p->data_dir, why);
+    enum status status = file_resolve(p->settings.data_dir, PROPLET_FOLDER_MAX, p->data_dir, why);
     if (status != ST_OK)
         return status;
     if (stat(p->data_dir, &info) == 0 && S_ISDIR(info.st_mode))
@@ -162,7 +137,7 @@ static enum status open_state(struct proplet *p, struct why *why)
                 status_name(status));
         return status;
     }
-    status = resolve(p->settings.state_dir, p->state_dir, why);
+    status = file_resolve(p->settings.state_dir, PROPLET_FOLDER_MAX, p->state_dir, why);
     if (status == ST_OK)
         status = lock_state(p, why);
     if (status == ST_OK)
@@ -256,7 +231,8 @@ failed:
 
 static void send_alive(struct proplet *p)
 {
-    send_control(p, "alive", proplet_alive_encode(&p->settings.id, false));
+    control_send(&p->out, &p->settings.space, "alive",
+                 proplet_alive_encode(&p->settings.id, false));
     p->alive_ms = proplet_now_ms(p) + (uint64_t)p->settings.alive_interval_s * 1000;
 }
 
@@ -271,7 +247,8 @@ void proplet_connected(struct proplet *p)
     if (p->stopping)
         return;
     json_t *metadata = device_describe();
-    send_control(p, "create", proplet_create_encode(&p->settings.id, metadata));
+    control_send(&p->out, &p->settings.space, "create",
+                 proplet_create_encode(&p->settings.id, metadata));
     json_decref(metadata);
     send_alive(p);
     report_waiting(p);

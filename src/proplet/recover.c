@@ -28,11 +28,9 @@ static char *results_anew(void *owner, const struct id *task)
     const struct kept_update *u = outbox_find(p->outbox, task);
     if (u != NULL)
         return update_results_text(p, u);
-    return results_text(p, task,
-                        &(struct outcome){
-                            .reason = "interrupted",
-                            .detail = "the record of its results was damaged on the disk",
-                        });
+    const struct outcome o = {.reason = "interrupted",
+                              .detail = "the record of its results was damaged on the disk"};
+    return outcome_text(&o, task, &p->settings.id);
 }
 
 /* Each has its update here, or is lost, or was interrupted. True: this is on the disk. */

@@ -1,11 +1,8 @@
 #include "proplet/inside.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "service/log.h"
-#include "wire/task_msg.h"
 
 static enum status send_results(void *owner, const char *text)
 {
@@ -17,23 +14,6 @@ static enum status send_results(void *owner, const char *text)
         log_line(LOG_ERROR, "results.not_sent", "reason=%s", status_name(status));
     /* With much under way a limit is that of the queue, which passes. */
     return status == ST_LIMIT && !p->out.quiet(p->out.owner) ? ST_NOMEM : status;
-}
-
-char *results_text(const struct proplet *p, const struct id *task, const struct outcome *o)
-{
-    struct results_msg msg = {
-        .task_id = *task,
-        .proplet_id = p->settings.id,
-        .results = o->results,
-        .failed = strcmp(o->reason, "completed") != 0,
-        .wall_ms = o->wall_ms,
-        .cpu_ms = o->cpu_ms,
-        .peak_rss_kb = o->peak_rss_kb,
-    };
-    (void)snprintf(msg.reason, sizeof msg.reason, "%s", o->reason);
-    if (msg.failed)
-        (void)snprintf(msg.error, sizeof msg.error, "%s", o->detail);
-    return results_msg_encode(&msg);
 }
 
 /* Takes text, the results; NULL: no memory. */
@@ -54,7 +34,7 @@ static bool keep_and_send(struct proplet *p, const struct id *task, char *text)
 
 static void log_ended(const struct id *task, const struct outcome *o)
 {
-    bool failed = strcmp(o->reason, "completed") != 0;
+    bool failed = outcome_failed(o);
     log_line(failed ? LOG_WARN : LOG_INFO, "task.ended",
              "task=%s reason=%s detail=%s wall_ms=%llu cpu_ms=%llu peak_rss_kb=%llu", task->text,
              o->reason, log_quote(failed ? o->detail : ""), (unsigned long long)o->wall_ms,
@@ -64,7 +44,7 @@ static void log_ended(const struct id *task, const struct outcome *o)
 bool report(struct proplet *p, const struct id *task, const struct outcome *o)
 {
     log_ended(task, o);
-    return keep_and_send(p, task, results_text(p, task, o));
+    return keep_and_send(p, task, outcome_text(o, task, &p->settings.id));
 }
 
 void report_failure(struct proplet *p, const struct id *task, const char *reason,
@@ -88,14 +68,11 @@ static struct outcome outcome_of(const struct kept_update *u, json_t *results)
 
 char *update_results_text(const struct proplet *p, const struct kept_update *u)
 {
-    char digest[DIGEST_TEXT_SIZE];
-    digest_text(&u->digest, digest);
-    json_t *results = json_pack("{s:s,s:s,s:I}", "update_topic", u->topic, "update_digest", digest,
-                                "update_bytes", (json_int_t)u->size);
+    json_t *results = outcome_update(u->topic, &u->digest, u->size);
     if (results == NULL)
         return NULL;
     struct outcome o = outcome_of(u, results);
-    char *text = results_text(p, &u->task, &o);
+    char *text = outcome_text(&o, &u->task, &p->settings.id);
     json_decref(results);
     return text;
 }

@@ -8,7 +8,6 @@
 #include <sys/statvfs.h>
 
 #include "exchange/file_manifest.h"
-#include "fl/update.h"
 #include "io/map.h"
 #include "model/model_file.h"
 #include "device/guest_env.h"
@@ -21,10 +20,6 @@
 #include "service/log.h"
 
 #define TASK_MAGIC 0x7461736bu /* "task" */
-
-/* In the detail of a failure: what the sandbox says, then what the guest said. */
-#define SAID_BY_SANDBOX 150
-#define SAID_BY_GUEST   240
 
 struct task {
     uint32_t magic;
@@ -217,27 +212,11 @@ static void fail_guest(struct task *t, const char *reason, const char *detail)
     fail(t, "disk_full", both);
 }
 
-static const char *code_of(enum update_fault fault)
-{
-    /* Only what no coordinator could read is held back: it cannot judge it. All
-     * else it answers with a receipt that says what is wrong. */
-    if (fault == UPDATE_MALFORMED)
-        return "malformed";
-    return fault == UPDATE_TOO_LARGE ? "too_large" : NULL;
-}
-
 static bool is_update(struct task *t, struct view update)
 {
-    struct update read;
-    struct why why = {0};
-    enum update_fault fault = update_read(update, &read, &why);
-    if (fault == UPDATE_FINE)
-        update_done(&read);
-    const char *code = code_of(fault);
-    if (code == NULL)
-        return true;
     char detail[DETAIL_SIZE];
-    (void)snprintf(detail, sizeof detail, "%s: %s", code, why.text);
+    if (outcome_unreadable(update, detail) == NULL)
+        return true;
     fail_guest(t, "bad_update", detail);
     return false;
 }
@@ -457,11 +436,8 @@ static void finish_plain(struct task *t, const struct sandbox_result *r)
 
 static void finish_failed(struct task *t, const struct sandbox_result *r)
 {
-    char said[SAID_BY_GUEST], why[SAID_BY_SANDBOX], detail[DETAIL_SIZE];
-    guest_text_line(r->err, said, sizeof said);
-    (void)snprintf(why, sizeof why, "%.*s", SAID_BY_SANDBOX - 1, r->detail);
-    (void)snprintf(detail, sizeof detail, "%s%s%s", why,
-                   said[0] == '\0' ? "" : "; it said: ", said);
+    char detail[DETAIL_SIZE];
+    outcome_guest_failed(r, detail);
     if (r->outcome == SANDBOX_RUNNER_FAILED || r->outcome == SANDBOX_BAD_CODE)
         image_distrust(t->image);
     if (r->outcome == SANDBOX_EXIT_STATUS || r->outcome == SANDBOX_TRAP)
@@ -608,24 +584,13 @@ static void want_model(struct task *t)
         fail(t, "model_unavailable", "the model's topic could not be subscribed to");
 }
 
-/* Small JSON models also go into the guest's environment. */
-static char *model_text(struct view model)
-{
-    json_t *object = NULL;
-    if (model.size > MODEL_DATA_ENV_MAX ||
-        jsn_parse(model, MODEL_DATA_ENV_MAX, &object, NULL) != ST_OK)
-        return NULL;
-    json_decref(object);
-    return text_of(model);
-}
-
 static enum status put_model(struct task *t)
 {
     const char *path = model_wait_path(t->model);
     if (path != NULL)
         return task_folder_link_model(&t->folder, path);
     struct view model = model_wait_bytes(t->model);
-    t->model_data = model_text(model);
+    t->model_data = guest_env_model(model);
     return task_folder_put_model(&t->folder, model);
 }
 

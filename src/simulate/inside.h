@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "device/outcome.h"
 #include "exchange/exchange.h"
 #include "simulate/limits.h"
 #include "simulate/pool.h"
@@ -76,13 +77,6 @@ struct task *task_find(const struct simulator *s, uint32_t device, const struct 
 void tasks_step(struct simulator *s, bool look_at_time);
 
 /* ---- report.c ---- */
-
-struct outcome {
-    const char *reason; /* "completed", or a failure's code */
-    const char *detail;
-    json_t *results; /* borrowed; NULL: none */
-    uint64_t wall_ms, cpu_ms;
-};
 
 /* The one answer to a start. */
 void report(struct simulator *s, uint32_t device, const struct id *task, const struct outcome *o);

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "io/clock.h"
+#include "device/service_out.h"
 #include "service/service.h"
 #include "simulate/limits.h"
 #include "simulate/simulator.h"
@@ -90,29 +91,6 @@ static enum options_result read_options(struct app *a, int argc, char **argv)
     return options_read_only(&options, argc, argv);
 }
 
-static bool read_id(const char *flag, const char *text, struct id *ret)
-{
-    if (id_from(text, ret) == ST_OK)
-        return true;
-    (void)fprintf(stderr,
-                  PROGRAM ": --%s is not an id: 1 to 64 letters, digits, '.', '_', '-', ':', "
-                          "not beginning with '.'\n",
-                  flag);
-    return false;
-}
-
-/* A program that lies beside this one. */
-static const char *find_beside(char path[PROPLET_PATH_SIZE], const char *name)
-{
-    size_t size = PROPLET_PATH_SIZE;
-    if (uv_exepath(path, &size) != 0)
-        return name;
-    char *slash = strrchr(path, '/');
-    size_t folder = slash == NULL ? 0 : (size_t)(slash - path) + 1;
-    (void)snprintf(path + folder, PROPLET_PATH_SIZE - folder, "%s", name);
-    return path;
-}
-
 static bool is_program(const char *flag, const char *path)
 {
     if (access(path, X_OK) == 0)
@@ -130,10 +108,11 @@ static uint32_t processors(void)
 static bool settle(struct app *a)
 {
     struct simulator_settings *s = &a->settings;
-    if (!read_id("id", a->id, &s->id) || !read_id("domain", a->domain, &s->space.domain) ||
-        !read_id("channel", a->channel, &s->space.channel) ||
-        !read_id("manager", a->manager, &s->manager) ||
-        !read_id("prefix", a->prefix, &s->devices.prefix))
+    if (!options_id(PROGRAM, "id", a->id, &s->id) ||
+        !options_id(PROGRAM, "domain", a->domain, &s->space.domain) ||
+        !options_id(PROGRAM, "channel", a->channel, &s->space.channel) ||
+        !options_id(PROGRAM, "manager", a->manager, &s->manager) ||
+        !options_id(PROGRAM, "prefix", a->prefix, &s->devices.prefix))
         return false;
     if (!(a->drop >= 0 && a->drop <= 1)) {
         (void)fprintf(stderr, PROGRAM ": --drop must be 0 to 1\n");
@@ -144,8 +123,10 @@ static bool settle(struct app *a)
     s->devices.seed = a->seed;
     s->data_dir = a->data_dir;
     s->state_dir = a->state_dir;
-    s->runner = a->runner != NULL ? a->runner : find_beside(a->beside[0], "fml-runner");
-    s->worker = a->worker != NULL ? a->worker : find_beside(a->beside[1], "fml-worker");
+    s->runner = a->runner != NULL ? a->runner
+                                  : options_beside("fml-runner", a->beside[0], sizeof a->beside[0]);
+    s->worker = a->worker != NULL ? a->worker
+                                  : options_beside("fml-worker", a->beside[1], sizeof a->beside[1]);
     s->workers = a->workers != 0 ? (uint32_t)a->workers : processors();
     s->memory_bytes = a->memory_mb << 20;
     s->alive_interval_s = (uint32_t)a->alive_interval_s;
@@ -153,50 +134,6 @@ static bool settle(struct app *a)
     s->resend_s = (uint32_t)a->resend_s;
     s->refuse_sgemm = a->refuse_sgemm;
     return is_program("runner", s->runner) && is_program("worker", s->worker);
-}
-
-/* ---- the way out ---- */
-
-static enum status out_publish(void *owner, const char *topic, struct view payload)
-{
-    const struct app *a = owner;
-    struct mqtt_message m = {.topic = topic, .payload = payload};
-    return mqtt_publish(service_mqtt(a->service), &m);
-}
-
-static enum status out_subscribe(void *owner, const char *filter)
-{
-    const struct app *a = owner;
-    return mqtt_subscribe(service_mqtt(a->service), filter);
-}
-
-static void out_unsubscribe(void *owner, const char *filter)
-{
-    const struct app *a = owner;
-    mqtt_unsubscribe(service_mqtt(a->service), filter);
-}
-
-static bool out_connected(void *owner)
-{
-    const struct app *a = owner;
-    return mqtt_connected(service_mqtt(a->service));
-}
-
-static size_t out_unacknowledged(void *owner)
-{
-    const struct app *a = owner;
-    return mqtt_unacknowledged(service_mqtt(a->service));
-}
-
-static bool out_quiet(void *owner)
-{
-    return out_connected(owner) && out_unacknowledged(owner) == 0;
-}
-
-static uint64_t out_now_ms(void *owner)
-{
-    (void)owner;
-    return clock_now_ms();
 }
 
 /* ---- life ---- */
@@ -272,8 +209,7 @@ static bool start_service(struct app *a)
 
 static int live(struct app *a)
 {
-    const struct proplet_out out = {out_publish, out_subscribe,      out_unsubscribe, out_connected,
-                                    out_quiet,   out_unacknowledged, out_now_ms,      a};
+    const struct proplet_out out = service_out(a->service);
     struct why why = {0};
     enum status status =
         simulator_new(service_loop(a->service), &a->settings, &out, &a->simulator, &why);

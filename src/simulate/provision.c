@@ -103,16 +103,6 @@ static void fail(struct provision *p, const char *reason, const char *detail)
 
 /* ---- the model ---- */
 
-static char *model_text(struct view model)
-{
-    json_t *object = NULL;
-    if (model.size > MODEL_DATA_ENV_MAX ||
-        jsn_parse(model, MODEL_DATA_ENV_MAX, &object, NULL) != ST_OK)
-        return NULL;
-    json_decref(object);
-    return text_of(model);
-}
-
 /* Not durable: it does not outlive us. */
 static bool write_file(const char *path, struct view bytes)
 {
@@ -133,7 +123,7 @@ static bool put_model(struct provision *p)
         return false;
     if (path != NULL)
         return link(path, file) == 0;
-    p->text = model_text(model_wait_bytes(p->wait));
+    p->text = guest_env_model(model_wait_bytes(p->wait));
     return write_file(file, model_wait_bytes(p->wait));
 }
 

@@ -1,11 +1,8 @@
 #include "simulate/inside.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "service/log.h"
-#include "wire/task_msg.h"
 
 static void send_results(struct simulator *s, const char *text)
 {
@@ -16,26 +13,9 @@ static void send_results(struct simulator *s, const char *text)
         log_line(LOG_ERROR, "results.not_sent", "reason=%s", status_name(status));
 }
 
-static char *results_text(const struct simulator *s, uint32_t device, const struct id *task,
-                          const struct outcome *o)
-{
-    struct results_msg msg = {
-        .task_id = *task,
-        .results = o->results,
-        .failed = strcmp(o->reason, "completed") != 0,
-        .wall_ms = o->wall_ms,
-        .cpu_ms = o->cpu_ms,
-    };
-    devices_name(&s->settings.devices, device, &msg.proplet_id);
-    (void)snprintf(msg.reason, sizeof msg.reason, "%s", o->reason);
-    if (msg.failed)
-        (void)snprintf(msg.error, sizeof msg.error, "%s", o->detail);
-    return results_msg_encode(&msg);
-}
-
 void report(struct simulator *s, uint32_t device, const struct id *task, const struct outcome *o)
 {
-    bool failed = strcmp(o->reason, "completed") != 0;
+    bool failed = outcome_failed(o);
     struct answered *last = &s->answered[device - 1];
     struct id name;
     devices_name(&s->settings.devices, device, &name);
@@ -44,7 +24,7 @@ void report(struct simulator *s, uint32_t device, const struct id *task, const s
     *(failed ? &s->counters.failed : &s->counters.completed) += 1;
     free(last->results);
     last->task = *task;
-    last->results = results_text(s, device, task, o);
+    last->results = outcome_text(o, task, &name);
     if (last->results != NULL)
         send_results(s, last->results);
     else

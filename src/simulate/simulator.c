@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "device/blobs_exchange.h"
+#include "device/control.h"
 #include "fl/complete.h"
 #include "fl/receipt.h"
 #include "io/file.h"
@@ -21,15 +22,6 @@ uint64_t simulator_now_ms(const struct simulator *s)
     return s->out.now_ms(s->out.owner);
 }
 
-static void send_control(struct simulator *s, const char *what, char *text)
-{
-    struct topic topic;
-    topic_make(&s->settings.space, &topic, "control", "proplet", what, NULL);
-    if (text == NULL || s->out.publish(s->out.owner, topic.text, view_text(text)) != ST_OK)
-        log_line(LOG_WARN, "control.not_sent", "what=%s", what);
-    free(text);
-}
-
 /* After the last results, not before. */
 static void say_goodbye(struct simulator *s)
 {
@@ -39,7 +31,7 @@ static void say_goodbye(struct simulator *s)
     s->said_goodbye = true;
     for (uint32_t i = 1; i <= s->settings.devices.count; i++) {
         devices_name(&s->settings.devices, i, &name);
-        send_control(s, "alive", proplet_alive_encode(&name, true));
+        control_send(&s->out, &s->settings.space, "alive", proplet_alive_encode(&name, true));
     }
 }
 
@@ -65,22 +57,6 @@ static void on_image_change(void *owner)
 
 /* ---- beginning ---- */
 
-static enum status resolve(const char *path, char ret[PROPLET_PATH_SIZE], struct why *why)
-{
-    char *real = realpath(path, NULL);
-    if (real == NULL) {
-        why_set(why, "%s: %s", path, strerror(errno));
-        return ST_NOT_FOUND;
-    }
-    bool fits = strlen(real) <= PROPLET_FOLDER_MAX;
-    if (fits)
-        (void)snprintf(ret, PROPLET_PATH_SIZE, "%s", real);
-    else
-        why_set(why, "%s: the path has more than %d bytes", path, PROPLET_FOLDER_MAX);
-    free(real);
-    return fits ? ST_OK : ST_LIMIT;
-}
-
 static bool is_folder(const char *path)
 {
     struct stat info;
@@ -104,7 +80,7 @@ static enum status open_data(struct simulator *s, struct why *why)
     s->settings.devices.shards = 0;
     if (s->settings.data_dir == NULL)
         return ST_OK;
-    enum status status = resolve(s->settings.data_dir, s->data_dir, why);
+    enum status status = file_resolve(s->settings.data_dir, PROPLET_FOLDER_MAX, s->data_dir, why);
     if (status != ST_OK)
         return status;
     if (!is_folder(s->data_dir)) {
@@ -119,7 +95,7 @@ static enum status open_state(struct simulator *s, struct why *why)
 {
     enum status status = file_make_folder(s->settings.state_dir);
     if (status == ST_OK)
-        return resolve(s->settings.state_dir, s->state_dir, why);
+        return file_resolve(s->settings.state_dir, PROPLET_FOLDER_MAX, s->state_dir, why);
     why_set(why, "%s: the folder cannot be made: %s", s->settings.state_dir, status_name(status));
     return status;
 }
@@ -260,7 +236,7 @@ void simulator_connected(struct simulator *s)
     json_t *metadata = json_pack("{s:b}", "simulated", 1);
     for (uint32_t i = 1; i <= s->settings.devices.count; i++) {
         devices_name(&s->settings.devices, i, &name);
-        send_control(s, "create", proplet_create_encode(&name, metadata));
+        control_send(&s->out, &s->settings.space, "create", proplet_create_encode(&name, metadata));
     }
     json_decref(metadata);
     s->alive_next = 0;
@@ -278,7 +254,7 @@ static void send_alive(struct simulator *s, uint64_t now_ms)
         return;
     while (s->alive_next < count && now_ms >= s->alive_ms + interval_ms * s->alive_next / count) {
         devices_name(&s->settings.devices, ++s->alive_next, &name);
-        send_control(s, "alive", proplet_alive_encode(&name, false));
+        control_send(&s->out, &s->settings.space, "alive", proplet_alive_encode(&name, false));
     }
     if (s->alive_next < count)
         return;

@@ -6,13 +6,8 @@
 
 #include "device/guest_env.h"
 #include "device/guest_text.h"
-#include "fl/update.h"
 #include "service/log.h"
 #include "wire/task_msg.h"
-
-/* In the detail of a failure: what the sandbox says, then what the guest said. */
-#define SAID_BY_SANDBOX 150
-#define SAID_BY_GUEST   240
 
 struct task *task_find(const struct simulator *s, uint32_t device, const struct id *id)
 {
@@ -60,26 +55,14 @@ static void fail_as(struct task *t, const struct sandbox_result *r, const char *
 
 /* ---- what a guest left ---- */
 
-/* Only what no coordinator could read is held back: all else it answers itself. */
-static const char *fault_of(struct view update, struct why *why)
-{
-    struct update read;
-    enum update_fault fault = update_read(update, &read, why);
-    if (fault == UPDATE_FINE)
-        update_done(&read);
-    return fault == UPDATE_MALFORMED ? "malformed" : fault == UPDATE_TOO_LARGE ? "too_large" : NULL;
-}
-
 static void report_update(struct task *t, const struct sandbox_result *r,
                           const struct digest *digest, size_t size)
 {
-    char topic[FL_TOPIC_SIZE], text[DIGEST_TEXT_SIZE];
+    char topic[FL_TOPIC_SIZE];
     struct id device;
     devices_name(&t->simulator->settings.devices, t->device, &device);
     fl_topic_update(&t->learning.round, &device, topic);
-    digest_text(digest, text);
-    json_t *results = json_pack("{s:s,s:s,s:I}", "update_topic", topic, "update_digest", text,
-                                "update_bytes", (json_int_t)size);
+    json_t *results = outcome_update(topic, digest, size);
     end(t, &(struct outcome){.reason = "completed",
                              .detail = "",
                              .results = results,
@@ -111,13 +94,11 @@ static void finish_update(struct task *t, const struct sandbox_result *r, struct
                           enum status found)
 {
     char detail[DETAIL_SIZE];
-    struct why why = {0};
     enum status status =
         found == ST_NOT_FOUND && r->out.size > 0 ? bytes_copy(update, r->out) : found;
     const char *fault = NULL;
     if (status == ST_OK && update->size > 0)
-        fault = fault_of(bytes_view(update), &why);
-    (void)snprintf(detail, sizeof detail, "%s: %s", fault == NULL ? "" : fault, why.text);
+        fault = outcome_unreadable(bytes_view(update), detail);
     if (status == ST_NOT_FOUND || (status == ST_OK && update->size == 0))
         fail_as(t, r, "no_update", "nothing at UPDATE_PATH and nothing on standard output");
     else if (status == ST_INVALID)
@@ -145,11 +126,8 @@ static void finish_plain(struct task *t, const struct sandbox_result *r)
 
 static void finish_failed(struct task *t, const struct sandbox_result *r)
 {
-    char said[SAID_BY_GUEST], why[SAID_BY_SANDBOX], detail[DETAIL_SIZE];
-    guest_text_line(r->err, said, sizeof said);
-    (void)snprintf(why, sizeof why, "%.*s", SAID_BY_SANDBOX - 1, r->detail);
-    (void)snprintf(detail, sizeof detail, "%s%s%s", why,
-                   said[0] == '\0' ? "" : "; it said: ", said);
+    char detail[DETAIL_SIZE];
+    outcome_guest_failed(r, detail);
     fail_as(t, r, sandbox_outcome_code(r->outcome), detail);
 }
 

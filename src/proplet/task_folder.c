@@ -36,17 +36,26 @@ static void paths_of(const char *state, const struct id *task, struct task_folde
     join(ret->compressed_file, ret->root, "compressed");
 }
 
+/* One that need not be durable, and may be there. */
+static enum status make_folder(const char *path)
+{
+    return mkdir(path, 0700) == 0 || errno == EEXIST ? ST_OK : file_write_status(errno);
+}
+
 enum status task_folder_make(const char *state, const struct id *task, struct task_folder *ret)
 {
     struct task_folder f;
     paths_of(state, task, &f);
-    enum status status = file_make_folder(f.model);
+    enum status status = file_make_folder(f.tasks);
     if (status == ST_OK)
-        status = file_make_folder(f.out);
+        status = make_folder(f.root);
+    if (status == ST_OK)
+        status = make_folder(f.model);
+    if (status == ST_OK)
+        status = make_folder(f.out);
+    /* That the task was here has to last, and nothing of what is in its folder. */
     if (status == ST_OK)
         status = file_sync_folder(f.tasks);
-    if (status == ST_OK)
-        status = file_sync_folder(state);
     if (status != ST_OK) {
         task_folder_remove(&f);
         return status;
@@ -155,6 +164,7 @@ void task_folder_each_left(const char *state, const char *boot,
     DIR *folder = opendir(tasks);
     if (folder == NULL)
         return;
+    (void)!file_sync_folder(state); /* who made it may have died before it was durable */
     struct dirent *entry;
     while ((entry = readdir(folder)) != NULL) {
         struct id task;

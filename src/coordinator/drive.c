@@ -157,9 +157,9 @@ static enum status open_its_round(struct coordinator *c, const struct experiment
         free(text);
         return status;
     }
-    publish_start(c, start, text);
-    if (start->asynchronous.is_on)
+    if (start->asynchronous.is_on) /* whoever is asked anew is stopped first */
         say_those_over(c, before, *ret);
+    publish_start(c, start, text);
     return ST_OK;
 }
 

@@ -77,7 +77,7 @@ static bool is_needed(struct coordinator *c, const char *name)
     if (id_from(name, &round) != ST_OK)
         return false;
     const struct entry *e = rounds_find(c->rounds, &round);
-    return e != NULL && (is_of_use(c, e) || is_carried(c, &round));
+    return (e != NULL && is_of_use(c, e)) || is_carried(c, &round);
 }
 
 void sweep_folders(struct coordinator *c)

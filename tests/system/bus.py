@@ -75,10 +75,14 @@ class Bus:
         self.client.publish(topic, payload, qos=1, retain=retain, properties=properties)
 
     def find(self, filter, where=lambda m: True, after=0):
+        """Messages of a topic, or of a filter. Called for each message that comes while
+        somebody waits, so a plain topic is compared and no more."""
+        plain = "+" not in filter and "#" not in filter
         return [
             m
             for m in self.messages[after:]
-            if mqtt.topic_matches_sub(filter, m.topic) and m.payload and where(m)
+            if (m.topic == filter if plain else mqtt.topic_matches_sub(filter, m.topic))
+            and m.payload and where(m)
         ]
 
     def wait(self, filter, where=lambda m: True, count=1, limit_s=LIMIT_S, after=0):

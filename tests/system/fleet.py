@@ -176,8 +176,10 @@ class Fleet:
 
     def round(self, bus, start, limit_s=60):
         """Publishes a start and gives the round's complete."""
+        mark = bus.mark()
         bus.publish("fl/rounds/start", start)
-        return bus.wait(f"fl/rounds/{start['round_id']}/complete", limit_s=limit_s).json
+        return bus.wait(f"fl/rounds/{start['round_id']}/complete", limit_s=limit_s,
+                        after=mark).json
 
     def close(self):
         for bus in self.buses:

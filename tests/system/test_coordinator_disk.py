@@ -39,16 +39,6 @@ def fill(path):
                 size //= 2
 
 
-def await_log(fleet, event):
-    """Asks until it is there: each answer comes after what was logged before."""
-    bus = fleet.buses[0]
-    for _ in range(300):
-        if event in fleet.programs["coordinator"].text():
-            return
-        bus.request("fl/rounds/query", {"what": "status"})
-    raise AssertionError(f"no {event}:\n{fleet.programs['coordinator'].text()}")
-
-
 def test_a_full_disk_postpones_updates_and_recovers(fleet, bus, small_disk):
     bus.publish("fl/rounds/start", MISSION_START | {"timeout_s": 600})
     send(bus, "proplet-1", SENT["proplet-1"])
@@ -56,7 +46,7 @@ def test_a_full_disk_postpones_updates_and_recovers(fleet, bus, small_disk):
     for _ in range(100):  # more than the broker hands over at once: each is answered
         receipt = send(bus, "proplet-2", SENT["proplet-2"])
         assert (receipt["status"], receipt["code"]) == ("postponed", "not_stored"), receipt
-    await_log(fleet, "store.full")
+    fleet.programs["coordinator"].await_text("store.full")
     bus.publish("fl/rounds/start", MISSION_START | {"round_id": "r-2"})
     assert bus.wait("fl/rounds/refused").json["code"] == "not_stored"
     assert bus.wait("fl/rounds/r-2/complete").json["reason"] == "not_stored"
@@ -66,7 +56,7 @@ def test_a_full_disk_postpones_updates_and_recovers(fleet, bus, small_disk):
     assert "what came could not be kept" in fleet.programs["coordinator"].text()
 
     os.unlink(f"{small_disk}/ballast")
-    await_log(fleet, "store.recovered")
+    fleet.programs["coordinator"].await_text("store.recovered")
     for sender, payload in SENT.items():
         assert send(bus, sender, payload)["code"] == "accepted"
     bus.wait("fl/rounds/r-0001/complete")

@@ -19,11 +19,7 @@ def start_round(bus, round_id, base, n=2):
 
 
 def until_open(bus, round_id):
-    for _ in range(200):
-        status = bus.request("fl/rounds/query", {"what": "status"})
-        if any(r["round_id"] == round_id and r["state"] == "open" for r in status["open"]):
-            return
-    raise AssertionError(f"{round_id} does not open")
+    bus.wait(f"fl/rounds/{round_id}/state", lambda m: m.json["state"] == "open")
 
 
 def send_updates(bus, round_id, base, value, n=2):

@@ -76,13 +76,9 @@ static void expect_verdict(const char *round, size_t device, enum verdict verdic
     assert_int_equal(r->verdict[device], verdict);
 }
 
-static void send_as(const char *round, const char *base, const char *device)
+/* What follows from it is not heard yet. */
+static void send_text_as(const char *round, const char *text, const char *device)
 {
-    char text[512];
-    (void)snprintf(text, sizeof text,
-                   "{\"round_id\":\"%s\",\"base_model_uri\":\"%s\",\"num_samples\":1,"
-                   "\"update\":{\"w\":[9,9,9],\"b\":9}}",
-                   round, base);
     coordinator_message(world.coordinator,
                         &(struct mqtt_message){.topic = FL_UPDATES,
                                                .payload = view_text(text),
@@ -90,7 +86,36 @@ static void send_as(const char *round, const char *base, const char *device)
                                                .property_count = 2},
                         world.now_ms);
     assert_true(coordinator_flush(world.coordinator, world.now_ms));
+}
+
+static void send_unheard_as(const char *round, const char *base, const char *device)
+{
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   "{\"round_id\":\"%s\",\"base_model_uri\":\"%s\",\"num_samples\":1,"
+                   "\"update\":{\"w\":[9,9,9],\"b\":9}}",
+                   round, base);
+    send_text_as(round, text, device);
+}
+
+static void send_as(const char *round, const char *base, const char *device)
+{
+    send_unheard_as(round, base, device);
     world_settle();
+}
+
+/* The bytes that a round was trained from are not what they were. text: that version */
+static void damage_base(const char *round, const char *text)
+{
+    char path[256], digest[DIGEST_TEXT_SIZE];
+    const struct digest d = digest_of(view_text(text));
+    digest_text(&d, digest);
+    (void)snprintf(path, sizeof path, "%s/rounds/%s/%s", world.folder, round,
+                   strchr(digest, ':') + 1);
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fputc('x', file), 'x');
+    assert_int_equal(fclose(file), 0);
 }
 
 /* d0 and d1 need 1 s and d2 2.5 s, two updates make a version. After the 4th:
@@ -200,14 +225,7 @@ static void the_same_update_again_has_the_same_receipt_and_counts_once(void **st
     struct world_round *r = (struct world_round *)(uintptr_t)world_round("x-r0001");
     for (int i = 0; i < 2; i++) {
         r->verdict[2] = VERDICT_NOT_STORED;
-        coordinator_message(
-            world.coordinator,
-            &(struct mqtt_message){.topic = FL_UPDATES,
-                                   .payload = view_text(text),
-                                   .properties = {{"round", "x-r0001"}, {"sender", "d2"}},
-                                   .property_count = 2},
-            world.now_ms);
-        assert_true(coordinator_flush(world.coordinator, world.now_ms));
+        send_text_as("x-r0001", text, "d2");
         assert_int_equal(r->verdict[2], VERDICT_ACCEPTED);
         world_reopen();
     }
@@ -362,6 +380,25 @@ static void its_versions_can_be_made_again(void **state)
     }
 }
 
+/* Round 2 counted d1's and d2's, which is of round 1, and its version is on its way. */
+static void a_damaged_base_fails_its_round_and_not_the_start(void **state)
+{
+    (void)state;
+    world_put(FL_EXPERIMENT_START, START("\"rounds\":9," THREE("9")));
+    world_pass(1300);
+    assert_int_equal(world.version_count, 1);
+    world.silent[0] = true;
+    world_pass(1000);
+    send_unheard_as("x-r0001", WORLD_BASE_TOPIC, "d2");
+    assert_int_equal(world.version_count, 2);
+    damage_base("x-r0001", WORLD_BASE);
+    world_reopen();
+    world.silent[0] = false;
+    assert_int_equal(world_finish("x").completed, 8);
+    assert_int_equal(world_complete("x-r0002").outcome, ROUND_FAILED);
+    assert_string_equal(world_complete("x-r0002").reason, "state_corrupt");
+}
+
 int main(void)
 {
     log_level_set(LOG_ERROR);
@@ -381,6 +418,7 @@ int main(void)
         TEST(a_start_from_outside_is_refused),
         TEST(how_it_aggregates_is_checked_as_for_its_rounds),
         TEST(its_versions_can_be_made_again),
+        TEST(a_damaged_base_fails_its_round_and_not_the_start),
     };
     return cmocka_run_group_tests_name("coordinator/asynchronous", tests, NULL, NULL);
 }

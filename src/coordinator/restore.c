@@ -98,16 +98,21 @@ static bool read_update(struct entry *e, const struct store_update *u, struct ro
     return false;
 }
 
-/* The last update was aggregated as it was before, or there is no memory for it: an end
- * is stored with the update that led to it, and is not fed. */
-static enum status after_update(struct feeding *f, const struct round_actions *actions)
+/* The last update was aggregated as it was before, or there is no memory for it. Any other
+ * end was stored with the update that led to it, and would not be fed: something that the
+ * aggregate was made of has changed since, as the base of a round that this one carries. */
+static enum status after_update(struct feeding *f, const struct digest *update,
+                                const struct round_actions *actions)
 {
     for (size_t i = 0; i < actions->count; i++) {
         const struct round_action *a = &actions->items[i];
         if (a->kind == ROUND_PUBLISH_MODEL)
             f->model = a->model;
-        else if (a->kind == ROUND_SEND_COMPLETE)
-            return strcmp(a->complete.reason, ROUND_REASON_NO_MEMORY) == 0 ? ST_NOMEM : ST_CORRUPT;
+        else if (a->kind == ROUND_SEND_COMPLETE) {
+            if (strcmp(a->complete.reason, ROUND_REASON_NO_MEMORY) == 0)
+                return ST_NOMEM;
+            lose(f->e, update, ST_CORRUPT);
+        }
     }
     return ST_OK;
 }
@@ -127,7 +132,7 @@ static enum status feed_update(void *arg, const struct store_update *u)
     }
     if (status != ST_OK)
         return status;
-    return after_update(f, &actions);
+    return after_update(f, &kept.update, &actions);
 }
 
 static enum status take_early(void *arg, const struct store_update *u)
@@ -330,15 +335,25 @@ enum status restore(struct coordinator *c)
     return status;
 }
 
-static void go_on(struct coordinator *c, struct entry *e, uint64_t now_ms)
+/* It may have ended by itself while it was fed; nobody was told then. */
+static void end_lost(struct coordinator *c, struct entry *e, uint64_t now_ms)
 {
     struct round_actions actions;
+    round_cancel(e->round, ROUND_FAILED, e->lost, now_ms, &actions);
+    if (actions.count == 0) {
+        actions = (struct round_actions){.count = 1, .items = {{.kind = ROUND_SEND_COMPLETE}}};
+        round_facts(e->round, now_ms, &actions.items[0].complete);
+    }
+    carry_out(c, e, &actions, now_ms);
+}
+
+static void go_on(struct coordinator *c, struct entry *e, uint64_t now_ms)
+{
     log_line(LOG_INFO, "round.resumed", "round=%s state=%s",
              round_start_of(e->round)->round_id.text, round_state_name(round_state(e->round)));
-    if (e->lost != NULL) {
-        round_cancel(e->round, ROUND_FAILED, e->lost, now_ms, &actions);
-        carry_out(c, e, &actions, now_ms);
-    } else if (round_state(e->round) == ROUND_OPENING)
+    if (e->lost != NULL)
+        end_lost(c, e, now_ms);
+    else if (round_state(e->round) == ROUND_OPENING)
         want_base(c, e, now_ms);
     else if (e->model != NULL)
         publish_version(c, e, e->model, now_ms);

@@ -249,6 +249,32 @@ static void an_update_between_two_rounds_is_held(void **state)
     assert_int_equal(world.version_count, 4);
 }
 
+static void what_no_round_would_take_is_not_held(void **state)
+{
+    (void)state;
+    world_put(FL_EXPERIMENT_START, START("\"rounds\":4," THREE("4")));
+    world_pass(900);
+    world.manager_away = true;
+    world_pass(700);
+    assert_int_equal(world.version_count, 1);
+    send_as("x-r0001", WORLD_BASE_TOPIC, "d3"); /* nobody asked it */
+    expect_verdict("x-r0001", 3, VERDICT_NOT_PARTICIPANT);
+    send_text_as("x-r0001", "", "d2");
+    expect_verdict("x-r0001", 2, VERDICT_MALFORMED);
+}
+
+static void an_update_for_a_round_that_only_carries_its_sender_is_not_held(void **state)
+{
+    (void)state;
+    world_put(FL_EXPERIMENT_START, START("\"rounds\":4," THREE("4")));
+    world_pass(1900); /* round 2 carries d2 of round 1 */
+    world.manager_away = true;
+    world_pass(400);
+    assert_int_equal(world.version_count, 2);
+    send_as("x-r0002", "fl/models/global_model_v1", "d2");
+    expect_verdict("x-r0001", 2, VERDICT_STALE);
+}
+
 static void what_was_held_is_sent_again_after_a_restart(void **state)
 {
     (void)state;
@@ -410,6 +436,8 @@ int main(void)
         TEST(whoever_is_too_far_behind_is_stopped_and_counts_nowhere),
         TEST(the_same_update_again_has_the_same_receipt_and_counts_once),
         TEST(an_update_between_two_rounds_is_held),
+        TEST(what_no_round_would_take_is_not_held),
+        TEST(an_update_for_a_round_that_only_carries_its_sender_is_not_held),
         TEST(what_was_held_is_sent_again_after_a_restart),
         TEST(it_holds_while_it_measures),
         TEST(a_round_that_nobody_begins_counts_those_that_train),

@@ -106,6 +106,14 @@ static bool has_counted(const struct entry *e, const struct id *participant)
     return round_awaited(e->round, participant, 1, &unused) == 0;
 }
 
+/* Was it this round that asked it, and not one before? Others hear at once that they take no
+ * part. */
+static bool was_asked(const struct entry *e, const struct id *participant)
+{
+    return round_takes_part(e->round, participant) &&
+           asynchronous_find(&round_start_of(e->round)->asynchronous, NULL, participant) == NULL;
+}
+
 static bool carries(const struct entry *e, const struct id *asked, const struct id *participant)
 {
     return asynchronous_find(&round_start_of(e->round)->asynchronous, asked, participant) != NULL;
@@ -123,7 +131,7 @@ static bool will_be_carried(const struct entry *e, const struct id *asked,
     const struct carried *k = asynchronous_find(&start->asynchronous, asked, participant);
     if (k != NULL)
         staleness += k->staleness;
-    else if (!id_equal(&start->round_id, asked) || !e->has_base)
+    else if (!id_equal(&start->round_id, asked) || !e->has_base || !was_asked(e, participant))
         return false;
     return staleness <= start->asynchronous.staleness_max;
 }
@@ -160,7 +168,7 @@ static struct entry *newest_that_carries(struct coordinator *c, struct entry *e,
 struct entry *counting_round(struct coordinator *c, struct entry *e, const struct id *participant,
                              uint64_t now_ms)
 {
-    if (!is_asynchronous(e))
+    if (!is_asynchronous(e) || !was_asked(e, participant))
         return e;
     struct entry *last = newest_that_carries(c, e, participant);
     if (has_counted(last, participant) || round_counts(last->round, now_ms))
@@ -172,58 +180,16 @@ struct entry *counting_round(struct coordinator *c, struct entry *e, const struc
 
 /* ---- updates between two rounds ---- */
 
-struct held {
-    struct held *next; /* a later one */
-    struct id asked, sender;
-    struct bytes payload;
-};
-
-bool hold_update(struct coordinator *c, const struct id *asked, const struct id *sender,
-                 struct view payload)
-{
-    struct held **at = &c->held;
-    for (; *at != NULL; at = &(*at)->next)
-        if (id_equal(&(*at)->asked, asked) && id_equal(&(*at)->sender, sender))
-            return view_equal(bytes_view(&(*at)->payload), payload);
-    struct held *h = calloc(1, sizeof *h);
-    if (payload.size > HELD_UPDATES_BYTES_MAX - c->held_bytes || h == NULL ||
-        bytes_copy(&h->payload, payload) != ST_OK) {
-        free(h);
-        return false;
-    }
-    h->asked = *asked;
-    h->sender = *sender;
-    c->held_bytes += payload.size;
-    *at = h;
-    return true;
-}
-
-static struct held *held_free(struct coordinator *c, struct held *h)
-{
-    struct held *next = h->next;
-    c->held_bytes -= h->payload.size;
-    bytes_done(&h->payload);
-    free(h);
-    return next;
-}
-
 void release_held(struct coordinator *c, uint64_t now_ms)
 {
-    struct held *first = c->held;
-    c->held = NULL; /* those that wait on are held anew */
-    while (first != NULL) {
-        struct held *h = first;
+    struct held_updates all = c->held;
+    c->held = (struct held_updates){0}; /* those that wait on are held anew */
+    for (const struct held *h = all.first; h != NULL; h = h->next) {
         struct entry *e = rounds_find(c->rounds, &h->asked);
         if (e != NULL && !is_closed(c)) /* else its sender repeats it */
             take_update(c, e, &h->sender, bytes_view(&h->payload), now_ms);
-        first = held_free(c, h);
     }
-}
-
-void forget_held(struct coordinator *c)
-{
-    while (c->held != NULL)
-        c->held = held_free(c, c->held);
+    held_done(&all);
 }
 
 /* ---- the bases of what is carried ---- */

@@ -251,7 +251,7 @@ struct coordinator *coordinator_free(struct coordinator *c)
     if (c == NULL)
         return NULL;
     large_forget(c);
-    forget_held(c);
+    held_done(&c->held);
     exchange_free(c->exchange);
     rounds_free(c->rounds);
     experiments_free(c->experiments);

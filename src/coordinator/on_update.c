@@ -15,17 +15,24 @@ static struct early **last_or_same(struct entry *e, const struct id *sender)
     return at;
 }
 
-/* Nothing of it is kept: the sender must send it again. */
-static void postpone(struct coordinator *c, const struct id *round_id, const struct id *sender,
-                     struct view bytes)
+/* No round judges it, and nothing of it is kept. */
+static void answer_at_once(struct coordinator *c, const struct id *round_id,
+                           const struct id *sender, struct view bytes, enum verdict verdict)
 {
     struct receipt receipt = {
         .round_id = *round_id,
         .proplet_id = *sender,
-        .verdict = VERDICT_NOT_STORED,
+        .verdict = verdict,
         .update_digest = digest_of(bytes),
     };
     send_receipt(c, &receipt, false);
+}
+
+/* The sender must send it again. */
+static void postpone(struct coordinator *c, const struct id *round_id, const struct id *sender,
+                     struct view bytes)
+{
+    answer_at_once(c, round_id, sender, bytes, VERDICT_NOT_STORED);
 }
 
 bool hold_early(struct coordinator *c, struct entry *e, const struct id *sender, struct view bytes)
@@ -141,15 +148,24 @@ void judge_update(struct coordinator *c, struct entry *e, const struct id *sende
         postpone(c, round_task(e->round, sender), sender, bytes);
 }
 
+/* What no round would take does not wait for one. */
+static void hold(struct coordinator *c, const struct id *asked, const struct id *sender,
+                 struct view payload)
+{
+    if (payload.size == 0)
+        answer_at_once(c, asked, sender, payload, VERDICT_MALFORMED);
+    else if (held_add(&c->held, asked, sender, payload))
+        log_line(LOG_DEBUG, "update.held", "round=%s proplet=%s", asked->text, sender->text);
+    else
+        postpone(c, asked, sender, payload);
+}
+
 void take_update(struct coordinator *c, struct entry *e, const struct id *sender,
                  struct view payload, uint64_t now_ms)
 {
-    const struct id *asked = &round_start_of(e->round)->round_id;
     struct entry *counts = counting_round(c, e, sender, now_ms);
-    if (counts == NULL && !hold_update(c, asked, sender, payload))
-        postpone(c, asked, sender, payload);
-    else if (counts == NULL)
-        log_line(LOG_DEBUG, "update.held", "round=%s proplet=%s", asked->text, sender->text);
+    if (counts == NULL)
+        hold(c, &round_start_of(e->round)->round_id, sender, payload);
     else if (reference_looks_like(payload))
         fetch_update(c, counts, sender, payload, now_ms);
     else
@@ -174,18 +190,6 @@ void feed_early(struct coordinator *c, struct entry *e, uint64_t now_ms)
     }
 }
 
-static void answer_unknown_round(struct coordinator *c, const struct id *round_id,
-                                 const struct id *sender, struct view bytes)
-{
-    struct receipt receipt = {
-        .round_id = *round_id,
-        .proplet_id = *sender,
-        .verdict = VERDICT_UNKNOWN_ROUND,
-        .update_digest = digest_of(bytes),
-    };
-    send_receipt(c, &receipt, false);
-}
-
 static bool id_property(const struct mqtt_message *m, const char *key, struct id *ret)
 {
     const char *value = mqtt_message_property(m, key);
@@ -207,7 +211,7 @@ void on_update(struct coordinator *c, const struct mqtt_message *m, uint64_t now
         return;
     struct entry *e = rounds_find(c->rounds, &round_id);
     if (e == NULL)
-        answer_unknown_round(c, &round_id, &sender, m->payload);
+        answer_at_once(c, &round_id, &sender, m->payload, VERDICT_UNKNOWN_ROUND);
     else
         take_update(c, e, &sender, m->payload, now_ms);
 }

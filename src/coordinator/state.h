@@ -6,13 +6,13 @@
 
 #include "coordinator/coordinator.h"
 #include "coordinator/experiments.h"
+#include "coordinator/held.h"
 #include "coordinator/models.h"
 #include "coordinator/rounds.h"
 #include "coordinator/store.h"
 #include "exchange/exchange.h"
 
 struct coming; /* bytes that are on their way, in large.c */
-struct held;   /* updates between two rounds, in carry.c */
 
 /* What the manager was asked last: who is alive. */
 struct roster_question {
@@ -32,8 +32,7 @@ struct coordinator {
     struct coming *coming;
     struct roster_question roster;
     size_t early_bytes; /* of all updates that wait for a base model */
-    struct held *held;
-    size_t held_bytes; /* of all of them */
+    struct held_updates held;
 
     /* durable.c */
     struct store *store;
@@ -119,19 +118,13 @@ struct entry *newest_training(struct coordinator *c, const struct experiment_ent
 MUST_CHECK enum status carry_on(struct coordinator *c, const struct experiment_entry *x,
                                 struct asynchronous *ret);
 
-/* The round that judges an update of this one, which was asked in e: e itself, or a later
- * round that carries it. NULL: it is to be held until there is one */
+/* The round that judges an update of this one that names e: e itself, or a later round that
+ * carries it. NULL: it is to be held until there is one */
 struct entry *counting_round(struct coordinator *c, struct entry *e, const struct id *participant,
                              uint64_t now_ms);
 
-/* Keeps a copy in memory until the next round opens. It has no receipt, so its sender repeats
- * it if it is lost. True: it is held (already). False: another one is, or there is no room */
-MUST_CHECK bool hold_update(struct coordinator *c, const struct id *asked, const struct id *sender,
-                            struct view payload);
-
 /* A round has opened, or an experiment ended: they are taken, or held on. */
 void release_held(struct coordinator *c, uint64_t now_ms);
-void forget_held(struct coordinator *c);
 
 /* Maps the bases of what e carries; one that cannot be read is logged, and the round fails if
  * an update to it counts. fails: ST_NOMEM */

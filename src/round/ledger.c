@@ -82,6 +82,12 @@ enum ledger_entry ledger_look(const struct ledger *l, const struct id *sender,
     return digest_equal(&l->lines[at].update, update) ? LEDGER_SAME : LEDGER_OTHER;
 }
 
+bool ledger_takes_part(const struct ledger *l, const struct id *participant)
+{
+    assert(l != NULL && l->magic == LEDGER_MAGIC && participant != NULL);
+    return line_of(l, participant) < l->count;
+}
+
 bool ledger_has_counted(const struct ledger *l, const struct id *participant)
 {
     assert(l != NULL && l->magic == LEDGER_MAGIC && participant != NULL);

@@ -42,6 +42,8 @@ MUST_CHECK enum status ledger_count(struct ledger *l, const struct id *sender,
 void ledger_keep(struct ledger *l, const struct id *sender, struct view bytes,
                  const struct digest *digest);
 
+bool ledger_takes_part(const struct ledger *l, const struct id *participant);
+
 /* Whether an update of this one counted. */
 bool ledger_has_counted(const struct ledger *l, const struct id *participant);
 

@@ -679,6 +679,12 @@ bool round_counts(const struct round *r, uint64_t now_ms)
     return !counting_is_over(r, now_ms);
 }
 
+bool round_takes_part(const struct round *r, const struct id *participant)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    return ledger_takes_part(r->ledger, participant);
+}
+
 size_t round_awaited(const struct round *r, const struct id *ids, size_t count, struct id *ret)
 {
     assert(r != NULL && r->magic == ROUND_MAGIC && (count == 0 || (ids != NULL && ret != NULL)));

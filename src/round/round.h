@@ -103,6 +103,9 @@ const struct id *round_task(const struct round *r, const struct id *participant)
 /* Whether counting is not over yet: an update may still count. */
 bool round_counts(const struct round *r, uint64_t now_ms);
 
+/* Whether this one is a participant, or carried. */
+bool round_takes_part(const struct round *r, const struct id *participant);
+
 /* Those of ids whose update did not count here.
  * ids: (count,), of the start; ret: (count,). gives: how many */
 size_t round_awaited(const struct round *r, const struct id *ids, size_t count, struct id *ret);

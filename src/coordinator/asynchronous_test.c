@@ -327,6 +327,72 @@ static void a_round_that_nobody_begins_counts_those_that_train(void **state)
     expect_verdict("x-r0001", 2, VERDICT_ACCEPTED);
 }
 
+static bool is_asked(const char *round, const char *device)
+{
+    const json_t *who = json_object_get(world_round(round)->read, "participants");
+    for (size_t i = 0; i < json_array_size(who); i++)
+        if (strcmp(json_string_value(json_array_get(who, i)), device) == 0)
+            return true;
+    return false;
+}
+
+/* Two of four train at once, and both that round 1 asked never answer. */
+static void lose_those_of_round_1(const char *more, bool is_away)
+{
+    char start[512];
+    (void)snprintf(start, sizeof start,
+                   START("\"rounds\":5,\"participants\":[\"d0\",\"d1\",\"d2\",\"d3\"],"
+                         "\"selection\":{\"count\":2},\"k_of_n\":2,\"asynchronous\":"
+                         "{\"staleness_max\":4},%s"),
+                   more);
+    world_put(FL_EXPERIMENT_START, start);
+    world_pass(100);
+    for (size_t i = 0; i < 4; i++)
+        if (is_asked("x-r0001", world_devices[i])) {
+            world.silent[i] = true;
+            world.away[i] = is_away;
+        }
+}
+
+static void who_is_gone_leaves_its_place_to_others(void **state)
+{
+    (void)state;
+    lose_those_of_round_1("\"timeout_s\":10", true);
+    assert_int_equal(world_finish("x").completed, 4);
+    assert_int_equal(participants_of("x-r0002"), 2);
+    assert_int_equal(world_complete("x-r0002").participants, 4); /* those who are gone may count */
+}
+
+static void a_task_that_is_over_leaves_its_place_to_others(void **state)
+{
+    (void)state;
+    world_pass(60000);
+    lose_those_of_round_1("\"timeout_s\":10", false);
+    world_reopen();    /* it knows still when that was */
+    world_pass(10500); /* what was sent in time may be on its way still */
+    assert_null(world_round("x-r0001")->complete);
+    assert_int_equal(world_state("x").round, 2);
+    world_pass(10000);
+    assert_non_null(world_round("x-r0001")->complete); /* nobody of it is carried */
+    assert_int_equal(participants_of("x-r0003"), 2);
+}
+
+/* It is held while the model is measured, for longer than the task had. */
+static void who_sent_in_time_counts_however_long_it_is_held(void **state)
+{
+    (void)state;
+    world.slow_ms[4] = 40000;
+    world_put(FL_EXPERIMENT_START,
+              START("\"rounds\":2,\"timeout_s\":10," THREE(
+                  "4") ",\"evaluation\":{\"every\":1,\"participants\":[\"judge\"],"
+                       "\"timeout_s\":60}"));
+    world_pass(40900);
+    assert_false(world_round("x-r0001")->answered[2]);
+    world_pass(300);
+    expect_verdict("x-r0001", 2, VERDICT_ACCEPTED);
+    assert_int_equal(world_finish("x").completed, 2);
+}
+
 static void time_makes_a_version_of_what_there_is(void **state)
 {
     (void)state;
@@ -441,6 +507,9 @@ int main(void)
         TEST(what_was_held_is_sent_again_after_a_restart),
         TEST(it_holds_while_it_measures),
         TEST(a_round_that_nobody_begins_counts_those_that_train),
+        TEST(who_is_gone_leaves_its_place_to_others),
+        TEST(a_task_that_is_over_leaves_its_place_to_others),
+        TEST(who_sent_in_time_counts_however_long_it_is_held),
         TEST(time_makes_a_version_of_what_there_is),
         TEST(cancelled_it_ends_all_its_rounds),
         TEST(a_start_from_outside_is_refused),

@@ -13,6 +13,9 @@
 #include "io/map.h"
 #include "service/log.h"
 
+/* A task's way to its device, and its update's way back. */
+#define TASK_MARGIN_MS 10000u
+
 static bool is_asynchronous(const struct entry *e)
 {
     return round_start_of(e->round)->asynchronous.is_on;
@@ -40,14 +43,38 @@ static uint32_t versions_made(const struct entry *e)
     return e->complete.has_version ? 1 : 0;
 }
 
+/* Its devices end their tasks timeout_s after they took them, whatever becomes of the guest. */
+static bool may_still_train(const struct entry *e, uint64_t now_ms)
+{
+    uint64_t task_ms = (uint64_t)round_start_of(e->round)->timeout_s * 1000 + TASK_MARGIN_MS;
+    return now_ms < e->opened_ms + task_ms;
+}
+
+static bool has_sent(const struct coordinator *c, const struct id *round,
+                     const struct id *participant)
+{
+    return held_has(&c->held, round, participant) || has_come(c, round, participant);
+}
+
+/* Leaves those whose updates wait for a round, however long that took. */
+static void keep_those_who_sent(const struct coordinator *c, struct carried *k)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < k->participant_count; i++)
+        if (has_sent(c, &k->round_id, &k->participants[i]))
+            k->participants[count++] = k->participants[i];
+    k->participant_count = count;
+}
+
 /* Adds those of a group who still train.
  * from: of e, borrowed. fails: ST_NOMEM */
-static enum status add_awaited(const struct entry *e, const struct carried *from,
-                               struct asynchronous *a)
+static enum status add_awaited(struct coordinator *c, const struct entry *e,
+                               const struct carried *from, uint64_t now_ms, struct asynchronous *a)
 {
     struct carried k = *from;
     k.staleness += versions_made(e);
-    if (k.staleness > a->staleness_max || a->carried_count == CARRIED_MAX ||
+    const struct entry *asked = rounds_find(c->rounds, &k.round_id);
+    if (asked == NULL || k.staleness > a->staleness_max || a->carried_count == CARRIED_MAX ||
         k.participant_count == 0)
         return ST_OK;
     k.participants = calloc(k.participant_count, sizeof k.participants[0]);
@@ -55,6 +82,8 @@ static enum status add_awaited(const struct entry *e, const struct carried *from
         return ST_NOMEM;
     k.participant_count =
         round_awaited(e->round, from->participants, from->participant_count, k.participants);
+    if (!may_still_train(asked, now_ms))
+        keep_those_who_sent(c, &k);
     if (k.participant_count > 0)
         a->carried[a->carried_count++] = k;
     else
@@ -75,7 +104,7 @@ static struct carried own_group(const struct entry *e)
     return own;
 }
 
-enum status carry_on(struct coordinator *c, const struct experiment_entry *x,
+enum status carry_on(struct coordinator *c, const struct experiment_entry *x, uint64_t now_ms,
                      struct asynchronous *ret)
 {
     const struct entry *e = newest_training(c, x);
@@ -87,9 +116,9 @@ enum status carry_on(struct coordinator *c, const struct experiment_entry *x,
         const struct asynchronous *carried = &round_start_of(e->round)->asynchronous;
         const struct carried own = own_group(e);
         a.carried = calloc(carried->carried_count + 1, sizeof a.carried[0]);
-        status = a.carried == NULL ? ST_NOMEM : add_awaited(e, &own, &a);
+        status = a.carried == NULL ? ST_NOMEM : add_awaited(c, e, &own, now_ms, &a);
         for (size_t i = carried->carried_count; i > 0 && status == ST_OK; i--)
-            status = add_awaited(e, &carried->carried[i - 1], &a);
+            status = add_awaited(c, e, &carried->carried[i - 1], now_ms, &a);
     }
     if (status == ST_OK)
         *ret = a;

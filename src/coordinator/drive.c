@@ -255,7 +255,7 @@ static enum status tell_one_roster(struct coordinator *c, const struct experimen
     struct asynchronous carries = {0};
     enum status status = ST_OK;
     if (experiment_start_of(e->experiment)->asynchronous.is_on)
-        status = carry_on(c, e, &carries);
+        status = carry_on(c, e, now_ms, &carries);
     if (status == ST_OK)
         status = experiment_roster(e->experiment, alive, count, &carries, now_ms, actions);
     asynchronous_done(&carries);

@@ -142,6 +142,12 @@ void fetch_update(struct coordinator *c, struct entry *e, const struct id *sende
     reference_done(&r);
 }
 
+bool has_come(const struct coordinator *c, const struct id *round, const struct id *sender)
+{
+    const struct coming *k = find(c, round, sender);
+    return k != NULL && fetch_state(k->fetch) == FETCH_COMPLETE;
+}
+
 /* ---- as the parts come ---- */
 
 static void use(struct coordinator *c, struct entry *e, const struct coming *k, uint64_t now_ms)

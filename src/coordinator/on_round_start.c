@@ -88,6 +88,7 @@ enum status open_round(struct coordinator *c, const struct round_start *start, s
         round_free(round);
         return status;
     }
+    e->opened_ms = now_ms;
     e->start = *digest;
     status = keep_round(c, e, payload, now_ms);
     if (status == ST_EXISTS)

@@ -227,6 +227,7 @@ static enum status adopt(struct coordinator *c, const struct round_start *start,
     }
     if (r->complete.size > 0)
         (*ret)->complete = complete;
+    (*ret)->opened_ms = r->opened_ms;
     (*ret)->has_base = r->has_base;
     (*ret)->base = r->base;
     return digest_of_start(start, &(*ret)->start);

@@ -28,6 +28,7 @@ struct kept {
 /* What the coordinator keeps beside each round. */
 struct entry {
     struct round *round;
+    uint64_t opened_ms;
     struct digest start;     /* of the start in its canonical form */
     struct blobs *blobs;     /* the bytes of base and version, until the end */
     struct spool *spool;     /* those of the updates that count, until the end */

@@ -113,10 +113,11 @@ void resume_experiments(struct coordinator *c, uint64_t now_ms);
 /* The newest training round of an open experiment that is known. NULL: none */
 struct entry *newest_training(struct coordinator *c, const struct experiment_entry *x);
 
-/* Whom the next training round of an asynchronous experiment goes on with.
+/* Whom the next training round of an asynchronous experiment goes on with: whoever was not
+ * counted yet, is not too far behind, and can still send, or has sent and waits.
  * gives: *ret, to be ended with asynchronous_done(). fails: ST_NOMEM */
 MUST_CHECK enum status carry_on(struct coordinator *c, const struct experiment_entry *x,
-                                struct asynchronous *ret);
+                                uint64_t now_ms, struct asynchronous *ret);
 
 /* The round that judges an update of this one that names e: e itself, or a later round that
  * carries it. NULL: it is to be held until there is one */
@@ -294,6 +295,9 @@ MUST_CHECK bool hold_early(struct coordinator *c, struct entry *e, const struct 
 void fetch_base(struct coordinator *c, struct entry *e, struct view payload);
 void fetch_update(struct coordinator *c, struct entry *e, const struct id *sender,
                   struct view payload, uint64_t now_ms);
+
+/* Whether all parts are here of the update of this one, which was asked in this round. */
+bool has_come(const struct coordinator *c, const struct id *round, const struct id *sender);
 
 /* Offers a round's new version until its end. gives: a reference to it, to be freed.
  * fails: ST_NOMEM, ST_LIMIT, ST_IO, ST_NOT_FOUND */

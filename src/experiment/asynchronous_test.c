@@ -90,6 +90,52 @@ static void as_many_train_at_once_as_the_selection_says(void **state)
     }
 }
 
+static void who_is_not_alive_takes_no_place_and_may_still_count(void **state)
+{
+    (void)state;
+    struct carried k;
+    const struct asynchronous carries = carrying(&k);
+    static const struct {
+        const char *count, *alive;
+        size_t asked, k_of_n;
+    } cases[] = {
+        {"2", "adef", 2, 2}, {"2", "acdef", 1, 2},      {"2", "abcdef", 0, 2},
+        {"3", "adef", 3, 3}, {"\"all\"", "adef", 4, 4}, {"0.5", "acdef", 2, 3},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char fields[128];
+        (void)snprintf(fields, sizeof fields,
+                       ASYNCHRONOUS ",\"selection\":{\"count\":%s},\"k_of_n\":\"all\"",
+                       cases[i].count);
+        struct scene s = scene_begin(fields);
+        tell(&s, cases[i].alive, &carries);
+        expect(&s, "b");
+        const struct round_start *start = s.actions.items[0].start;
+        assert_int_equal(start->participant_count, cases[i].asked);
+        assert_int_equal(start->k_of_n, cases[i].k_of_n);
+        assert_int_equal(asynchronous_count(&start->asynchronous), 2);
+        scene_end(&s);
+    }
+}
+
+static void a_round_has_room_for_those_that_it_carries(void **state)
+{
+    (void)state;
+    enum { CARRIED = ROUND_PARTICIPANTS_MAX - 1 };
+    static struct id ids[CARRIED];
+    for (size_t i = 0; i < CARRIED; i++)
+        (void)snprintf(ids[i].text, sizeof ids[i].text, "gone%zu", i);
+    struct carried k;
+    const struct asynchronous carries = carrying(&k);
+    k.participants = ids;
+    k.participant_count = CARRIED;
+    struct scene s = scene_begin(ASYNCHRONOUS);
+    tell(&s, "abc", &carries);
+    expect(&s, "b");
+    assert_int_equal(s.actions.items[0].start->participant_count, 1);
+    scene_end(&s);
+}
+
 static void those_who_train_are_enough_if_nobody_else_is_there(void **state)
 {
     (void)state;
@@ -101,7 +147,13 @@ static void those_who_train_are_enough_if_nobody_else_is_there(void **state)
     tell(&s, "c", &carries);
     expect(&s, "b");
     assert_int_equal(s.actions.items[0].start->participant_count, 0);
-    assert_int_equal(s.actions.items[0].start->k_of_n, 2);
+    assert_int_equal(s.actions.items[0].start->k_of_n, 1); /* of those who are alive */
+    scene_end(&s);
+
+    s = scene_begin(ASYNCHRONOUS ",\"selection\":{\"min\":2}");
+    tell(&s, "", &carries);
+    expect(&s, "b");
+    assert_int_equal(s.actions.items[0].start->k_of_n, 2); /* or of all that may come back */
     scene_end(&s);
 
     s = scene_begin(ASYNCHRONOUS ",\"selection\":{\"min\":3}");
@@ -153,6 +205,8 @@ int main(void)
         cmocka_unit_test(the_first_round_carries_nobody),
         cmocka_unit_test(who_trains_already_is_carried_and_not_asked),
         cmocka_unit_test(as_many_train_at_once_as_the_selection_says),
+        cmocka_unit_test(who_is_not_alive_takes_no_place_and_may_still_count),
+        cmocka_unit_test(a_round_has_room_for_those_that_it_carries),
         cmocka_unit_test(those_who_train_are_enough_if_nobody_else_is_there),
         cmocka_unit_test(an_evaluation_is_not_asynchronous),
         cmocka_unit_test(it_goes_on_after_a_restart),

@@ -299,10 +299,12 @@ static enum status set_carried(const struct experiment *x, const struct asynchro
     return status;
 }
 
-static void set_times(const struct experiment *x, struct round_start *r)
+/* busy: of those that it carries */
+static void set_times(const struct experiment *x, size_t busy, struct round_start *r)
 {
     if (r->mode == ROUND_TRAIN) {
-        r->k_of_n = share_of(&x->start.k, round_start_count(r));
+        size_t there = r->participant_count + busy;
+        r->k_of_n = share_of(&x->start.k, there > 0 ? there : round_start_count(r));
         r->timeout_s = x->start.timeout_s;
         r->grace_s = x->start.grace_s;
         return;
@@ -314,7 +316,7 @@ static void set_times(const struct experiment *x, struct round_start *r)
 }
 
 static enum status start_round(struct experiment *x, struct id *ids, size_t count,
-                               const struct asynchronous *carries, uint64_t now_ms,
+                               const struct asynchronous *carries, size_t busy, uint64_t now_ms,
                                struct experiment_actions *actions)
 {
     bool trains = x->m.stage == EXPERIMENT_CHOOSING_TRAIN;
@@ -329,7 +331,7 @@ static enum status start_round(struct experiment *x, struct id *ids, size_t coun
         round_start_done(&next);
         return status;
     }
-    set_times(x, &next);
+    set_times(x, busy, &next);
     round_start_done(&x->next);
     x->next = next;
     begin_stage(x, trains ? EXPERIMENT_TRAINING : EXPERIMENT_EVALUATING, now_ms);
@@ -367,12 +369,14 @@ enum status experiment_roster(struct experiment *x, const struct id *alive, size
     if (carries == NULL)
         carries = &nobody;
     struct id *ids = NULL;
-    size_t ids_count = 0;
-    enum status status = choose(x, alive, count, carries, &ids, &ids_count);
+    size_t ids_count = 0, busy = 0;
+    enum status status = selection_busy(alive, count, carries, &busy);
+    if (status == ST_OK)
+        status = choose(x, alive, count, carries, &ids, &ids_count);
     if (status != ST_OK)
         return status;
     if (ids_count > 0 || is_enough(x, carries))
-        return start_round(x, ids, ids_count, carries, now_ms, ret_actions);
+        return start_round(x, ids, ids_count, carries, busy, now_ms, ret_actions);
     if (now_ms >= wait_is_over_ms(x))
         give_up(x, now_ms, ret_actions);
     else

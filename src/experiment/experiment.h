@@ -70,7 +70,8 @@ MUST_CHECK enum status experiment_new(struct experiment_start *start, uint64_t n
  * hour, after the first answer) and is completed by one.
  * An asynchronous experiment's round goes on with those who still train: it carries them,
  * asks only as many others as are missing of selection.count, and also starts if that is
- * nobody. Then `k` is of both together.
+ * nobody. Then `k` is of both together. Those whom it carries and who are not alive may
+ * count, but nothing is expected of them, unless nobody else is there.
  * alive:   (count,), borrowed
  * carries: whose updates the next training round may still count, borrowed; NULL: nobody's
  * fails: ST_NOMEM (nothing changed; ask again at the next tick) */

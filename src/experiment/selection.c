@@ -80,19 +80,34 @@ static size_t eligible(const struct experiment_start *start, const struct id_set
     return count;
 }
 
-/* How many of so many eligible ones are asked, beside those who train already; 0: too few
- * are there, or none is wanted. */
-static size_t asked(const struct selection *s, size_t eligible, size_t busy)
+/* Those who train already and are alive. */
+static size_t busy_of(const struct id_set *alive, const struct asynchronous *carries)
 {
-    size_t there = eligible + busy;
-    if (there < s->min || eligible == 0)
+    size_t count = 0;
+    for (size_t i = 0; i < carries->carried_count; i++) {
+        const struct carried *k = &carries->carried[i];
+        for (size_t n = 0; n < k->participant_count; n++)
+            count += id_set_has(alive, &k->participants[n]);
+    }
+    return count;
+}
+
+static size_t lesser(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How many of so many eligible ones are asked, beside those who train already; 0: too few
+ * are there, or none is wanted. busy: of those who are carried */
+static size_t asked(const struct selection *s, size_t eligible, size_t carried, size_t busy)
+{
+    if (eligible + carried < s->min || eligible == 0)
         return 0;
-    size_t count = share_of(&s->count, there);
+    size_t count = share_of(&s->count, eligible + busy);
     if (count < s->min)
         count = s->min;
-    if (count > ROUND_PARTICIPANTS_MAX)
-        count = ROUND_PARTICIPANTS_MAX;
-    return count > busy ? count - busy : 0;
+    size_t room = carried < ROUND_PARTICIPANTS_MAX ? ROUND_PARTICIPANTS_MAX - carried : 0;
+    return count > busy ? lesser(count - busy, lesser(eligible, room)) : 0;
 }
 
 static struct id *lowest(const struct experiment_start *start, uint32_t round,
@@ -137,7 +152,8 @@ enum status selection_train(const struct experiment_start *start, uint32_t round
         goto done;
 
     size_t ids_count = eligible(start, &there, &others, ids);
-    size_t chosen_count = asked(&start->selection, ids_count, asynchronous_count(carries));
+    size_t chosen_count =
+        asked(&start->selection, ids_count, asynchronous_count(carries), busy_of(&there, carries));
     if (chosen_count > 0) {
         chosen = lowest(start, round, ids, ids_count, chosen_count);
         if (chosen == NULL)
@@ -151,6 +167,19 @@ done:
     others_done(&others);
     id_set_done(&there);
     return status;
+}
+
+enum status selection_busy(const struct id *alive, size_t count, const struct asynchronous *carries,
+                           size_t *ret)
+{
+    assert(carries != NULL && ret != NULL);
+    struct id_set there;
+    enum status status = id_set_new(alive, count, &there);
+    if (status != ST_OK)
+        return status;
+    *ret = busy_of(&there, carries);
+    id_set_done(&there);
+    return ST_OK;
 }
 
 enum status selection_evaluate(const struct experiment_start *start, const struct id *alive,

@@ -491,6 +491,24 @@ static void a_damaged_base_fails_its_round_and_not_the_start(void **state)
     assert_string_equal(world_complete("x-r0002").reason, "state_corrupt");
 }
 
+static void whoever_trains_from_a_damaged_base_is_not_carried(void **state)
+{
+    (void)state;
+    world.slow_ms[3] = 4500;
+    world_put(FL_EXPERIMENT_START,
+              START("\"rounds\":9,\"participants\":[\"d0\",\"d1\",\"d2\",\"d3\"],\"k_of_n\":2,"
+                    "\"asynchronous\":{\"staleness_max\":9}"));
+    world_pass(1300);
+    assert_int_equal(participants_of("x-r0002"), 2); /* the other two still train */
+    damage_base("x-r0001", WORLD_BASE);
+    world_pass(1600);
+    assert_int_equal(participants_of("x-r0003"), 4);
+    assert_non_null(world_round("x-r0001")->complete);
+    send_as("x-r0001", WORLD_BASE_TOPIC, "d2");
+    expect_verdict("x-r0001", 2, VERDICT_STALE);
+    assert_int_equal(world_finish("x").completed, 9);
+}
+
 int main(void)
 {
     log_level_set(LOG_ERROR);
@@ -516,6 +534,7 @@ int main(void)
         TEST(how_it_aggregates_is_checked_as_for_its_rounds),
         TEST(its_versions_can_be_made_again),
         TEST(a_damaged_base_fails_its_round_and_not_the_start),
+        TEST(whoever_trains_from_a_damaged_base_is_not_carried),
     };
     return cmocka_run_group_tests_name("coordinator/asynchronous", tests, NULL, NULL);
 }

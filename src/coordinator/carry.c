@@ -74,8 +74,8 @@ static enum status add_awaited(struct coordinator *c, const struct entry *e,
     struct carried k = *from;
     k.staleness += versions_made(e);
     const struct entry *asked = rounds_find(c->rounds, &k.round_id);
-    if (asked == NULL || k.staleness > a->staleness_max || a->carried_count == CARRIED_MAX ||
-        k.participant_count == 0)
+    if (asked == NULL || asked->base_is_bad || k.staleness > a->staleness_max ||
+        a->carried_count == CARRIED_MAX || k.participant_count == 0)
         return ST_OK;
     k.participants = calloc(k.participant_count, sizeof k.participants[0]);
     if (k.participants == NULL)
@@ -236,6 +236,42 @@ static enum status map_base(const struct coordinator *c, const struct carried *k
     return status == ST_OK ? map_open(path, MODEL_BYTES_MAX, ret) : status;
 }
 
+/* Maps it, and looks whether it is what it was. */
+static enum status check_base(const struct coordinator *c, const struct carried *k)
+{
+    struct view bytes = {0};
+    enum status status = map_base(c, k, &bytes);
+    if (status != ST_OK)
+        return status;
+    struct digest found = digest_of(bytes);
+    map_close(&bytes);
+    return digest_equal(&found, &k->model_digest) ? ST_OK : ST_CORRUPT;
+}
+
+static void log_unread(const struct carried *k, enum status status)
+{
+    log_line(LOG_ERROR, "base.unread", "round=%s model=%s reason=%s", k->round_id.text,
+             log_quote(k->model_uri), status_name(status));
+}
+
+enum status check_bases(struct coordinator *c, const struct asynchronous *a)
+{
+    bool all_good = true;
+    for (size_t i = 0; i < a->carried_count; i++) {
+        enum status status = check_base(c, &a->carried[i]);
+        if (status == ST_NOMEM)
+            return status;
+        if (status == ST_OK)
+            continue;
+        all_good = false;
+        log_unread(&a->carried[i], status);
+        struct entry *e = rounds_find(c->rounds, &a->carried[i].round_id);
+        if (e != NULL)
+            e->base_is_bad = true;
+    }
+    return all_good ? ST_OK : ST_CORRUPT;
+}
+
 enum status carry_bases(const struct coordinator *c, struct entry *e)
 {
     const struct asynchronous *a = &round_start_of(e->round)->asynchronous;
@@ -249,9 +285,7 @@ enum status carry_bases(const struct coordinator *c, struct entry *e)
         if (status == ST_NOMEM)
             return status;
         if (status != ST_OK) /* the round fails, if an update to it counts */
-            log_line(LOG_ERROR, "base.unread", "round=%s model=%s reason=%s",
-                     a->carried[i].round_id.text, log_quote(a->carried[i].model_uri),
-                     status_name(status));
+            log_unread(&a->carried[i], status);
         round_carry(e->round, i, e->bases[i]);
     }
     return ST_OK;

@@ -138,19 +138,23 @@ static void publish_start(struct coordinator *c, const struct round_start *start
 }
 
 /* The very start that anyone could have published: it is kept and published as one text,
- * so that we know it again when it comes back to us. fails: as open_round() */
+ * so that we know it again when it comes back to us. fails: as open_round(); ST_CORRUPT
+ * (as check_bases(): choose again whom it carries) */
 static enum status open_its_round(struct coordinator *c, const struct experiment_entry *x,
                                   const struct round_start *start, uint64_t now_ms,
                                   struct entry **ret)
 {
     if (rounds_find(c->rounds, &start->round_id) != NULL)
         return ST_EXISTS;
+    enum status status = check_bases(c, &start->asynchronous);
+    if (status != ST_OK)
+        return status;
     char *text = round_start_encode(start);
     if (text == NULL)
         return ST_NOMEM;
     struct digest digest = digest_of(view_text(text));
     const struct entry *before = newest_training(c, x);
-    enum status status = open_round(c, start, view_text(text), &digest, now_ms, ret);
+    status = open_round(c, start, view_text(text), &digest, now_ms, ret);
     if (status == ST_INVALID)
         log_rule(start);
     if (status != ST_OK) {
@@ -215,7 +219,7 @@ static void refuse_its_round(struct coordinator *c, struct experiment_entry *e, 
                              uint64_t now_ms)
 {
     struct experiment_actions actions;
-    bool for_now = why == ST_LIMIT || why == ST_NOMEM;
+    bool for_now = why == ST_LIMIT || why == ST_NOMEM || why == ST_CORRUPT;
     log_line(LOG_WARN, "experiment.refused_round", "experiment=%s reason=%s", e->id.text,
              status_name(why));
     experiment_round_refused(e->experiment, for_now, now_ms, &actions);

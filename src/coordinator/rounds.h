@@ -43,6 +43,7 @@ struct entry {
     /* from then on, also when it has ended */
     bool has_base;
     struct digest base; /* of the base model's bytes */
+    bool base_is_bad;   /* asynchronous: they were looked for again, and are not what they were */
     /* asynchronous, until the end */
     struct view *bases; /* (carried_count,), owned maps: of those that it carries */
     /* OPEN and STORING */

@@ -127,6 +127,12 @@ struct entry *counting_round(struct coordinator *c, struct entry *e, const struc
 /* A round has opened, or an experiment ended: they are taken, or held on. */
 void release_held(struct coordinator *c, uint64_t now_ms);
 
+/* Reads the bases of what a round is to carry: one that is not what it was would fail the
+ * round, with what others had sent, as soon as an update to it counts. carry_on() leaves out
+ * whoever trains from such a one from then on.
+ * fails: ST_CORRUPT (one is missing or damaged), ST_NOMEM */
+MUST_CHECK enum status check_bases(struct coordinator *c, const struct asynchronous *a);
+
 /* Maps the bases of what e carries; one that cannot be read is logged, and the round fails if
  * an update to it counts. fails: ST_NOMEM */
 MUST_CHECK enum status carry_bases(const struct coordinator *c, struct entry *e);

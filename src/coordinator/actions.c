@@ -151,7 +151,10 @@ static void end_round(struct coordinator *c, struct entry *e, const struct compl
     if (!round_start_of(e->round)->asynchronous.is_on) /* else see say_those_over() */
         say_complete(c, &e->complete);
     log_end(&e->complete);
-    (void)is_kept(c, "forgetting", store_forget_rounds(c->store, ROUNDS_KEPT_MAX));
+    struct id spared[SPARED_MAX];
+    size_t spared_count = spared_rounds(c, spared);
+    (void)is_kept(c, "forgetting",
+                  store_forget_rounds(c->store, ROUNDS_KEPT_MAX, spared, spared_count));
 
     if (e->asked)
         c->out.ask_no_more(c->out.owner, e->complete.model_uri);
@@ -161,7 +164,7 @@ static void end_round(struct coordinator *c, struct entry *e, const struct compl
     e->has_version = e->due = false;
     e->model = NULL;
     bytes_done(&e->bytes);
-    rounds_end(c->rounds, e);
+    rounds_end(c->rounds, e, spared, spared_count);
     say_ended_state(c, e, now_ms);
     feed_early(c, e, now_ms); /* whoever was early for a round that failed is told so */
     tell_round_ended(c, &e->complete, now_ms);

@@ -509,6 +509,58 @@ static void whoever_trains_from_a_damaged_base_is_not_carried(void **state)
     assert_int_equal(world_finish("x").completed, 9);
 }
 
+/* Version 1 is there, nobody is any more, and d2 of round 1 trains for a long time still. */
+static void wait_with_one_who_trains(void)
+{
+    world.slow_ms[2] = 200000;
+    world_put(FL_EXPERIMENT_START,
+              START("\"rounds\":500,\"wait_s\":1,\"timeout_s\":600,\"max_failures\":400,"
+                    "\"selection\":{\"min\":3}," THREE("4")));
+    world_pass(900);
+    world.away[0] = world.away[1] = world.away[2] = world.away[3] = true;
+    world_pass(200);
+    assert_int_equal(world.version_count, 1);
+}
+
+static void come_back_and_expect_it_to_count(void)
+{
+    world.away[0] = world.away[1] = world.away[2] = world.away[3] = false;
+    world_pass(700);
+    const struct world_round *next = &world.rounds[world.round_count - 1];
+    assert_int_equal(participants_of(next->id.text), 2);
+    assert_null(world_round("x-r0001")->complete);
+    send_as("x-r0001", WORLD_BASE_TOPIC, "d2");
+    expect_verdict("x-r0001", 2, VERDICT_ACCEPTED);
+}
+
+static void rounds_that_cannot_begin_lose_nobody(void **state)
+{
+    (void)state;
+    wait_with_one_who_trains();
+    world_pass(100000);
+    assert_true(world_state("x").round > 1 + CARRIED_MAX);
+    come_back_and_expect_it_to_count();
+}
+
+/* A thousand others end meanwhile, more than are kept. */
+static void rounds_of_others_lose_nobody(void **state)
+{
+    (void)state;
+    wait_with_one_who_trains();
+    for (size_t i = 0; i < ROUNDS_KEPT_MAX + 2; i++) {
+        char text[256];
+        (void)snprintf(text, sizeof text,
+                       "{\"round_id\":\"other-%zu\",\"model_uri\":\"" WORLD_BASE_TOPIC
+                       "\",\"task_wasm_image\":\"i\",\"participants\":[\"d0\"]}",
+                       i);
+        world_put(FL_ROUND_START, text);
+        (void)snprintf(text, sizeof text, "{\"round_id\":\"other-%zu\"}", i);
+        world_put(FL_ROUND_CANCEL, text);
+    }
+    world_reopen();
+    come_back_and_expect_it_to_count();
+}
+
 int main(void)
 {
     log_level_set(LOG_ERROR);
@@ -535,6 +587,8 @@ int main(void)
         TEST(its_versions_can_be_made_again),
         TEST(a_damaged_base_fails_its_round_and_not_the_start),
         TEST(whoever_trains_from_a_damaged_base_is_not_carried),
+        TEST(rounds_that_cannot_begin_lose_nobody),
+        TEST(rounds_of_others_lose_nobody),
     };
     return cmocka_run_group_tests_name("coordinator/asynchronous", tests, NULL, NULL);
 }

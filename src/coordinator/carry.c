@@ -21,18 +21,29 @@ static bool is_asynchronous(const struct entry *e)
     return round_start_of(e->round)->asynchronous.is_on;
 }
 
+/* That of the row under way, if it was opened, or the last one before it. */
 struct entry *newest_training(struct coordinator *c, const struct experiment_entry *x)
 {
-    /* Rounds that were refused are missing, but not so many in a row. */
-    uint32_t round = experiment_memory(x->experiment)->row.round;
-    for (uint32_t i = 0; i <= CARRIED_MAX && round > 0; i++, round--) {
-        struct id id;
-        experiment_round_id(&x->id, ROUND_TRAIN, round, &id);
-        struct entry *e = rounds_find(c->rounds, &id);
-        if (e != NULL)
-            return e;
+    const struct experiment_memory *m = experiment_memory(x->experiment);
+    struct id id;
+    experiment_round_id(&x->id, ROUND_TRAIN, m->row.round, &id);
+    struct entry *e = rounds_find(c->rounds, &id);
+    experiment_round_id(&x->id, ROUND_TRAIN, m->trained, &id);
+    return e != NULL ? e : rounds_find(c->rounds, &id);
+}
+
+size_t spared_rounds(const struct coordinator *c, struct id ret[SPARED_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < experiments_open_count(c->experiments); i++) {
+        const struct experiment_entry *x = experiments_open_at(c->experiments, i);
+        const struct experiment_memory *m = experiment_memory(x->experiment);
+        if (!experiment_start_of(x->experiment)->asynchronous.is_on)
+            continue;
+        experiment_round_id(&x->id, ROUND_TRAIN, m->row.round, &ret[count++]);
+        experiment_round_id(&x->id, ROUND_TRAIN, m->trained, &ret[count++]);
     }
-    return NULL;
+    return count;
 }
 
 /* ---- whom a round carries ---- */

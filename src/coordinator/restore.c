@@ -255,7 +255,8 @@ static enum status restore_round(void *arg, const struct store_round *r)
     if (r->complete.size == 0)
         return feed_round(c, e, r);
     status = store_each_update(c->store, &r->round, count_again, e);
-    rounds_end(c->rounds, e);
+    struct id spared[SPARED_MAX];
+    rounds_end(c->rounds, e, spared, spared_rounds(c, spared));
     return status;
 }
 
@@ -326,9 +327,10 @@ enum status restore(struct coordinator *c)
     rounds_clear(c->rounds);
     experiments_clear(c->experiments);
     c->early_bytes = 0;
-    enum status status = store_each_round(c->store, restore_round, c);
+    /* Experiments first: they say which rounds are not to be forgotten. */
+    enum status status = store_each_experiment(c->store, restore_experiment, c);
     if (status == ST_OK)
-        status = store_each_experiment(c->store, restore_experiment, c);
+        status = store_each_round(c->store, restore_round, c);
     if (status != ST_OK) {
         rounds_clear(c->rounds);
         experiments_clear(c->experiments);

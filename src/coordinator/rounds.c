@@ -118,12 +118,25 @@ static size_t participants_of(const struct entry *e)
     return round_start_count(round_start_of(e->round));
 }
 
-static void forget_oldest(struct rounds *r)
+static bool is_one_of(const struct entry *e, const struct id *ids, size_t count)
 {
-    r->ended_participants -= participants_of(r->ended[0]);
-    entry_free(r->ended[0]);
+    for (size_t i = 0; i < count; i++)
+        if (is_called(e, &ids[i]))
+            return true;
+    return false;
+}
+
+static void forget_oldest(struct rounds *r, const struct id *spared, size_t count)
+{
+    size_t at = 0;
+    while (at < r->ended_count && is_one_of(r->ended[at], spared, count))
+        at++;
+    if (at == r->ended_count)
+        at = 0;
+    r->ended_participants -= participants_of(r->ended[at]);
+    entry_free(r->ended[at]);
     r->ended_count--;
-    memmove(r->ended, r->ended + 1, r->ended_count * sizeof(struct entry *));
+    memmove(r->ended + at, r->ended + at + 1, (r->ended_count - at) * sizeof(struct entry *));
 }
 
 static void take_out(struct rounds *r, const struct entry *e)
@@ -143,7 +156,7 @@ void rounds_drop(struct rounds *r, struct entry *e)
     entry_free(e);
 }
 
-void rounds_end(struct rounds *r, struct entry *e)
+void rounds_end(struct rounds *r, struct entry *e, const struct id *spared, size_t count)
 {
     assert(r != NULL && r->magic == ROUNDS_MAGIC && e != NULL);
     take_out(r, e);
@@ -151,7 +164,7 @@ void rounds_end(struct rounds *r, struct entry *e)
     /* One round has at most ROUND_PARTICIPANTS_MAX, so this ends before none is left. */
     while (r->ended_count == ROUNDS_KEPT_MAX ||
            r->ended_participants + participants_of(e) > ROUNDS_KEPT_PARTICIPANTS_MAX)
-        forget_oldest(r);
+        forget_oldest(r, spared, count);
     r->ended_participants += participants_of(e);
     r->ended[r->ended_count++] = e;
 }

@@ -88,8 +88,10 @@ MUST_CHECK enum status rounds_adopt(struct rounds *r, struct round *round, struc
 void rounds_drop(struct rounds *r, struct entry *e);
 
 /* Moves an open one to the ended ones, of which the oldest are forgotten beyond
- * ROUNDS_KEPT_MAX or ROUNDS_KEPT_PARTICIPANTS_MAX. Never the one just ended. */
-void rounds_end(struct rounds *r, struct entry *e);
+ * ROUNDS_KEPT_MAX or ROUNDS_KEPT_PARTICIPANTS_MAX. Never the one just ended, and those of
+ * spared only when no other is left.
+ * spared: (count,); may be NULL if there are none */
+void rounds_end(struct rounds *r, struct entry *e, const struct id *spared, size_t count);
 
 /* Open ones, in the order of opening. Ending the one at `index` moves only
  * those behind it, so a loop that ends some of them counts down. */

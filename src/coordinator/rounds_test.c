@@ -53,7 +53,7 @@ static void open_ones_are_limited_and_found(void **state)
     assert_ptr_equal(find(r, 2), second);
     assert_null(find(r, 3));
 
-    rounds_end(r, first);
+    rounds_end(r, first, NULL, 0);
     assert_int_equal(rounds_open_count(r), 1);
     assert_ptr_equal(rounds_open_at(r, 0), second);
     assert_ptr_equal(find(r, 1), first); /* still answered for */
@@ -74,7 +74,7 @@ static void adopted_ones_may_be_more_than_are_allowed(void **state)
     assert_int_equal(rounds_adopt(r, more, &e), ST_LIMIT);
     assert_int_equal(rounds_open(r, more, &e), ST_LIMIT);
     assert_int_equal(rounds_open_count(r), ROUNDS_KEPT_MAX);
-    rounds_end(r, find(r, 0));
+    rounds_end(r, find(r, 0), NULL, 0);
     rounds_drop(r, find(r, 1));
     assert_int_equal(rounds_open_count(r), ROUNDS_KEPT_MAX - 2);
     assert_null(find(r, 1));
@@ -94,11 +94,40 @@ static void ended_ones_are_newest_first_and_limited(void **state)
     struct rounds *r;
     assert_int_equal(rounds_new(1, &r), ST_OK);
     for (size_t i = 0; i < ROUNDS_KEPT_MAX + 3; i++)
-        rounds_end(r, opened(r, i, 1));
+        rounds_end(r, opened(r, i, 1), NULL, 0);
     assert_int_equal(rounds_ended_count(r), ROUNDS_KEPT_MAX);
     assert_ptr_equal(rounds_ended_at(r, 0), find(r, ROUNDS_KEPT_MAX + 2));
     assert_ptr_equal(rounds_ended_at(r, ROUNDS_KEPT_MAX - 1), find(r, 3));
     assert_null(find(r, 2));
+    rounds_free(r);
+}
+
+static void spared_ones_are_forgotten_last(void **state)
+{
+    (void)state;
+    const struct id spared[] = {{"r-0"}, {"r-2"}, {"r-unknown"}};
+    struct rounds *r;
+    assert_int_equal(rounds_new(1, &r), ST_OK);
+    for (size_t i = 0; i < ROUNDS_KEPT_MAX + 2; i++)
+        rounds_end(r, opened(r, i, 1), spared, 3);
+    assert_int_equal(rounds_ended_count(r), ROUNDS_KEPT_MAX);
+    assert_ptr_equal(rounds_ended_at(r, ROUNDS_KEPT_MAX - 1), find(r, 0));
+    assert_ptr_equal(rounds_ended_at(r, ROUNDS_KEPT_MAX - 2), find(r, 2));
+    assert_null(find(r, 1));
+    assert_null(find(r, 3));
+    assert_non_null(find(r, 4));
+    rounds_free(r);
+
+    struct id all[ROUNDS_KEPT_MAX];
+    assert_int_equal(rounds_new(1, &r), ST_OK);
+    for (size_t i = 0; i < ROUNDS_KEPT_MAX; i++) {
+        all[i] = (struct id){""};
+        (void)snprintf(all[i].text, sizeof all[i].text, "r-%zu", i);
+    }
+    for (size_t i = 0; i < ROUNDS_KEPT_MAX + 1; i++)
+        rounds_end(r, opened(r, i, 1), all, ROUNDS_KEPT_MAX);
+    assert_int_equal(rounds_ended_count(r), ROUNDS_KEPT_MAX);
+    assert_null(find(r, 0));
     rounds_free(r);
 }
 
@@ -109,7 +138,7 @@ static void their_participants_are_limited_too(void **state)
     assert_int_equal(rounds_new(1, &r), ST_OK);
     size_t fit = ROUNDS_KEPT_PARTICIPANTS_MAX / ROUND_PARTICIPANTS_MAX;
     for (size_t i = 0; i < fit + 2; i++)
-        rounds_end(r, opened(r, i, ROUND_PARTICIPANTS_MAX));
+        rounds_end(r, opened(r, i, ROUND_PARTICIPANTS_MAX), NULL, 0);
     assert_int_equal(rounds_ended_count(r), fit);
     assert_null(find(r, 1));
     assert_non_null(find(r, 2));
@@ -124,6 +153,7 @@ int main(void)
         cmocka_unit_test(open_ones_are_limited_and_found),
         cmocka_unit_test(adopted_ones_may_be_more_than_are_allowed),
         cmocka_unit_test(ended_ones_are_newest_first_and_limited),
+        cmocka_unit_test(spared_ones_are_forgotten_last),
         cmocka_unit_test(their_participants_are_limited_too),
     };
     return cmocka_run_group_tests_name("coordinator/rounds", tests, NULL, NULL);

@@ -113,6 +113,12 @@ void resume_experiments(struct coordinator *c, uint64_t now_ms);
 /* The newest training round of an open experiment that is known. NULL: none */
 struct entry *newest_training(struct coordinator *c, const struct experiment_entry *x);
 
+/* Rounds that must not be forgotten, however many have ended since: what the next round of
+ * each open asynchronous experiment goes on with. Only experiments are looked at.
+ * gives: how many */
+#define SPARED_MAX (2 * EXPERIMENTS_KEPT_MAX)
+size_t spared_rounds(const struct coordinator *c, struct id ret[SPARED_MAX]);
+
 /* Whom the next training round of an asynchronous experiment goes on with: whoever was not
  * counted yet, is not too far behind, and can still send, or has sent and waits.
  * gives: *ret, to be ended with asynchronous_done(). fails: ST_NOMEM */

@@ -83,8 +83,10 @@ MUST_CHECK enum status store_set_version(struct store *s, const struct id *round
 MUST_CHECK enum status store_end_round(struct store *s, const struct id *round,
                                        const char *complete);
 
-/* Forgets all ended rounds but the newest `keep`. */
-MUST_CHECK enum status store_forget_rounds(struct store *s, size_t keep);
+/* Forgets all ended rounds but the newest `keep`, and those of spared.
+ * spared: (count,); may be NULL if there are none */
+MUST_CHECK enum status store_forget_rounds(struct store *s, size_t keep, const struct id *spared,
+                                           size_t count);
 
 struct store_round {
     struct id round;

@@ -153,7 +153,8 @@ static const char *const texts[QUERY_COUNT] = {
     [DROP_BYTES] = "DELETE FROM update_bytes WHERE number IN (SELECT number FROM updates"
                    " WHERE round = (SELECT number FROM rounds WHERE round = ?1))",
     [FORGET_ROUNDS] = "DELETE FROM rounds WHERE ended <="
-                      " (SELECT ended FROM rounds ORDER BY ended DESC LIMIT 1 OFFSET ?1)",
+                      " (SELECT ended FROM rounds ORDER BY ended DESC LIMIT 1 OFFSET ?1)"
+                      " AND instr(?2, ' ' || round || ' ') = 0",
     [EACH_ROUND] = "SELECT r.number, r.round, start, opened_ms, base, base_ms, v.name, v.version,"
                    " v.digest, complete FROM rounds r LEFT JOIN versions v ON v.round = r.number"
                    " ORDER BY ended IS NULL, ended, r.number",
@@ -584,11 +585,34 @@ enum status store_end_round(struct store *s, const struct id *round, const char 
     return run(s, q);
 }
 
-enum status store_forget_rounds(struct store *s, size_t keep)
+/* Each with a space on both sides, which no id has. NULL: no memory */
+static char *list_of(const struct id *ids, size_t count)
 {
+    char *list = malloc(count * (ID_SIZE_MAX + 1) + 2), *at = list;
+    if (list == NULL)
+        return NULL;
+    *at++ = ' ';
+    for (size_t i = 0; i < count; i++) {
+        size_t size = strlen(ids[i].text);
+        memcpy(at, ids[i].text, size);
+        at += size;
+        *at++ = ' ';
+    }
+    *at = '\0';
+    return list;
+}
+
+enum status store_forget_rounds(struct store *s, size_t keep, const struct id *spared, size_t count)
+{
+    char *list = list_of(spared, count);
+    if (list == NULL)
+        return ST_NOMEM;
     sqlite3_stmt *q = writing(s, FORGET_ROUNDS);
     bind_number(q, 1, keep);
-    return run(s, q);
+    bind_text(q, 2, list);
+    enum status status = run(s, q);
+    free(list);
+    return status;
 }
 
 /* Codes that this program does not know are of a verdict that it cannot give. */

@@ -350,16 +350,33 @@ static void only_the_oldest_ended_are_forgotten(void **state)
     assert_int_equal(add_update("a", "p", "1"), ST_OK);
     assert_int_equal(add_update("b", "p", "1"), ST_OK);
     end_round("a");
-    assert_int_equal(store_forget_rounds(store, 1), ST_OK);
+    assert_int_equal(store_forget_rounds(store, 1, NULL, 0), ST_OK);
     (void)rounds("a ended b c");
     end_round("b");
-    assert_int_equal(store_forget_rounds(store, 1), ST_OK);
+    assert_int_equal(store_forget_rounds(store, 1, NULL, 0), ST_OK);
     commit();
     (void)rounds("b ended c");
     (void)updates("a", "");
     (void)updates("b", "p");
     add_round("a"); /* its name is free */
     (void)updates("a", "");
+}
+
+static void spared_ones_are_not_forgotten(void **state)
+{
+    (void)state;
+    const struct id spared[] = {{"a"}, {"c-1"}, {"unknown"}};
+    static const char *const names[] = {"a", "a-1", "c", "c-1", "d"};
+    for (size_t i = 0; i < 5; i++) {
+        add_round(names[i]);
+        end_round(names[i]);
+    }
+    assert_int_equal(store_forget_rounds(store, 1, spared, 3), ST_OK);
+    commit();
+    (void)rounds("a ended c-1 ended d ended");
+    assert_int_equal(store_forget_rounds(store, 1, spared, 1), ST_OK);
+    commit();
+    (void)rounds("a ended d ended");
 }
 
 static enum status stop(void *arg, const struct store_round *round)
@@ -809,6 +826,7 @@ int main(void)
         CASE(a_round_has_one_version),
         CASE(rounds_come_in_the_order_of_their_ends_and_starts),
         CASE(only_the_oldest_ended_are_forgotten),
+        CASE(spared_ones_are_not_forgotten),
         CASE(a_visit_can_stop),
         CASE(an_experiment_remembers_the_last_it_was_given),
         CASE(one_experiment_and_one_row_of_a_round),

@@ -17,7 +17,7 @@
 #include "fl/receipt.h"
 
 #define WORLD_DEVICES    5 /* the last one is the evaluator */
-#define WORLD_ROUNDS_MAX 600
+#define WORLD_ROUNDS_MAX 1200
 #define WORLD_BASE       "{\"w\":[0,0,0],\"b\":0,\"version\":0}"
 #define WORLD_BASE_TOPIC "fl/models/global_model_v0"
 

@@ -433,6 +433,7 @@ void experiment_round_ended(struct experiment *x, const struct complete *complet
     struct experiment_row *row = &x->m.row;
     add_bytes(&x->m.state, complete->update_bytes);
     if (x->m.stage == EXPERIMENT_TRAINING) {
+        x->m.trained = row->round;
         row->has_train = true;
         row->train = *complete;
         if (x->start.evaluation.every == 0)
@@ -534,12 +535,14 @@ static bool fits(const struct experiment_start *start, const struct experiment_m
     bool evaluates = m->stage == EXPERIMENT_CHOOSING_EVALUATE || m->stage == EXPERIMENT_EVALUATING;
     bool runs = m->stage == EXPERIMENT_TRAINING || m->stage == EXPERIMENT_EVALUATING;
     bool is_over = m->stage == EXPERIMENT_ENDED;
+    bool trains = m->stage == EXPERIMENT_CHOOSING_TRAIN || m->stage == EXPERIMENT_TRAINING;
     return id_equal(&s->experiment_id, &start->experiment_id) &&
            id_equal(&m->row.experiment_id, &start->experiment_id) && s->rounds == start->rounds &&
            m->row.round >= 1 && m->row.round <= start->rounds &&
            (s->round == m->row.round || (is_over && s->round == m->row.round - 1)) &&
            s->completed <= m->row.round && m->failures <= m->row.round &&
-           m->since_best <= m->row.round && (s->phase == EXPERIMENT_DONE) == is_over &&
+           m->since_best <= m->row.round && m->trained <= m->row.round - trains &&
+           (s->phase == EXPERIMENT_DONE) == is_over &&
            (!evaluates || start->evaluation.every > 0) && (runs || m->cancelling[0] == '\0') &&
            (start->has_stop || !s->has_best) && fl_model_ref_parse(s->model_topic, &ref) == ST_OK;
 }

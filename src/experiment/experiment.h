@@ -129,6 +129,7 @@ struct experiment_memory {
     char cancelling[64];       /* why, while the end of the round is awaited; else empty */
     uint32_t failures;         /* in a row */
     uint32_t since_best;       /* measurements without improvement */
+    uint32_t trained;          /* the last training round that was opened and ended; 0: none */
     struct experiment_row row; /* of the round under way, as far as it is known */
     struct experiment_state state;
 };

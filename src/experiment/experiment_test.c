@@ -773,7 +773,7 @@ static void memory_that_it_cannot_have_is_refused(void **state)
     (void)state;
     struct scene s = scene_begin(THREE);
     scene_roster(&s, "a");
-    struct experiment_memory good = memory_of(&s), bad[15];
+    struct experiment_memory good = memory_of(&s), bad[17];
     for (size_t i = 0; i < COUNT(bad); i++)
         bad[i] = good;
     size_t n = 0;
@@ -787,6 +787,9 @@ static void memory_that_it_cannot_have_is_refused(void **state)
     bad[n++].state.completed = 2;
     bad[n++].failures = 2;
     bad[n++].since_best = 2;
+    bad[n++].trained = 1; /* it trains still */
+    bad[n].stage = EXPERIMENT_CHOOSING_TRAIN;
+    bad[n++].trained = 1;
     bad[n++].state.phase = EXPERIMENT_DONE;
     bad[n++].stage = EXPERIMENT_ENDED;
     bad[n++].stage = EXPERIMENT_EVALUATING; /* without an evaluation */
@@ -822,6 +825,7 @@ static void memory_text_that_is_none_is_refused_with_a_reason(void **state)
         {"stage_ms", NULL, "stage_ms is missing"},
         {"failures", "4294967296", "failures is not a whole number"},
         {"since_best", "0.5", "since_best is not a whole number"},
+        {"trained", "-1", "trained is not a whole number"},
         {"row", NULL, "row is missing"},
         {"row", "{}", "experiment_id is missing"},
         {"state", "[]", "state is not an object"},
@@ -847,6 +851,41 @@ static void memory_text_that_is_none_is_refused_with_a_reason(void **state)
     struct experiment_memory memory;
     assert_int_equal(experiment_memory_decode(view_text(""), &memory, NULL), ST_MALFORMED);
     free(text);
+    scene_end(&s);
+}
+
+static uint32_t trained_of_an_older_memory(const struct scene *s)
+{
+    struct experiment_memory memory;
+    json_t *object = NULL;
+    char *text = experiment_memory_encode(experiment_memory(s->x));
+    assert_int_equal(jsn_parse(view_text(text), CONTROL_SIZE_MAX, &object, NULL), ST_OK);
+    free(text);
+    assert_int_equal(json_object_del(object, "trained"), 0);
+    text = jsn_text_and_release(object);
+    assert_int_equal(experiment_memory_decode(view_text(text), &memory, NULL), ST_OK);
+    free(text);
+    return memory.trained;
+}
+
+static void the_last_round_that_was_opened_is_remembered(void **state)
+{
+    (void)state;
+    struct scene s = scene_begin(",\"rounds\":9,\"wait_s\":1,\"max_failures\":9");
+    assert_int_equal(memory_of(&s).trained, 0);
+    assert_int_equal(trained_of_an_older_memory(&s), 0);
+    scene_roster(&s, "a");
+    assert_int_equal(memory_of(&s).trained, 0);
+    scene_ended(&s, "e-r0001", ROUND_COMPLETED, 1, -1);
+    assert_int_equal(memory_of(&s).trained, 1);
+    assert_int_equal(trained_of_an_older_memory(&s), 1);
+    for (int i = 0; i < 3; i++) { /* nobody is there */
+        s.now_ms += 1000;
+        scene_roster(&s, "");
+        scene_crash(&s);
+    }
+    assert_int_equal(memory_of(&s).row.round, 5);
+    assert_int_equal(memory_of(&s).trained, 1);
     scene_end(&s);
 }
 
@@ -896,6 +935,7 @@ int main(void)
         cmocka_unit_test(what_counts_is_remembered_to_the_last_bit),
         cmocka_unit_test(memory_that_it_cannot_have_is_refused),
         cmocka_unit_test(memory_text_that_is_none_is_refused_with_a_reason),
+        cmocka_unit_test(the_last_round_that_was_opened_is_remembered),
         cmocka_unit_test(nothing_can_be_ended),
     };
     return cmocka_run_group_tests_name("experiment/experiment", tests, NULL, NULL);

@@ -24,6 +24,7 @@ char *experiment_memory_encode(const struct experiment_memory *memory)
     failed |= json_object_set_new(object, "cancelling", jsn_string(view_text(memory->cancelling)));
     failed |= json_object_set_new(object, "failures", json_integer(memory->failures));
     failed |= json_object_set_new(object, "since_best", json_integer(memory->since_best));
+    failed |= json_object_set_new(object, "trained", json_integer(memory->trained));
     failed |= json_object_set_new(object, "row", experiment_row_to_json(&memory->row));
     failed |= json_object_set_new(object, "state", experiment_state_to_json(&memory->state));
     char *text = failed ? NULL : jsn_text_exact(object);
@@ -86,6 +87,17 @@ static enum status read_reports(const json_t *object, struct experiment_memory *
     return status;
 }
 
+/* Older programs did not say it: that of the last row, as far as is known. */
+static enum status read_trained(const json_t *object, struct experiment_memory *m, struct why *why)
+{
+    bool trains = m->stage == EXPERIMENT_CHOOSING_TRAIN || m->stage == EXPERIMENT_TRAINING;
+    uint64_t trained = trains && m->row.round > 0 ? m->row.round - 1 : m->row.round;
+    enum status status =
+        jsn_uint(object, "trained", JSN_OPTIONAL, 0, EXPERIMENT_ROUNDS_MAX, &trained, why);
+    m->trained = (uint32_t)trained;
+    return status;
+}
+
 enum status experiment_memory_decode(struct view text, struct experiment_memory *ret,
                                      struct why *why)
 {
@@ -101,6 +113,8 @@ enum status experiment_memory_decode(struct view text, struct experiment_memory 
         status = read_numbers(object, &m, why);
     if (status == ST_OK)
         status = read_reports(object, &m, why);
+    if (status == ST_OK)
+        status = read_trained(object, &m, why);
     json_decref(object);
     if (status == ST_OK)
         *ret = m;

@@ -76,6 +76,13 @@ static void expect_verdict(const char *round, size_t device, enum verdict verdic
     assert_int_equal(r->verdict[device], verdict);
 }
 
+static bool is_on_disk(const char *round, const char *file)
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/rounds/%s/%s", world.folder, round, file);
+    return access(path, F_OK) == 0;
+}
+
 /* What follows from it is not heard yet. */
 static void send_text_as(const char *round, const char *text, const char *device)
 {
@@ -472,6 +479,27 @@ static void its_versions_can_be_made_again(void **state)
     }
 }
 
+static void what_is_carried_keeps_its_base_and_not_its_updates(void **state)
+{
+    (void)state;
+    world.settings.keep_updates = 1;
+    world_reopen();
+    world_put(FL_EXPERIMENT_START, START("\"rounds\":4," THREE("4")));
+    world_pass(1300);
+    assert_int_equal(world.version_count, 1);
+    assert_true(is_on_disk("x-r0001", "updates-0000")); /* that of the newest version */
+    world_pass(900);
+    assert_int_equal(world.version_count, 2);
+    for (int life = 0; life < 2; life++) {
+        assert_false(is_on_disk("x-r0001", "updates-0000"));
+        assert_true(is_on_disk("x-r0001", ""));
+        assert_true(is_on_disk("x-r0002", "updates-0000"));
+        world_reopen();
+    }
+    assert_int_equal(world_finish("x").completed, 4);
+    expect_the_four_versions();
+}
+
 /* Round 2 counted d1's and d2's, which is of round 1, and its version is on its way. */
 static void a_damaged_base_fails_its_round_and_not_the_start(void **state)
 {
@@ -585,6 +613,7 @@ int main(void)
         TEST(a_start_from_outside_is_refused),
         TEST(how_it_aggregates_is_checked_as_for_its_rounds),
         TEST(its_versions_can_be_made_again),
+        TEST(what_is_carried_keeps_its_base_and_not_its_updates),
         TEST(a_damaged_base_fails_its_round_and_not_the_start),
         TEST(whoever_trains_from_a_damaged_base_is_not_carried),
         TEST(rounds_that_cannot_begin_lose_nobody),

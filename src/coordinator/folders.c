@@ -1,6 +1,7 @@
 /* The folders of rounds, with the bytes of base, updates and version. An open round needs
  * its own. Of the ended ones that made a version the newest `keep_updates` stay, so that
- * the version can be made again (on_verify.c), as does what they carry; all others go. */
+ * the version can be made again (on_verify.c), as does what they carry; all others go. What
+ * stays only because others carry it keeps its base, and lets its updates go. */
 #include "coordinator/state.h"
 
 #include <dirent.h>
@@ -80,6 +81,27 @@ static bool is_needed(struct coordinator *c, const char *name)
     return (e != NULL && is_of_use(c, e)) || is_carried(c, &round);
 }
 
+/* Of a folder that is needed. */
+static bool needs_updates(struct coordinator *c, const char *name)
+{
+    struct id round;
+    if (id_from(name, &round) != ST_OK)
+        return false;
+    const struct entry *e = rounds_find(c->rounds, &round);
+    return e != NULL && (round_state(e->round) != ROUND_ENDED || has_kept_updates(c, e));
+}
+
+static void sweep(struct coordinator *c, const char *name, const char *path)
+{
+    enum status status = ST_OK;
+    if (!is_needed(c, name))
+        status = file_remove_tree(path);
+    else if (!needs_updates(c, name))
+        status = spool_remove(path);
+    if (status != ST_OK)
+        log_line(LOG_WARN, "round.unremoved", "path=%s", log_quote(path));
+}
+
 void sweep_folders(struct coordinator *c)
 {
     char folder[PATH_MAX], path[PATH_MAX];
@@ -87,12 +109,11 @@ void sweep_folders(struct coordinator *c)
     DIR *entries = opendir(folder);
     struct dirent *entry;
     while (entries != NULL && (entry = readdir(entries)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-            is_needed(c, entry->d_name))
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         int size = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (size > 0 && (size_t)size < sizeof path && file_remove_tree(path) != ST_OK)
-            log_line(LOG_WARN, "round.unremoved", "path=%s", log_quote(path));
+        if (size > 0 && (size_t)size < sizeof path)
+            sweep(c, entry->d_name, path);
     }
     if (entries != NULL)
         (void)closedir(entries);

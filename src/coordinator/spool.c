@@ -257,6 +257,23 @@ void spool_let_go(const struct spool *s, struct view bytes)
     }
 }
 
+/* The last one first: what is left of it begins with the first file, as ever. */
+enum status spool_remove(const char *folder)
+{
+    assert(folder != NULL);
+    char path[PATH_MAX];
+    struct spool s = {.magic = SPOOL_MAGIC};
+    int size = snprintf(s.folder, sizeof s.folder, "%s", folder);
+    if (size <= 0 || (size_t)size >= sizeof s.folder)
+        return ST_LIMIT;
+    while (path_of(&s, s.count, path) == ST_OK && access(path, F_OK) == 0)
+        s.count++;
+    while (s.count > 0)
+        if (path_of(&s, --s.count, path) != ST_OK || unlink(path) != 0)
+            return ST_IO;
+    return ST_OK;
+}
+
 struct spool *spool_close(struct spool *s)
 {
     if (s == NULL)

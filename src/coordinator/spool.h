@@ -49,6 +49,9 @@ MUST_CHECK enum status spool_at(const struct spool *s, const struct spooled *pla
  * spool stay as they are. May be called from any thread, but not while it grows. */
 void spool_let_go(const struct spool *s, struct view bytes);
 
+/* Removes the files of a spool that nobody has open. fails: ST_LIMIT (path too long), ST_IO */
+MUST_CHECK enum status spool_remove(const char *folder);
+
 /* NULL is allowed; returns NULL. */
 struct spool *spool_close(struct spool *s);
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -218,6 +219,32 @@ static void a_file_becomes_one_of_the_spools(void **state)
     lies_at(&after, view_text("after"));
 }
 
+static void what_is_removed_is_gone_and_nothing_else(void **state)
+{
+    (void)state;
+    char path[96];
+    (void)snprintf(path, sizeof path, "%s/other", folder);
+    (void)add(view_text("first"));
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fclose(file), 0);
+    for (int i = 0; i < 2; i++) { /* files of their own */
+        struct spooled place;
+        struct view there;
+        char name[96];
+        (void)snprintf(name, sizeof name, "%s/coming", folder);
+        assert_int_equal(file_write(name, view_text("whole")), ST_OK);
+        assert_int_equal(spool_add_file(spool, name, &place, &there), ST_OK);
+    }
+    spool = spool_close(spool);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(spool_remove(folder), ST_OK);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(mkdir(folder, 0700), 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -230,6 +257,7 @@ int main(void)
         CASE(what_did_not_fit_takes_no_room),
         CASE(the_name_of_a_file_that_was_found_is_made_durable),
         CASE(as_many_files_as_may_be_need_few_descriptors),
+        CASE(what_is_removed_is_gone_and_nothing_else),
     };
     return cmocka_run_group_tests_name("coordinator/spool", tests, NULL, NULL);
 }

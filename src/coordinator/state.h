@@ -227,7 +227,7 @@ MUST_CHECK enum status round_folder(const struct coordinator *c, const struct id
 /* Whether the bytes that this ended round made its version from are still there. */
 bool has_kept_updates(struct coordinator *c, const struct entry *e);
 
-/* Removes the folders that nobody needs. */
+/* Removes the folders that nobody needs, and the updates in those of which only the base is. */
 void sweep_folders(struct coordinator *c);
 
 /* Lets go of the bytes of rounds that have ended since the last call. */

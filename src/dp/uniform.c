@@ -1,12 +1,13 @@
 #include "dp/uniform.h"
 
 #include <assert.h>
+#include <endian.h>
 
 uint64_t uniform_u64(struct dp_random *r)
 {
     uint64_t word;
     r->fill(r->owner, &word, sizeof word);
-    return word;
+    return le64toh(word); /* the same number of the same bytes on every machine */
 }
 
 uint64_t uniform_below(struct dp_random *r, uint64_t bound)

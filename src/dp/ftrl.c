@@ -128,17 +128,18 @@ enum status ftrl_advance(struct ftrl *f)
     return ST_OK;
 }
 
+#define MAGIC      "FML-FTRL"
+#define MAGIC_SIZE (sizeof MAGIC - 1)
+
 /* The state as it is written: numbers with the lowest byte first, no padding. */
 struct state {
-    char magic[8];
+    char magic[MAGIC_SIZE];
     uint32_t version, rounds, done, unused;
     uint64_t count, num, den;
     uint8_t key[FTRL_KEY_SIZE];
     uint8_t digest[crypto_generichash_BYTES_MIN]; /* BLAKE2b of all before it */
 };
 _Static_assert(sizeof(struct state) == FTRL_STATE_SIZE, "there is padding");
-
-static const char magic[8] = "FML-FTRL";
 
 static void digest(const struct state *s, uint8_t ret[sizeof s->digest])
 {
@@ -156,7 +157,7 @@ void ftrl_encode(const struct ftrl *f, uint8_t ret_bytes[FTRL_STATE_SIZE])
         .num = htole64(f->noise.num),
         .den = htole64(f->noise.den),
     };
-    memcpy(s.magic, magic, sizeof magic);
+    memcpy(s.magic, MAGIC, MAGIC_SIZE);
     memcpy(s.key, f->key, sizeof s.key);
     digest(&s, s.digest);
     memcpy(ret_bytes, &s, sizeof s);
@@ -166,7 +167,7 @@ void ftrl_encode(const struct ftrl *f, uint8_t ret_bytes[FTRL_STATE_SIZE])
 static enum status decode(const struct state *s, struct ftrl *ret)
 {
     uint8_t expected[sizeof s->digest];
-    if (memcmp(s->magic, magic, sizeof magic) != 0 || le32toh(s->version) != FTRL_VERSION)
+    if (memcmp(s->magic, MAGIC, MAGIC_SIZE) != 0 || le32toh(s->version) != FTRL_VERSION)
         return ST_MALFORMED;
     digest(s, expected);
     if (memcmp(expected, s->digest, sizeof expected) != 0)

@@ -25,7 +25,8 @@ MUST_CHECK enum status plan_check(const struct plan *p, struct why *why);
 /* The smallest noise multiplier z (sigma / sensitivity) with which rdp_epsilon() after all
  * releases is at most epsilon, to 1e-9 of itself and from above; RDP_Z_MIN if less would do.
  * The accountant is the one that the releases are then counted with, also for a single one
- * (analytic.h would need less noise, but its sums do not add).
+ * (analytic.h would need less noise, but its sums do not add). Noise that devices share adds
+ * what distributed.h counts: nothing to speak of where a share is of three whole numbers.
  * fails: ST_INVALID (as plan_check()), ST_LIMIT (no z up to RDP_Z_MAX is enough) */
 MUST_CHECK enum status plan_noise(const struct plan *p, double *ret_z, struct why *why);
 

@@ -1,6 +1,7 @@
 #include "dp/random.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -54,9 +55,23 @@ static void refill(struct random_stream *s)
     s->ready = BUFFER_SIZE;
 }
 
+/* What the samplers ask for, many times a draw: a word, of a size that the compiler knows. */
+static bool fill_word(struct random_stream *s, void *bytes, size_t size)
+{
+    if (size != sizeof(uint64_t) || s->ready < sizeof(uint64_t))
+        return false;
+    uint8_t *from = s->buffer + BUFFER_SIZE - s->ready;
+    memcpy(bytes, from, sizeof(uint64_t));
+    memset(from, 0, sizeof(uint64_t));
+    s->ready -= sizeof(uint64_t);
+    return true;
+}
+
 static void fill(void *owner, void *bytes, size_t size)
 {
     struct random_stream *s = owner;
+    if (fill_word(s, bytes, size))
+        return;
     uint8_t *to = bytes;
     while (size > 0) {
         if (s->ready == 0)

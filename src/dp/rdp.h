@@ -14,6 +14,7 @@
  *     whose error falls exponentially in the number of points: below 1e-12 with ours.
  *     At whole orders the discrete Gaussian has exactly the same: each term of the sum
  *     is a moment of it at a whole number. Between them it differs by exp(-2 pi^2 sigma^2)
+ *     or so, with sigma in whole numbers
  *   from orders to epsilon: min over alpha of
  *     rdp + log((alpha - 1) / alpha) - (log(delta) + log(alpha)) / (alpha - 1).
  *     Canonne et al. 2020, Proposition 12; Balle et al. 2020, arXiv:1905.09982

@@ -11,7 +11,8 @@ struct image_fetch {
     uint64_t asked_ms;
     bool refused;
     struct why refusal;
-    bool spoiled; /* something came that was not what it should be */
+    bool elsewhere; /* parts are not asked of the holder */
+    bool spoiled;   /* something came that was not what it should be */
 };
 
 enum status image_fetch_new(const struct digest *digest, uint64_t size, struct image_fetch **ret)
@@ -117,6 +118,22 @@ struct plan *image_fetch_plan(struct image_fetch *f)
     return receiver_plan(f->receiver);
 }
 
+void image_fetch_elsewhere(struct image_fetch *f, bool elsewhere)
+{
+    plan_forget_asked(image_fetch_plan(f));
+    f->elsewhere = elsewhere;
+}
+
+/* Whether the holder was asked in vain too often. */
+static bool is_over(const struct image_fetch *f, uint64_t now_ms)
+{
+    if (f->elsewhere)
+        return false;
+    if (f->receiver != NULL)
+        return receiver_given_up(f->receiver, now_ms);
+    return f->asked >= RECEIVER_TRIES_MAX && manifest_is_late(f, now_ms);
+}
+
 enum image_fetch_state image_fetch_state(const struct image_fetch *f, uint64_t now_ms,
                                          struct why *why)
 {
@@ -126,9 +143,7 @@ enum image_fetch_state image_fetch_state(const struct image_fetch *f, uint64_t n
     }
     if (f->receiver != NULL && receiver_complete(f->receiver))
         return IMAGE_FETCH_COMPLETE;
-    bool over = f->receiver != NULL ? receiver_given_up(f->receiver, now_ms)
-                                    : f->asked >= RECEIVER_TRIES_MAX && manifest_is_late(f, now_ms);
-    if (!over)
+    if (!is_over(f, now_ms))
         return IMAGE_FETCH_GOING;
     if (f->spoiled) {
         why_set(why, "what was sent is not what the image's digest promises");

@@ -41,6 +41,10 @@ const struct manifest *image_fetch_described(const struct image_fetch *f);
 /* What of it is missing, for who gets parts in another way; described */
 struct plan *image_fetch_plan(struct image_fetch *f);
 
+/* The parts come in another way from now on, or not any more. Meanwhile it is not for us to
+ * lose patience; then the holder is asked as if nobody had been asked before. described */
+void image_fetch_elsewhere(struct image_fetch *f, bool elsewhere);
+
 /* The state; a sentence about a failure goes into why (may be NULL). */
 enum image_fetch_state image_fetch_state(const struct image_fetch *f, uint64_t now_ms,
                                          struct why *why);

@@ -148,6 +148,28 @@ static void wrong_bytes_are_asked_for_again_and_named_in_the_end(void **state)
     assert_int_equal(image_fetch_state(fetch, now_ms, NULL), IMAGE_FETCH_CORRUPT);
 }
 
+static void parts_that_come_in_another_way_are_none_of_the_holders(void **state)
+{
+    (void)state;
+    uint64_t now_ms = 1;
+    uint32_t part;
+    assert_int_equal(next(0), IMAGE_FETCH_MANIFEST);
+    assert_int_equal(answer(manifest_encode(&manifest)), ST_OK);
+    image_fetch_elsewhere(fetch, true);
+    for (unsigned i = 0; i < 2 * RECEIVER_TRIES_MAX; i++, now_ms += RECEIVER_RETRY_MS)
+        while (plan_next(image_fetch_plan(fetch), now_ms, &part))
+            assert_int_equal(image_fetch_state(fetch, now_ms, NULL), IMAGE_FETCH_GOING);
+    assert_int_equal(image_fetch_state(fetch, now_ms, NULL), IMAGE_FETCH_GOING);
+    assert_int_equal(bring(0), ST_OK);
+
+    image_fetch_elsewhere(fetch, false); /* and now he is asked, as often as ever */
+    for (unsigned i = 0; i < RECEIVER_TRIES_MAX; i++, now_ms += RECEIVER_RETRY_MS) {
+        assert_int_equal(next(now_ms) + next(now_ms), 1 + 2);
+        nothing_more(now_ms);
+    }
+    assert_int_equal(image_fetch_state(fetch, now_ms, NULL), IMAGE_FETCH_SILENT);
+}
+
 static void unknown_parts_are_refused(void **state)
 {
     (void)state;
@@ -170,6 +192,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(wrong_bytes_are_asked_for_again_and_named_in_the_end, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(parts_that_come_in_another_way_are_none_of_the_holders,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(unknown_parts_are_refused, setup, teardown),
     };
     return cmocka_run_group_tests_name("proplet/image_fetch", tests, NULL, NULL);

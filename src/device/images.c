@@ -248,7 +248,7 @@ static void on_web_settled(void *owner, const char *reason)
     const struct images *im = i->images;
     if (reason != NULL) {
         im->settings.on_url_left(im->settings.owner, &i->digest, reason);
-        plan_forget_asked(image_fetch_plan(i->fetch));
+        image_fetch_elsewhere(i->fetch, false);
         i->by_web = by_web_free(i->by_web);
     }
     im->settings.on_change(im->settings.owner);
@@ -266,6 +266,7 @@ static void look_at_url(struct image *i)
     i->url_looked_at = true;
     if (by_web_new(im->settings.web, m, &owner, &i->by_web, &why) == ST_INVALID)
         im->settings.on_url_left(im->settings.owner, &i->digest, why.text);
+    image_fetch_elsewhere(i->fetch, i->by_web != NULL);
 }
 
 static void store_fetched(struct image *i)

@@ -100,9 +100,13 @@ static bool is_under_way(const struct by_web *b, uint32_t part)
     return false;
 }
 
-/* A get has its own limits of time, so the plan asks too soon for what is under way. */
+/* A get has its own limits of time, which are longer than the plan's. After a reconnect the
+ * plan has forgotten what is under way. */
 static bool next_part(const struct by_web *b, struct plan *plan, uint64_t now_ms, uint32_t *ret)
 {
+    for (size_t i = 0; i < WEB_GETS_MAX; i++)
+        if (b->gets[i].get != NULL)
+            plan_still_coming(plan, b->gets[i].part, now_ms);
     while (plan_next(plan, now_ms, ret))
         if (!is_under_way(b, *ret))
             return true;

@@ -92,6 +92,14 @@ bool plan_next(struct plan *p, uint64_t now_ms, uint32_t *ret_part)
     return true;
 }
 
+void plan_still_coming(struct plan *p, uint32_t part, uint64_t now_ms)
+{
+    check(p);
+    for (size_t i = 0; i < p->window; i++)
+        if (p->requests[i].open && p->requests[i].part == part)
+            p->requests[i].asked_ms = now_ms;
+}
+
 void plan_there(struct plan *p, uint32_t part)
 {
     check(p);

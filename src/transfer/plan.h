@@ -24,6 +24,11 @@ MUST_CHECK enum status plan_new(uint32_t part_count, uint32_t window, struct pla
  * until it gives false. */
 bool plan_next(struct plan *p, uint64_t now_ms, uint32_t *ret_part);
 
+/* This part is still on its way, as whoever carries it knows: it is asked for again
+ * PLAN_RETRY_MS from now at the soonest. Waiting for it is no try. A part that was not
+ * asked for is ignored. */
+void plan_still_coming(struct plan *p, uint32_t part, uint64_t now_ms);
+
 /* The part is kept, whether or not it was asked for. part: below part_count */
 void plan_there(struct plan *p, uint32_t part);
 bool plan_has(const struct plan *p, uint32_t part);

@@ -84,6 +84,28 @@ static void gives_up_after_6_tries_of_one_part(void **state)
     plan_free(p);
 }
 
+static void what_is_still_coming_is_not_asked_for_and_no_try(void **state)
+{
+    (void)state;
+    struct plan *p = plan_with(3, 2);
+    asks(p, 0, 0);
+    asks(p, 0, 1);
+    uint64_t now_ms = 0;
+    for (uint32_t i = 0; i < 2 * PLAN_TRIES_MAX; i++) {
+        now_ms += PLAN_RETRY_MS;
+        plan_still_coming(p, 0, now_ms);
+        plan_still_coming(p, 2, now_ms); /* nobody asked for it */
+        asks(p, now_ms, 1);
+        asks_nothing(p, now_ms);
+    }
+    plan_there(p, 1); /* which would be given up, as nobody says that it comes */
+    plan_there(p, 2);
+    assert_false(plan_given_up(p, now_ms + PLAN_RETRY_MS));
+    asks_nothing(p, now_ms + PLAN_RETRY_MS - 1);
+    asks(p, now_ms + PLAN_RETRY_MS, 0); /* it did not come after all */
+    plan_free(p);
+}
+
 static void a_lost_connection_is_no_try(void **state)
 {
     (void)state;
@@ -137,6 +159,7 @@ int main(void)
         cmocka_unit_test(no_more_than_the_window_is_under_way),
         cmocka_unit_test(what_was_kept_before_is_not_asked_for),
         cmocka_unit_test(gives_up_after_6_tries_of_one_part),
+        cmocka_unit_test(what_is_still_coming_is_not_asked_for_and_no_try),
         cmocka_unit_test(a_lost_connection_is_no_try),
         cmocka_unit_test(all_parts_come_over_a_lossy_link),
     };

@@ -13,6 +13,8 @@ struct connection {
     struct fake_server *server;
     char request[REQUEST_MAX];
     size_t size;
+    bool held; /* the range that waits for fake_server_release() */
+    size_t first, last;
 };
 
 struct fake_server {
@@ -163,6 +165,11 @@ static void give(struct connection *c, enum fake_answer answer, size_t first, si
     case FAKE_ELSEWHERE:
         send_elsewhere(c);
         break;
+    case FAKE_HELD:
+        c->held = true;
+        c->first = first;
+        c->last = last;
+        break;
     case FAKE_SILENT:
         break;
     case FAKE_HANGS_UP:
@@ -257,6 +264,18 @@ void fake_server_answer(struct fake_server *s, enum fake_answer answer, size_t f
 void fake_server_elsewhere(struct fake_server *s, const char *url)
 {
     (void)snprintf(s->elsewhere, sizeof s->elsewhere, "%s", url);
+}
+
+void fake_server_release(struct fake_server *s, size_t count)
+{
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        struct connection *c = s->connections[i];
+        if (count == 0 || c == NULL || !c->held)
+            continue;
+        count--;
+        c->held = false;
+        give(c, FAKE_RIGHT, c->first, c->last);
+    }
 }
 
 size_t fake_server_requests(const struct fake_server *s)

@@ -21,6 +21,7 @@ enum fake_answer {
     FAKE_MISSING,     /* 404 */
     FAKE_BUSY,        /* 503 */
     FAKE_ELSEWHERE,   /* 302 to where it was told */
+    FAKE_HELD,        /* right, but not before fake_server_release() */
     FAKE_SILENT,      /* never answers */
     FAKE_HANGS_UP,    /* closes at once */
     FAKE_NOISE,       /* bytes that are not HTTP */
@@ -36,6 +37,9 @@ unsigned fake_server_port(const struct fake_server *s);
 void fake_server_answer(struct fake_server *s, enum fake_answer answer, size_t first);
 /* Of FAKE_ELSEWHERE. A path "/moved" is answered right whatever else was said. */
 void fake_server_elsewhere(struct fake_server *s, const char *url);
+
+/* Answers those that were held, the oldest connection first, at most `count` of them. */
+void fake_server_release(struct fake_server *s, size_t count);
 
 size_t fake_server_requests(const struct fake_server *s);
 size_t fake_server_connections(const struct fake_server *s);

@@ -117,16 +117,16 @@ static bool set_security(CURL *easy, const struct get_limits *l)
     return failed == 0;
 }
 
-/* A name lookup that hangs is left to its thread (QUICK_EXIT), or the end of a get would
- * wait for it on the loop. */
-static bool set_limits(CURL *easy, const struct web_get *g, const struct get_limits *l)
+/* How much may come is for on_body() to say: libcurl's own limit would hold for what a
+ * redirect says, too. A name lookup that hangs is left to its thread (QUICK_EXIT), or the end of a
+ * get would wait for it on the loop. */
+static bool set_limits(CURL *easy, const struct get_limits *l)
 {
     int failed = 0;
     failed |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)WEB_CONNECT_MS) != CURLE_OK;
     failed |= curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)WEB_SLOW_BYTES) != CURLE_OK;
     failed |= curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)l->slow_s) != CURLE_OK;
     failed |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)l->total_ms) != CURLE_OK;
-    failed |= curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)g->size) != CURLE_OK;
     failed |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) != CURLE_OK;
     failed |= curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) != CURLE_OK;
     return failed == 0;
@@ -162,7 +162,7 @@ enum status get_new(CURLU *url, const struct web_range *r, const struct get_limi
     g->bytes = malloc(r->size);
     g->easy = curl_easy_init();
     if (g->bytes == NULL || g->easy == NULL || !set_security(g->easy, l) ||
-        !set_limits(g->easy, g, l) || !set_request(g->easy, g)) {
+        !set_limits(g->easy, l) || !set_request(g->easy, g)) {
         g->url = NULL;
         get_free(g);
         return ST_NOMEM;
@@ -210,8 +210,6 @@ static enum web_failure failure_of(CURLcode code)
         return WEB_OK;
     case CURLE_OPERATION_TIMEDOUT:
         return WEB_STALLED;
-    case CURLE_FILESIZE_EXCEEDED:
-        return WEB_TOO_LONG;
     case CURLE_PARTIAL_FILE:
         return WEB_TOO_SHORT;
     case CURLE_PEER_FAILED_VERIFICATION:

@@ -222,6 +222,22 @@ static void a_redirect_is_followed_to_allowed_urls_only(void **state)
     assert_int_equal(fake_server_requests(w->server), before + 1 + WEB_REDIRECTS_MAX);
 }
 
+/* A part may be smaller than what a server says beside a redirect. */
+static void a_redirect_may_say_more_than_the_range_has(void **state)
+{
+    struct world *w = *state;
+    struct got got = {.world = w};
+    struct web_get *get;
+    const struct web_range range = {.url = w->url, .offset = SIZE - 1, .size = 1, .total = SIZE};
+    fake_server_answer(w->server, FAKE_ELSEWHERE, 0);
+    fake_server_elsewhere(w->server, "/moved");
+    assert_int_equal(web_get(w->web, &range, on_done, &got, &get), ST_OK);
+    await(w, &got);
+    if (got.failure != WEB_OK)
+        fail_msg("%s: %s", web_failure_name(got.failure), got.detail);
+    assert_int_equal(fake_server_requests(w->server), 2);
+}
+
 static void what_is_not_allowed_is_never_asked_for(void **state)
 {
     struct world *w = *state;
@@ -320,6 +336,7 @@ int main(void)
         CASE(bytes_that_are_wrong_are_for_the_caller_to_find),
         CASE(nobody_listens_is_a_named_failure),
         CASE(a_redirect_is_followed_to_allowed_urls_only),
+        CASE(a_redirect_may_say_more_than_the_range_has),
         CASE(what_is_not_allowed_is_never_asked_for),
         CASE(a_few_at_once_and_no_more),
         CASE(who_is_cancelled_hears_nothing),

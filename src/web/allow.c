@@ -101,6 +101,16 @@ static enum status parse(const char *text, CURLU **ret_url, struct place *ret_pl
 
 /* ---- the list ---- */
 
+/* Credentials are not for a log, so what may hold some is named by its number. */
+static void name_refused(const struct allow *a, const char *text, const char *detail,
+                         struct why *why)
+{
+    if (strchr(text, '@') != NULL)
+        why_set(why, "prefix %zu cannot be an allowed prefix: %s", a->count + 1, detail);
+    else
+        why_set(why, "%.100s cannot be an allowed prefix: %s", text, detail);
+}
+
 static enum status add(struct allow *a, const char *text, struct why *why)
 {
     CURLU *url;
@@ -111,7 +121,7 @@ static enum status add(struct allow *a, const char *text, struct why *why)
     }
     enum status status = parse(text, &url, &a->places[a->count], &detail);
     if (status != ST_OK) {
-        why_set(why, "%.100s cannot be an allowed prefix: %s", text, detail.text);
+        name_refused(a, text, detail.text, why);
         return status;
     }
     curl_url_cleanup(url);

@@ -16,7 +16,7 @@
 
 struct allow;
 
-/* texts: as web_settings.allow
+/* texts: as web_settings.allow. One that may hold credentials is not in the sentence.
  * gives: *ret; NULL if there is not one prefix. fails: as web_new() */
 MUST_CHECK enum status allow_new(const char *const *texts, size_t count, struct allow **ret,
                                  struct why *why);

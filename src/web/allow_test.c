@@ -162,6 +162,20 @@ static void what_is_no_prefix_is_refused_by_name(void **state)
     }
 }
 
+/* What it may hold is in no log. */
+static void a_prefix_with_credentials_is_named_by_its_number(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"https://one", " https://two  https://user:word@three"};
+    struct allow *a = NULL;
+    struct why why = {0};
+    assert_int_equal(allow_new(texts, COUNT(texts), &a, &why), ST_INVALID);
+    assert_null(a);
+    assert_non_null(strstr(why.text, "prefix 3 cannot be"));
+    assert_null(strstr(why.text, "user:"));
+    assert_null(strstr(why.text, "word"));
+}
+
 static void nothing_is_allowed_by_nothing(void **state)
 {
     (void)state;
@@ -197,6 +211,7 @@ int main(void)
         cmocka_unit_test(what_lies_below_a_prefix_is_allowed),
         cmocka_unit_test(what_only_looks_like_it_is_refused_by_name),
         cmocka_unit_test(what_is_no_prefix_is_refused_by_name),
+        cmocka_unit_test(a_prefix_with_credentials_is_named_by_its_number),
         cmocka_unit_test(nothing_is_allowed_by_nothing),
         cmocka_unit_test(too_many_prefixes_are_refused),
     };

@@ -10,8 +10,10 @@ struct by_web {
     struct {
         struct web_get *get; /* NULL: free */
         uint32_t part;
+        uint32_t counted; /* as it was when this began */
     } gets[WEB_GETS_MAX];
     uint32_t failures; /* in a row */
+    uint32_t counted;  /* failures, in all */
     bool over;
 };
 
@@ -54,19 +56,29 @@ static void give_up(struct by_web *b, const char *reason)
     b->owner.settled(b->owner.owner, reason);
 }
 
-/* The part that this get was for, which is no more. */
-static uint32_t take_out(struct by_web *b, const struct web_get *get)
+/* The place of this get, which is no more. */
+static size_t take_out(struct by_web *b, const struct web_get *get)
 {
-    size_t i = 0;
-    while (b->gets[i].get != get)
-        i++;
-    b->gets[i].get = NULL;
-    return b->gets[i].part;
+    size_t slot = 0;
+    while (b->gets[slot].get != get)
+        slot++;
+    b->gets[slot].get = NULL;
+    return slot;
 }
 
-static void on_failure(struct by_web *b, const struct web_result *result)
+/* Gets that were under way together meet the same bad moment, so only one that began after
+ * the last failure counts as another one. */
+static void count_failure(struct by_web *b, size_t slot)
 {
+    if (b->gets[slot].counted != b->counted)
+        return;
+    b->counted++;
     b->failures++;
+}
+
+static void on_failure(struct by_web *b, size_t slot, const struct web_result *result)
+{
+    count_failure(b, slot);
     if (result->passing && b->failures < BY_WEB_TRIES_MAX)
         b->owner.settled(b->owner.owner, NULL); /* the plan asks for it again in its time */
     else
@@ -76,17 +88,17 @@ static void on_failure(struct by_web *b, const struct web_result *result)
 static void on_done(void *owner, const struct web_get *get, const struct web_result *result)
 {
     struct by_web *b = owner;
-    uint32_t part = take_out(b, get);
+    size_t slot = take_out(b, get);
     if (result->failure == WEB_CLOSED) {
         b->over = true;
         return;
     }
     if (result->failure != WEB_OK) {
-        on_failure(b, result);
+        on_failure(b, slot, result);
         return;
     }
     b->failures = 0;
-    if (b->owner.part(b->owner.owner, part, result->bytes))
+    if (b->owner.part(b->owner.owner, b->gets[slot].part, result->bytes))
         b->owner.settled(b->owner.owner, NULL);
     else
         give_up(b, "what the URL gives are other bytes than the manifest says");
@@ -130,6 +142,7 @@ bool by_web_ask(struct by_web *b, struct plan *plan, uint64_t now_ms)
         return false;
     b->gets[slot].get = get;
     b->gets[slot].part = part;
+    b->gets[slot].counted = b->counted;
     return true;
 }
 

@@ -8,7 +8,9 @@
 #include "transfer/plan.h"
 #include "web/web.h"
 
-#define BY_WEB_TRIES_MAX 3 /* failures in a row that may pass, such as a busy server */
+/* Failures in a row that may pass, such as a busy server; those of gets that were under way
+ * together are one. */
+#define BY_WEB_TRIES_MAX 3
 
 struct by_web;
 

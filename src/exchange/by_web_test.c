@@ -282,6 +282,23 @@ static void whatever_goes_wrong_the_rest_comes_from_the_holder(void **state)
     }
 }
 
+/* Each of the four that are under way meets it, which is one failure and not four. */
+static void a_moment_of_a_busy_server_does_not_end_it(void **state)
+{
+    struct world *w = *state;
+    fake_server_answer(w->server, FAKE_BUSY, 0);
+    use_web(w, "/b");
+    begin(w);
+    assert_int_equal(web_count(w->web), WEB_GETS_MAX);
+    while (web_count(w->web) > 0)
+        assert_int_not_equal(uv_run(&w->loop, UV_RUN_ONCE), 0);
+    assert_int_equal(w->left, 0);
+    fake_server_answer(w->server, FAKE_RIGHT, 0);
+    finish(w);
+    assert_int_equal(w->left, 0);
+    assert_int_equal(w->asked_of_holder, 0);
+}
+
 static void what_is_there_is_not_asked_for_again_after_a_restart(void **state)
 {
     struct world *w = *state;
@@ -342,6 +359,7 @@ int main(void)
         TEST(a_url_that_is_not_allowed_is_named_and_never_asked),
         TEST(without_a_url_the_holder_is_asked_and_nothing_is_said),
         cmocka_unit_test(whatever_goes_wrong_the_rest_comes_from_the_holder),
+        TEST(a_moment_of_a_busy_server_does_not_end_it),
         TEST(what_is_there_is_not_asked_for_again_after_a_restart),
         TEST(without_the_web_it_goes_on_over_the_broker),
         TEST(two_blobs_share_what_may_be_under_way),

@@ -8,7 +8,7 @@ struct by_web {
     const struct manifest *m;
     struct by_web_owner owner;
     struct {
-        struct web_get *get; /* NULL: free */
+        struct web_get *get; /* under way, or waits for its turn; NULL: free */
         uint32_t part;
         uint32_t counted; /* as it was when this began */
     } gets[WEB_GETS_MAX];
@@ -125,14 +125,22 @@ static bool next_part(const struct by_web *b, struct plan *plan, uint64_t now_ms
     return false;
 }
 
-bool by_web_ask(struct by_web *b, struct plan *plan, uint64_t now_ms)
+/* WEB_GETS_MAX: none */
+static size_t free_slot(const struct by_web *b)
 {
     size_t slot = 0;
-    uint32_t part;
-    if (b->over || web_count(b->web) == WEB_GETS_MAX || !next_part(b, plan, now_ms, &part))
-        return false;
-    while (b->gets[slot].get != NULL)
+    while (slot < WEB_GETS_MAX && b->gets[slot].get != NULL)
         slot++;
+    return slot;
+}
+
+bool by_web_ask(struct by_web *b, struct plan *plan, uint64_t now_ms)
+{
+    size_t slot = free_slot(b);
+    uint32_t part;
+    if (b->over || slot == WEB_GETS_MAX || web_is_full(b->web) ||
+        !next_part(b, plan, now_ms, &part))
+        return false;
     const struct web_range range = {.url = b->m->url,
                                     .offset = manifest_offset(b->m, part),
                                     .size = manifest_part_bytes(b->m, part),

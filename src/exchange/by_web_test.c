@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "exchange/by_web.h"
 #include "exchange/exchange.h"
 #include "exchange/file_manifest.h"
 #include "io/file.h"
@@ -338,7 +339,7 @@ static void two_blobs_share_what_may_be_under_way(void **state)
     struct fetch *first = w->fetch;
     (void)strcat(w->target, "-2");
     begin(w);
-    assert_true(web_count(w->web) <= WEB_GETS_MAX);
+    assert_int_equal(web_count(w->web), (size_t)2 * WEB_GETS_MAX); /* the second ones wait */
     finish(w);
     struct fetch *second = w->fetch;
     w->fetch = first;
@@ -348,6 +349,70 @@ static void two_blobs_share_what_may_be_under_way(void **state)
     fetch_release(second, false);
     assert_int_equal(w->asked_of_holder, 0);
     assert_int_equal(fake_server_requests(w->server), 2 * PARTS);
+    assert_true(fake_server_connections(w->server) <= WEB_GETS_MAX);
+}
+
+/* ---- two owners that do not know of each other ---- */
+
+struct owner {
+    struct by_web *by_web;
+    struct plan *plan;
+    uint32_t parts; /* that came */
+};
+
+static bool take_part(void *owner, uint32_t part, struct view bytes)
+{
+    struct owner *o = owner;
+    (void)bytes;
+    plan_there(o->plan, part);
+    o->parts++;
+    return true;
+}
+
+/* As the exchange and the images do: at once, and for all that it may have. */
+static void ask_on(void *owner, const char *reason)
+{
+    struct owner *o = owner;
+    assert_null(reason);
+    while (by_web_ask(o->by_web, o->plan, 0))
+        ;
+}
+
+static void owner_begin(struct world *w, const struct manifest *m, struct owner *o)
+{
+    struct why why = {""};
+    const struct by_web_owner owner = {take_part, ask_on, o};
+    assert_int_equal(plan_new(m->part_count, PARTS_IN_FLIGHT, &o->plan), ST_OK);
+    assert_int_equal(by_web_new(w->web, m, &owner, &o->by_web, &why), ST_OK);
+    ask_on(o, NULL);
+}
+
+static void a_large_blob_does_not_keep_a_small_one_waiting(void **state)
+{
+    struct world *w = *state;
+    struct manifest large, small;
+    struct owner first = {0}, second = {0};
+    char url[128];
+    use_web(w, "/b");
+    (void)snprintf(url, sizeof url, "%s1", w->base);
+    assert_int_equal(manifest_of(view_of(w->bytes, SIZE), 100, &large), ST_OK);
+    assert_int_equal(manifest_of(view_of(w->bytes, SIZE), SIZE / 8 + 1, &small), ST_OK);
+    assert_int_equal(manifest_set_url(&large, url), ST_OK);
+    assert_int_equal(manifest_set_url(&small, url), ST_OK);
+    owner_begin(w, &large, &first);
+    owner_begin(w, &small, &second);
+    while (second.parts < small.part_count && first.parts < large.part_count)
+        assert_int_not_equal(uv_run(&w->loop, UV_RUN_ONCE), 0);
+    assert_int_equal(second.parts, small.part_count);
+    assert_true(first.parts <= small.part_count + 3 * WEB_GETS_MAX);
+    struct owner *owners[] = {&first, &second};
+    for (size_t i = 0; i < 2; i++) {
+        by_web_free(owners[i]->by_web);
+        plan_free(owners[i]->plan);
+    }
+    assert_int_equal(web_count(w->web), 0);
+    manifest_done(&large);
+    manifest_done(&small);
 }
 
 int main(void)
@@ -363,6 +428,7 @@ int main(void)
         TEST(what_is_there_is_not_asked_for_again_after_a_restart),
         TEST(without_the_web_it_goes_on_over_the_broker),
         TEST(two_blobs_share_what_may_be_under_way),
+        TEST(a_large_blob_does_not_keep_a_small_one_waiting),
     };
     return cmocka_run_group_tests_name("exchange/by_web", tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 
 struct web_get {
     struct web_get *next; /* web.c's list */
+    bool begun;           /* libcurl has it */
     struct web *web;
     web_done_fn *done;
     void *owner;

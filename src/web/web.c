@@ -11,6 +11,7 @@
 #include "web/get.h"
 
 #define WEB_MAGIC 0x77656221u /* "web!" */
+#define AGAIN_MS  1000
 
 struct web {
     uint32_t magic;
@@ -20,8 +21,8 @@ struct web {
     struct allow *allow;
     struct get_limits limits;
     char *ca_file;
-    struct web_get *gets;
-    size_t count;
+    struct web_get *gets; /* in the order of their asking */
+    size_t count, begun;
 };
 
 /* One of libcurl's sockets. It lives until its handle is closed. */
@@ -31,16 +32,48 @@ struct watched {
     curl_socket_t socket;
 };
 
+static void on_timer(uv_timer_t *timer);
+
+/* ---- the beginning of gets ---- */
+
+/* The oldest of those that wait, while they may. Without memory it is tried again: when
+ * another one ends, or in its time. */
+static void begin_next(struct web *w)
+{
+    for (struct web_get *g = w->gets; g != NULL && w->begun < WEB_GETS_MAX; g = g->next) {
+        if (g->begun)
+            continue;
+        if (curl_multi_add_handle(w->multi, g->easy) != CURLM_OK) {
+            if (w->begun == 0)
+                (void)uv_timer_start(&w->timer, on_timer, AGAIN_MS, 0);
+            return;
+        }
+        g->begun = true;
+        w->begun++;
+    }
+}
+
+static void append(struct web *w, struct web_get *g)
+{
+    struct web_get **at = &w->gets;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = g;
+    w->count++;
+}
+
 /* ---- the end of gets ---- */
 
 static void unlink_get(struct web *w, struct web_get *g)
 {
-    for (struct web_get **at = &w->gets; *at != NULL; at = &(*at)->next)
-        if (*at == g) {
-            *at = g->next;
-            w->count--;
-            break;
-        }
+    struct web_get **at = &w->gets;
+    while (*at != g)
+        at = &(*at)->next;
+    *at = g->next;
+    w->count--;
+    if (!g->begun)
+        return;
+    w->begun--;
     (void)curl_multi_remove_handle(w->multi, g->easy);
 }
 
@@ -82,6 +115,7 @@ static void take_what_ended(struct web *w)
         if (!follow(w, g))
             finish(w, g, code);
     }
+    begin_next(w);
 }
 
 /* ---- the loop ---- */
@@ -283,7 +317,7 @@ enum status web_get(struct web *w, const struct web_range *r, web_done_fn *done,
     assert(w != NULL && w->magic == WEB_MAGIC && r != NULL && done != NULL && ret != NULL);
     CURLU *url;
     struct web_get *g;
-    if (w->count == WEB_GETS_MAX)
+    if (web_is_full(w))
         return ST_LIMIT;
     enum status status = allow_check(w->allow, r->url, &url, NULL);
     if (status != ST_OK)
@@ -296,13 +330,8 @@ enum status web_get(struct web *w, const struct web_range *r, web_done_fn *done,
     g->web = w;
     g->done = done;
     g->owner = owner;
-    if (curl_multi_add_handle(w->multi, g->easy) != CURLM_OK) {
-        get_free(g);
-        return ST_NOMEM;
-    }
-    g->next = w->gets;
-    w->gets = g;
-    w->count++;
+    append(w, g);
+    begin_next(w);
     *ret = g;
     return ST_OK;
 }
@@ -313,12 +342,19 @@ size_t web_count(const struct web *w)
     return w->count;
 }
 
+bool web_is_full(const struct web *w)
+{
+    return web_count(w) == WEB_GETS_MAX + WEB_WAITING_MAX;
+}
+
 void web_cancel(struct web_get *get)
 {
     if (get == NULL)
         return;
-    unlink_get(get->web, get);
+    struct web *w = get->web;
+    unlink_get(w, get);
     get_free(get);
+    begin_next(w);
 }
 
 const char *web_failure_name(enum web_failure failure)

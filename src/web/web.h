@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 
 #define WEB_GETS_MAX      4                 /* that are under way at once */
+#define WEB_WAITING_MAX   28                /* more, which begin in the order of their asking */
 #define WEB_RANGE_MAX     ((size_t)4 << 20) /* bytes of one */
 #define WEB_PREFIXES_MAX  64                /* of the operator's list */
 #define WEB_REDIRECTS_MAX 3                 /* of one get, each to an allowed URL */
@@ -83,15 +84,18 @@ struct web_result {
  * be begun and cancelled, but web_close() may not be called. */
 typedef void web_done_fn(void *owner, const struct web_get *get, const struct web_result *result);
 
-/* Begins to fetch one range. done comes later, from the loop, and once.
+/* Fetches one range, as soon as it is its turn: who asks again and again takes nothing from
+ * who waits. Its limits of time count from then. done comes later, from the loop, and once.
  * r: copied; keeps: owner
  * gives: *ret, valid until done comes or web_cancel()
- * fails: ST_INVALID (the URL is not allowed), ST_LIMIT (WEB_GETS_MAX), ST_NOMEM */
+ * fails: ST_INVALID (the URL is not allowed), ST_LIMIT (WEB_WAITING_MAX), ST_NOMEM */
 MUST_CHECK enum status web_get(struct web *w, const struct web_range *r, web_done_fn *done,
                                void *owner, struct web_get **ret);
 
-/* How many are under way. */
+/* How many are under way, or wait. */
 size_t web_count(const struct web *w);
+/* Whether there is no place for another one. */
+bool web_is_full(const struct web *w);
 
 /* done does not come any more. NULL is allowed. */
 void web_cancel(struct web_get *get);

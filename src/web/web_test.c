@@ -32,6 +32,7 @@ struct got {
     char detail[256];
     struct world *world;
     struct web_get *cancels; /* when it is done; NULL: none */
+    struct got *begins;      /* when it is done, if nobody has; NULL: none */
 };
 
 static void open_web(struct world *w, const char *below, const char *ca_file)
@@ -72,6 +73,8 @@ static int teardown(void **state)
     return 0;
 }
 
+static struct web_get *begin(struct world *w, const char *url, struct got *got);
+
 static void on_done(void *owner, const struct web_get *get, const struct web_result *r)
 {
     struct got *got = owner;
@@ -82,6 +85,8 @@ static void on_done(void *owner, const struct web_get *get, const struct web_res
     got->equal = view_equal(r->bytes, view_of(got->world->bytes + OFFSET, RANGE));
     (void)snprintf(got->detail, sizeof got->detail, "%s", r->detail);
     web_cancel(got->cancels);
+    if (got->begins != NULL && got->begins->world == NULL)
+        begin(got->world, got->world->url, got->begins);
 }
 
 static struct web_get *begin(struct world *w, const char *url, struct got *got)
@@ -255,10 +260,10 @@ static void what_is_not_allowed_is_never_asked_for(void **state)
     assert_true(web_allows(w->web, w->url, &why));
 }
 
-static void a_few_at_once_and_no_more(void **state)
+static void a_few_at_once_and_the_others_wait(void **state)
 {
     struct world *w = *state;
-    struct got got[WEB_GETS_MAX] = {0};
+    struct got got[WEB_GETS_MAX + WEB_WAITING_MAX] = {0};
     struct web_get *get = NULL;
     for (size_t i = 0; i < COUNT(got); i++)
         begin(w, w->url, &got[i]);
@@ -270,7 +275,40 @@ static void a_few_at_once_and_no_more(void **state)
         assert_int_equal(got[i].failure, WEB_OK);
         assert_true(got[i].equal);
     }
-    assert_int_equal(fake_server_requests(w->server), WEB_GETS_MAX);
+    assert_int_equal(web_count(w->web), 0);
+    assert_int_equal(fake_server_requests(w->server), COUNT(got));
+    assert_true(fake_server_connections(w->server) <= WEB_GETS_MAX);
+}
+
+/* Who asks for the next range as soon as one is here does not keep others waiting. */
+static void who_waits_has_his_turn(void **state)
+{
+    struct world *w = *state;
+    struct got many[WEB_GETS_MAX + 1] = {0}, one = {0}, cancelled = {0};
+    char url[80];
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/moved", fake_server_port(w->server));
+    fake_server_answer(w->server, FAKE_HELD, 0); /* but for this one */
+    for (size_t i = 0; i < WEB_GETS_MAX; i++)
+        begin(w, w->url, &many[i]);
+    for (size_t i = 0; i < WEB_GETS_MAX; i++)
+        many[i].begins = &many[WEB_GETS_MAX];
+    struct web_get *waits = begin(w, w->url, &cancelled);
+    begin(w, url, &one);
+    while (fake_server_requests(w->server) < WEB_GETS_MAX)
+        assert_int_not_equal(uv_run(&w->loop, UV_RUN_ONCE), 0);
+    web_cancel(waits);
+    assert_int_equal(web_count(w->web), WEB_GETS_MAX + 1);
+
+    fake_server_release(w->server, 1);
+    await(w, &one); /* and not the one that was asked for when there was a place again */
+    assert_non_null(many[WEB_GETS_MAX].world);
+    assert_int_equal(many[WEB_GETS_MAX].times + cancelled.times, 0);
+    fake_server_answer(w->server, FAKE_RIGHT, 0);
+    while (web_count(w->web) > 0) {
+        fake_server_release(w->server, WEB_GETS_MAX);
+        assert_int_not_equal(uv_run(&w->loop, UV_RUN_ONCE), 0);
+    }
+    assert_int_equal(cancelled.times, 0);
 }
 
 static void who_is_cancelled_hears_nothing(void **state)
@@ -338,7 +376,8 @@ int main(void)
         CASE(a_redirect_is_followed_to_allowed_urls_only),
         CASE(a_redirect_may_say_more_than_the_range_has),
         CASE(what_is_not_allowed_is_never_asked_for),
-        CASE(a_few_at_once_and_no_more),
+        CASE(a_few_at_once_and_the_others_wait),
+        CASE(who_waits_has_his_turn),
         CASE(who_is_cancelled_hears_nothing),
         CASE(what_is_under_way_at_the_end_is_told),
         CASE(bad_settings_are_refused_by_name),

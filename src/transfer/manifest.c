@@ -188,6 +188,40 @@ static json_t *encode_parts(const struct manifest *m)
     return parts;
 }
 
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS  "0123456789"
+
+/* What follows a host's name or its address in brackets; NULL: it is neither. */
+static const char *skip_host(const char *text)
+{
+    size_t size;
+    if (*text == '[') {
+        size = strspn(text + 1, DIGITS "abcdefABCDEF:.");
+        return size > 0 && text[size + 1] == ']' ? text + size + 2 : NULL;
+    }
+    size = strspn(text, LETTERS DIGITS "-._");
+    return size > 0 ? text + size : NULL;
+}
+
+/* NULL: it is none. */
+static const char *skip_port(const char *text)
+{
+    if (*text != ':')
+        return text;
+    size_t size = strspn(text + 1, DIGITS);
+    return size >= 1 && size <= 5 ? text + 1 + size : NULL;
+}
+
+/* A host, perhaps a port, and a path as web/allow.h takes it. */
+static bool is_plain_place(const char *text)
+{
+    text = skip_host(text);
+    text = text == NULL ? NULL : skip_port(text);
+    if (text == NULL || (*text != '/' && *text != '\0'))
+        return false;
+    return text[strspn(text, LETTERS DIGITS "/-._~:@=+,")] == '\0';
+}
+
 enum status manifest_url_base_check(const char *base, struct why *why)
 {
     size_t scheme = 0;
@@ -195,13 +229,11 @@ enum status manifest_url_base_check(const char *base, struct why *why)
         scheme = 7;
     if (strncmp(base, "https://", 8) == 0)
         scheme = 8;
-    bool printable = true;
-    for (const char *c = base; *c != '\0'; c++)
-        printable = printable && *c > ' ' && *c < 0x7f;
-    if (scheme > 0 && base[scheme] != '\0' && printable &&
+    if (scheme > 0 && is_plain_place(base + scheme) &&
         strlen(base) <= URL_SIZE_MAX - DIGEST_HEX_SIZE)
         return ST_OK;
-    why_set(why, "it is not http:// or https:// and a host, in printable characters");
+    why_set(why, "it is not http:// or https://, a host and a path of letters, digits and "
+                 "-._~:@=+,/ without user name and query");
     return ST_INVALID;
 }
 

@@ -43,7 +43,8 @@ MUST_CHECK enum status manifest_decode(const json_t *object, uint64_t size_max,
  * fails: ST_INVALID, ST_NOMEM; m is then as it was */
 MUST_CHECK enum status manifest_set_url(struct manifest *m, const char *url);
 
-/* Whether a folder of blobs can be said to be served there, by an operator.
+/* Whether a folder of blobs can be said to be served there, by an operator: everybody hears
+ * it, so it holds no credentials, and devices use plain URLs only (web/allow.h).
  * fails: ST_INVALID, with a sentence */
 MUST_CHECK enum status manifest_url_base_check(const char *base, struct why *why);
 

@@ -4,15 +4,21 @@
 #ifndef MODEL_SERVER_BY_DIGEST_H
 #define MODEL_SERVER_BY_DIGEST_H
 
+#include <stdbool.h>
+
 #include "base/digest.h"
 
 #define BY_DIGEST_FOLDER "sha256" /* in the folder of the versions, on the same disk */
 
-/* folder: of the versions. path: the version's file
- * fails: ST_LIMIT (a path too long), ST_FULL, ST_IO */
+/* In place of what was there: at no moment is there nothing, since a device that finds nothing
+ * does not look again.
+ * folder: of the versions. path: the version's file
+ * fails: ST_LIMIT (a path too long), ST_FULL, ST_IO; what was there is then still there */
 MUST_CHECK enum status by_digest_add(const char *folder, const struct digest *d, const char *path);
 
-/* Nothing there is fine. */
-void by_digest_remove(const char *folder, const struct digest *d);
+bool by_digest_is_there(const char *folder, const struct digest *d);
+
+/* Nothing there is fine. fails: ST_LIMIT, ST_IO */
+MUST_CHECK enum status by_digest_remove(const char *folder, const struct digest *d);
 
 #endif

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <limits.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/file.h"
@@ -69,9 +70,12 @@ static void a_file_that_was_repaired_takes_its_place(void **state)
 static void what_is_removed_is_gone_and_the_version_stays(void **state)
 {
     (void)state;
-    by_digest_remove(folder, &digest); /* nothing there is fine */
+    assert_int_equal(by_digest_remove(folder, &digest), ST_OK); /* nothing there is fine */
+    assert_false(by_digest_is_there(folder, &digest));
     assert_int_equal(by_digest_add(folder, &digest, file), ST_OK);
-    by_digest_remove(folder, &digest);
+    assert_true(by_digest_is_there(folder, &digest));
+    assert_int_equal(by_digest_remove(folder, &digest), ST_OK);
+    assert_false(by_digest_is_there(folder, &digest));
     assert_int_equal(access(served, F_OK), -1);
     assert_int_equal(access(file, F_OK), 0);
 }
@@ -87,6 +91,25 @@ static void what_cannot_be_linked_is_an_error_and_leaves_nothing(void **state)
     assert_int_equal(by_digest_add(path, &digest, file), ST_LIMIT);
 }
 
+static void what_cannot_be_replaced_stays_as_it_is(void **state)
+{
+    (void)state;
+    assert_int_equal(by_digest_add(folder, &digest, file), ST_OK);
+    assert_int_equal(by_digest_add(folder, &digest, "/nonexistent/file"), ST_IO);
+    expect_served("the bytes");
+}
+
+static void what_cannot_be_removed_is_an_error(void **state)
+{
+    (void)state;
+    assert_int_equal(by_digest_add(folder, &digest, file), ST_OK);
+    assert_int_equal(unlink(served), 0);
+    assert_int_equal(mkdir(served, 0700), 0); /* somebody's */
+    assert_int_equal(by_digest_remove(folder, &digest), ST_IO);
+    assert_true(by_digest_is_there(folder, &digest));
+    assert_int_equal(by_digest_add(folder, &digest, file), ST_IO);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -94,6 +117,8 @@ int main(void)
         TEST(a_version_is_there_under_its_digest),
         TEST(a_file_that_was_repaired_takes_its_place),
         TEST(what_is_removed_is_gone_and_the_version_stays),
+        TEST(what_cannot_be_replaced_stays_as_it_is),
+        TEST(what_cannot_be_removed_is_an_error),
         TEST(what_cannot_be_linked_is_an_error_and_leaves_nothing),
     };
     return cmocka_run_group_tests_name("model_server/by_digest", tests, NULL, NULL);

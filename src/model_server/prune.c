@@ -8,7 +8,6 @@
 
 #include "base/jsn.h"
 #include "io/clock.h"
-#include "model_server/by_digest.h"
 #include "service/log.h"
 
 #define ANSWER_WAIT_MS 5000u
@@ -159,8 +158,7 @@ static void delete_chosen(struct server *s, const bool *chosen, const bool *was_
         for (size_t i = 0; i < store_count(s->store); i++)
             if (chosen[i]) {
                 topic_follows(s, store_at(s->store, i), was_on_topic[i]);
-                exchange_withdraw(s->exchange, &store_at(s->store, i)->digest);
-                by_digest_remove(s->settings.folder, &store_at(s->store, i)->digest);
+                bytes_follow(s, store_at(s->store, i));
             }
         publish_index(s);
         log_line(LOG_INFO, "models.pruned", "versions=%zu who=%s why=%s", count,

@@ -60,24 +60,61 @@ static void serve_by_url(const struct server *s, const struct version *v, const 
                  (unsigned long long)v->ref.version, status_name(status));
 }
 
-void publish_version(struct server *s, const struct version *v, struct view bytes)
+/* From now on its file is given, in parts and to a web server.
+ * gives: a reference, to be freed; NULL: a failure that was logged */
+static char *give(struct server *s, const struct version *v)
 {
-    if (model_is_inline(bytes)) {
-        send_version(s, v, bytes);
-        return;
-    }
     char *reference = NULL, path[PATH_MAX];
     enum status status = store_path(s->store, v, path);
     if (status == ST_OK)
         serve_by_url(s, v, path);
     if (status == ST_OK)
         status = exchange_offer_file(s->exchange, &v->digest, path, MODEL_BYTES_MAX, &reference);
-    if (status == ST_OK)
-        send_version(s, v, view_text(reference));
-    else
+    if (status != ST_OK)
         log_line(LOG_ERROR, "model.unoffered", "model=%s version=%llu reason=%s, not served",
                  v->ref.name.text, (unsigned long long)v->ref.version, status_name(status));
+    return reference;
+}
+
+void publish_version(struct server *s, const struct version *v, struct view bytes)
+{
+    if (model_is_inline(bytes)) {
+        send_version(s, v, bytes);
+        return;
+    }
+    char *reference = give(s, v);
+    if (reference != NULL)
+        send_version(s, v, view_text(reference));
     free(reference);
+}
+
+/* A link of a deleted version leads to one of the same bytes, or is no more. */
+static void link_follows(const struct server *s, const struct version *gone)
+{
+    char path[PATH_MAX];
+    const char *folder = s->settings.folder;
+    if (!by_digest_is_there(folder, &gone->digest))
+        return;
+    const struct version *other = store_find_bytes(s->store, &gone->digest);
+    enum status status =
+        other == NULL ? by_digest_remove(folder, &gone->digest) : store_path(s->store, other, path);
+    if (other != NULL && status == ST_OK)
+        status = by_digest_add(folder, &gone->digest, path);
+    if (status != ST_OK)
+        log_line(LOG_WARN, "model.still_linked", "model=%s version=%llu reason=%s",
+                 gone->ref.name.text, (unsigned long long)gone->ref.version, status_name(status));
+}
+
+void bytes_follow(struct server *s, const struct version *gone)
+{
+    char *reference = NULL;
+    bool offered = exchange_refer(s->exchange, &gone->digest, &reference) == ST_OK;
+    free(reference);
+    link_follows(s, gone);
+    exchange_withdraw(s->exchange, &gone->digest);
+    const struct version *other = store_find_bytes(s->store, &gone->digest);
+    if (offered && other != NULL)
+        free(give(s, other));
 }
 
 static void clear(struct server *s, const struct version *v)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <math.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -1202,6 +1203,108 @@ static void somebodys_file_is_not_touched_by_parts(void **state)
     free(reference);
 }
 
+/* ---- the same bytes for a web server ---- */
+
+/* Where a web server finds them. */
+static void link_path(const struct digest *d, char ret[256])
+{
+    char hex[DIGEST_HEX_SIZE];
+    digest_hex(d, hex);
+    (void)snprintf(ret, 256, "%s/sha256/%s", world.folder, hex);
+}
+
+static bool is_link_to(const struct digest *d, const char *name)
+{
+    char link[256], path[256];
+    struct stat a, b;
+    link_path(d, link);
+    (void)snprintf(path, sizeof path, "%s/%s", world.folder, name);
+    return stat(link, &a) == 0 && stat(path, &b) == 0 && a.st_ino == b.st_ino;
+}
+
+static bool is_linked(const struct digest *d)
+{
+    char link[256];
+    link_path(d, link);
+    return access(link, F_OK) == 0;
+}
+
+/* Versions 1 of these names with the very same bytes, and a newer one of each. What the
+ * last of them said is a reference to them: *ret */
+static void publish_twins(const char *const *names, size_t count, struct reference *ret)
+{
+    struct bytes bytes = {0};
+    large_model(1, &bytes);
+    char *reference = offered(bytes_view(&bytes));
+    bytes_done(&bytes);
+    for (size_t i = 0; i < count; i++) {
+        put(reference, names[i], "1");
+        carry();
+        const struct sent *s = &world.sent[world.read];
+        if (i == count - 1)
+            assert_int_equal(reference_decode(view_of(s->text, s->size), UINT32_MAX, ret, NULL),
+                             ST_OK);
+        put("{\"w\":[2]}", names[i], "2");
+        world.read = world.sent_count;
+    }
+    free(reference);
+}
+
+static void prune_version_1_of(const char *name)
+{
+    char text[128];
+    (void)snprintf(text, sizeof text,
+                   "{\"do\":\"prune\",\"keep\":1,\"model\":\"%s\",\"reason\":\"room\"}", name);
+    control(text);
+    coordinator_answers("[]");
+    world.read += 2; /* the topic is cleared, the index */
+    expect_deleted(1);
+    nothing_more();
+}
+
+static enum fetch_state fetched(const struct reference *r, const char *name)
+{
+    char path[128];
+    struct fetch *f;
+    peer_path(name, path);
+    assert_int_equal(exchange_fetch(peer.exchange, r, path, &f), ST_OK);
+    carry();
+    enum fetch_state state = fetch_state(f);
+    fetch_release(f, true);
+    return state;
+}
+
+static int setup_served(void **state)
+{
+    if (setup_peer(state) != 0)
+        return -1;
+    world.settings.url_base = "http://host/sha256";
+    restart();
+    return 0;
+}
+
+/* Whichever of them is linked and offered. */
+static void what_another_version_has_too_is_still_given(void **state)
+{
+    static const char *const names[] = {"a", "b"};
+    for (size_t gone = 0; gone < 2; gone++) {
+        struct reference r;
+        const char *stays = names[1 - gone];
+        char file[64];
+        (void)snprintf(file, sizeof file, "%s_v1.safetensors", stays);
+        assert_int_equal(setup_served(state), 0);
+        publish_twins(names, 2, &r);
+        prune_version_1_of(names[gone]);
+        assert_true(is_link_to(&r.manifest.digest, file));
+        assert_int_equal(fetched(&r, "first"), FETCH_COMPLETE);
+        prune_version_1_of(stays); /* the last one takes them along */
+        assert_false(is_linked(&r.manifest.digest));
+        assert_int_equal(fetched(&r, "second"), FETCH_REFUSED);
+        reference_done(&r);
+        assert_int_equal(teardown_peer(state), 0);
+    }
+}
+
 int main(void)
 {
     log_level_set(LOG_ERROR);
@@ -1248,6 +1351,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_reference_harms_a_version, setup_peer, teardown_peer),
         cmocka_unit_test_setup_teardown(somebodys_file_is_not_touched_by_parts, setup_peer,
                                         teardown_peer),
+        cmocka_unit_test(what_another_version_has_too_is_still_given),
     };
     return cmocka_run_group_tests_name("model_server/server", tests, NULL, NULL);
 }

@@ -69,6 +69,10 @@ void publish_channel(struct server *s, const struct channel *c);
 /* Puts v on its topic or clears that, if it was otherwise before a change. */
 void topic_follows(struct server *s, const struct version *v, bool was_on_topic);
 
+/* gone was deleted. Its bytes are given no longer, or from now on those of another version
+ * that has the same: whoever heard of them by either may ask on. */
+void bytes_follow(struct server *s, const struct version *gone);
+
 /* Failures are logged; whoever misses the message asks again. */
 void send_message(struct server *s, const struct mqtt_message *m);
 

@@ -70,6 +70,16 @@ const struct version *store_find(const struct store *s, const struct model_ref *
     return NULL;
 }
 
+const struct version *store_find_bytes(const struct store *s, const struct digest *d)
+{
+    for (size_t i = store_count(s); i > 0; i--) {
+        const struct version *v = &s->versions[i - 1];
+        if (!version_is_deleted(v) && digest_equal(&v->digest, d))
+            return v;
+    }
+    return NULL;
+}
+
 const struct version *store_newest(const struct store *s, const struct id *name)
 {
     for (size_t i = store_count(s); i > 0; i--)

@@ -34,6 +34,8 @@ size_t store_count(const struct store *s);
 const struct version *store_at(const struct store *s, size_t index);
 /* Deleted ones too. NULL: there is none. */
 const struct version *store_find(const struct store *s, const struct model_ref *ref);
+/* One that has these bytes and was not deleted, NULL: none. */
+const struct version *store_find_bytes(const struct store *s, const struct digest *d);
 /* The one stored last of this name, NULL: none. */
 const struct version *store_newest(const struct store *s, const struct id *name);
 

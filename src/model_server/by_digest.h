@@ -1,6 +1,6 @@
 /* A folder for a web server: hard links to the files of versions, named by their digests in
  * hex. Whoever reads one checks its bytes, so nothing here has to survive a crash: it is made
- * anew as versions are published. */
+ * anew as versions are published, and what deleted versions left goes at the next start. */
 #ifndef MODEL_SERVER_BY_DIGEST_H
 #define MODEL_SERVER_BY_DIGEST_H
 

@@ -105,6 +105,14 @@ static void link_follows(const struct server *s, const struct version *gone)
                  gone->ref.name.text, (unsigned long long)gone->ref.version, status_name(status));
 }
 
+/* A crash after a deletion leaves its link, which would keep the bytes on the disk. */
+static void settle_links(const struct server *s)
+{
+    for (size_t i = 0; i < store_count(s->store); i++)
+        if (version_is_deleted(store_at(s->store, i)))
+            link_follows(s, store_at(s->store, i));
+}
+
 void bytes_follow(struct server *s, const struct version *gone)
 {
     char *reference = NULL;
@@ -371,8 +379,10 @@ enum status server_new(const struct server_settings *settings, const struct serv
         status = store_open(settings->folder, &s->store, &why);
     if (status != ST_OK)
         log_line(LOG_ERROR, "store.refused", "reason=%s", log_quote(why.text));
-    else
+    if (status == ST_OK) {
+        settle_links(s);
         status = load_initial(s);
+    }
     if (status != ST_OK) {
         server_free(s);
         return status;

@@ -1305,6 +1305,32 @@ static void what_another_version_has_too_is_still_given(void **state)
     }
 }
 
+/* As a crash leaves it that came after the deletion. */
+static void link_again(const struct digest *d)
+{
+    char path[256];
+    link_path(d, path);
+    (void)unlink(path);
+    assert_int_equal(file_write(path, view_text("bytes of a file that was removed")), ST_OK);
+}
+
+static void a_crash_leaves_no_link_to_what_was_deleted(void **state)
+{
+    (void)state;
+    struct reference r;
+    static const char *const names[] = {"a", "b"};
+    publish_twins(names, 2, &r);
+    prune_version_1_of("b");
+    link_again(&r.manifest.digest);
+    restart(); /* one of the same bytes is there */
+    assert_true(is_link_to(&r.manifest.digest, "a_v1.safetensors"));
+    prune_version_1_of("a");
+    link_again(&r.manifest.digest);
+    restart();
+    assert_false(is_linked(&r.manifest.digest));
+    reference_done(&r);
+}
+
 int main(void)
 {
     log_level_set(LOG_ERROR);
@@ -1352,6 +1378,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(somebodys_file_is_not_touched_by_parts, setup_peer,
                                         teardown_peer),
         cmocka_unit_test(what_another_version_has_too_is_still_given),
+        cmocka_unit_test_setup_teardown(a_crash_leaves_no_link_to_what_was_deleted, setup_served,
+                                        teardown_peer),
     };
     return cmocka_run_group_tests_name("model_server/server", tests, NULL, NULL);
 }

@@ -110,4 +110,10 @@
 #define PARTS_IN_FLIGHT_MAX 64
 #define URL_SIZE_MAX        ((size_t)2048) /* of a manifest */
 
+/* Who is who, and what the owner of a device allows. */
+#define REVOCATIONS_MAX       65536
+#define POLICY_SIZE_MAX       ((size_t)64 << 10)
+#define POLICY_PUBLISHERS_MAX 256
+#define POLICY_IMAGES_MAX     1000
+
 #endif

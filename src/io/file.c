@@ -141,7 +141,14 @@ enum status file_sweep(const char *folder)
     return status;
 }
 
-enum status file_write(const char *path, struct view bytes)
+static int put_in_place(const char *temporary, const char *path, bool must_be_new)
+{
+    if (must_be_new)
+        return renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE);
+    return rename(temporary, path);
+}
+
+static enum status write_whole(const char *path, struct view bytes, bool must_be_new)
 {
     char temporary[PATH_MAX];
     int size = snprintf(temporary, sizeof temporary, "%s" TEMPORARY "XXXXXX", path);
@@ -156,13 +163,23 @@ enum status file_write(const char *path, struct view bytes)
         status = status_of_errno();
     if (close(fd) != 0 && status == ST_OK)
         status = status_of_errno();
-    if (status == ST_OK && rename(temporary, path) != 0)
-        status = status_of_errno();
+    if (status == ST_OK && put_in_place(temporary, path, must_be_new) != 0)
+        status = must_be_new && errno == EEXIST ? ST_EXISTS : status_of_errno();
     if (status != ST_OK) {
         (void)unlink(temporary);
         return status;
     }
     return sync_folder_of(path);
+}
+
+enum status file_write(const char *path, struct view bytes)
+{
+    return write_whole(path, bytes, false);
+}
+
+enum status file_write_new(const char *path, struct view bytes)
+{
+    return write_whole(path, bytes, true);
 }
 
 enum status file_rename(const char *from, const char *to)

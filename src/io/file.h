@@ -14,6 +14,10 @@ MUST_CHECK enum status file_read(const char *path, size_t size_max, struct bytes
  * fails: ST_FULL, ST_IO; path is then as it was */
 MUST_CHECK enum status file_write(const char *path, struct view bytes);
 
+/* The same for a file that must not be there yet, and that only its owner may read (mode 0600).
+ * fails: ST_EXISTS, ST_FULL, ST_IO; what is there is then as it was */
+MUST_CHECK enum status file_write_new(const char *path, struct view bytes);
+
 /* What a failed write, sync or making of a file means. error: errno. ST_FULL or ST_IO */
 enum status file_write_status(int error);
 

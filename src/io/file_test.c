@@ -172,12 +172,38 @@ static void only_what_a_crash_left_is_swept(void **state)
     assert_int_equal(file_sweep("/nowhere/at/all"), ST_IO);
 }
 
+static void a_new_file_takes_the_place_of_nothing(void **state)
+{
+    (void)state;
+    struct bytes b = {0};
+    struct stat info;
+    char other[128];
+    assert_int_equal(file_write_new(path, view_text("first")), ST_OK);
+    assert_int_equal(file_write_new(path, view_text("second")), ST_EXISTS);
+    assert_int_equal(file_read(path, 10, &b), ST_OK);
+    assert_true(view_equal(bytes_view(&b), view_text("first")));
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 07777, 0600);
+    assert_int_equal(info.st_nlink, 1);
+    /* Nor that of a link that leads nowhere. */
+    (void)snprintf(other, sizeof other, "%s/b", folder);
+    assert_int_equal(symlink("nowhere", other), 0);
+    assert_int_equal(file_write_new(other, view_text("third")), ST_EXISTS);
+    /* Nothing else is left behind. */
+    char command[256];
+    (void)snprintf(command, sizeof command, "test \"$(ls %s | wc -l)\" = 2", folder);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(file_write_new("/nowhere/at/all", view_text("")), ST_IO);
+    bytes_done(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_path_is_resolved_if_it_is_there_and_fits, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_was_written_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_new_file_takes_the_place_of_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refused_read_leaves_the_buffer, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_write_leaves_the_old_file_and_no_other, setup,
                                         teardown),

@@ -45,3 +45,11 @@ void clock_text_in(uint64_t ms, char ret_text[CLOCK_TEXT_SIZE])
     (void)strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &utc);
     (void)snprintf(ret_text, CLOCK_TEXT_SIZE, "%s.%03dZ", seconds, (int)(ms % 1000));
 }
+
+uint64_t clock_unix_s(void)
+{
+    struct timespec now;
+    int failed = clock_gettime(CLOCK_REALTIME, &now);
+    assert(failed == 0 && now.tv_sec >= 0);
+    return (uint64_t)now.tv_sec;
+}

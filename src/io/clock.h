@@ -17,5 +17,7 @@ void clock_boot(char ret_boot[CLOCK_BOOT_SIZE]);
 void clock_text(char ret_text[CLOCK_TEXT_SIZE]);
 /* What it will be in so many milliseconds, at most 100 years. */
 void clock_text_in(uint64_t ms, char ret_text[CLOCK_TEXT_SIZE]);
+/* The same as seconds of Unix time, for what is valid until a day: it may step. */
+uint64_t clock_unix_s(void);
 
 #endif

@@ -166,6 +166,8 @@ int cmd_images(int argc, char **argv)
     static const struct command commands[] = {
         {"push", "[options] FILE.wasm", "sends an image to the manager", push},
         {"list", "[options]", "lists the images that the manager has", list},
+        {"sign", "FILE.wasm --key FILE", "signs one, for devices that ask who made it",
+         images_sign},
         {NULL, NULL, NULL, NULL},
     };
     return commands_run(commands, "fml images", NULL, argc, argv);

@@ -9,6 +9,7 @@
 #include "cli/initial.h"
 #include "cli/session.h"
 #include "fl/experiment_start.h"
+#include "identity/key.h"
 #include "service/options.h"
 
 /* argv[0] is the command's last word, what follows are its arguments. */
@@ -30,11 +31,17 @@ int commands_run(const struct command *table, const char *program, const char *n
 /* Of fml models. */
 command_fn models_rollback, models_point, models_history, models_prune, models_diff, models_verify;
 
+/* Of fml images. */
+command_fn images_sign;
+
+/* Of fml fleet. */
+command_fn fleet_enroll, fleet_revoke;
+
 /* Of fml round. */
 command_fn round_cancel;
 
 command_fn cmd_round, cmd_train, cmd_experiments, cmd_status, cmd_models, cmd_images, cmd_data;
-command_fn cmd_demo, cmd_simulate;
+command_fn cmd_demo, cmd_simulate, cmd_fleet;
 
 /* ---- what commands share ---- */
 
@@ -205,6 +212,34 @@ struct push_args {
     char name[IMAGE_NAME_MAX + 1];
 };
 enum options_result push_args_read(int argc, char **argv, struct push_args *ret);
+
+struct sign_args {
+    const char *file, *key, *out; /* out may be file */
+};
+enum options_result sign_args_read(int argc, char **argv, struct sign_args *ret);
+
+/* The folder of a fleet (cli/authority.h). */
+#define FLEET_OPTION_SPEC(target_)                                                                 \
+    {                                                                                              \
+        .flag = "fleet", .value = "FOLDER", .kind = OPTION_TEXT, .target = (target_),              \
+        .required = true, .help = "the fleet's folder (fml fleet init makes one)"                  \
+    }
+
+struct enroll_args {
+    const char *fleet, *out;
+    uint64_t days; /* or NOT_GIVEN: for good */
+    bool has_key;
+    struct key_public key; /* if has_key: the one that the single device made */
+    char **ids;            /* (count,), borrowed from argv; ids, all different */
+    size_t count;
+};
+enum options_result enroll_args_read(int argc, char **argv, struct enroll_args *ret);
+
+struct revoke_args {
+    const char *fleet;
+    struct id id;
+};
+enum options_result revoke_args_read(int argc, char **argv, struct revoke_args *ret);
 
 #define DEMO_DEVICES_MAX 200u
 #define DEMO_PATH_MAX    1024u

@@ -575,6 +575,66 @@ static void push_is_read_and_refused(void **state)
     assert_int_equal(push_args_read(l->argc, l->argv, &a), OPTIONS_WRONG);
 }
 
+static void enroll_and_revoke_are_read_and_refused(void **state)
+{
+    (void)state;
+    struct enroll_args a;
+    struct revoke_args r;
+    struct line *l = line("enroll dev-1 dev-2 --fleet f");
+    assert_int_equal(enroll_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_string_equal(a.fleet, "f");
+    assert_string_equal(a.out, ".");
+    assert_int_equal(a.days, NOT_GIVEN);
+    assert_int_equal(a.count, 2);
+    assert_string_equal(a.ids[1], "dev-2");
+    assert_false(a.has_key);
+    l = line("enroll --days 30 dev-1 --fleet f --out o --public-key "
+             "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+    assert_int_equal(enroll_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_int_equal(a.days, 30);
+    assert_string_equal(a.out, "o");
+    assert_true(a.has_key);
+    assert_int_equal(a.key.bytes[0], 0xd7);
+    static const char *const wrong[] = {
+        "enroll --fleet f",
+        "enroll dev-1",
+        "enroll a/b --fleet f",
+        "enroll dev-1 dev-1 --fleet f",
+        "enroll dev-1 --fleet f --days 0",
+        "enroll dev-1 --fleet f --days 36501",
+        "enroll dev-1 --fleet f --public-key 00",
+        "enroll dev-1 dev-2 --fleet f --public-key "
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        l = line(wrong[i]);
+        assert_int_equal(enroll_args_read(l->argc, l->argv, &a), OPTIONS_WRONG);
+    }
+    l = line("revoke dev-1 --fleet f");
+    assert_int_equal(revoke_args_read(l->argc, l->argv, &r), OPTIONS_RUN);
+    assert_string_equal(r.id.text, "dev-1");
+    l = line("revoke a/b --fleet f");
+    assert_int_equal(revoke_args_read(l->argc, l->argv, &r), OPTIONS_WRONG);
+    l = line("revoke dev-1 dev-2 --fleet f");
+    assert_int_equal(revoke_args_read(l->argc, l->argv, &r), OPTIONS_WRONG);
+}
+
+static void sign_is_read_and_refused(void **state)
+{
+    (void)state;
+    struct sign_args a;
+    struct line *l = line("sign m.wasm --key k");
+    assert_int_equal(sign_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_string_equal(a.file, "m.wasm");
+    assert_string_equal(a.key, "k");
+    assert_string_equal(a.out, "m.wasm");
+    l = line("sign m.wasm --key k --out s.wasm");
+    assert_int_equal(sign_args_read(l->argc, l->argv, &a), OPTIONS_RUN);
+    assert_string_equal(a.out, "s.wasm");
+    l = line("sign m.wasm");
+    assert_int_equal(sign_args_read(l->argc, l->argv, &a), OPTIONS_WRONG);
+}
+
 static void demo_is_read_and_refused(void **state)
 {
     (void)state;
@@ -640,9 +700,9 @@ static void a_simulation_is_read_and_refused(void **state)
 static void help_is_there_for_each_and_is_no_mistake(void **state)
 {
     (void)state;
-    static command_fn *const all[] = {cmd_round,  cmd_train,  cmd_experiments,
-                                      cmd_status, cmd_models, cmd_images,
-                                      cmd_data,   cmd_demo,   cmd_simulate};
+    static command_fn *const all[] = {cmd_round,    cmd_train,  cmd_experiments, cmd_status,
+                                      cmd_models,   cmd_images, cmd_data,        cmd_demo,
+                                      cmd_simulate, cmd_fleet};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         struct line *l = line("x --help");
         assert_int_equal(all[i](l->argc, l->argv), 0);
@@ -675,6 +735,8 @@ int main(void)
         cmocka_unit_test(rollback_and_point_are_read_and_refused),
         cmocka_unit_test(history_prune_and_diff_are_read_and_refused),
         cmocka_unit_test(push_is_read_and_refused),
+        cmocka_unit_test(enroll_and_revoke_are_read_and_refused),
+        cmocka_unit_test(sign_is_read_and_refused),
         cmocka_unit_test(demo_is_read_and_refused),
         cmocka_unit_test(a_simulation_is_read_and_refused),
         cmocka_unit_test(help_is_there_for_each_and_is_no_mistake),

@@ -12,7 +12,8 @@ static const struct command commands[] = {
     {"round", "start|cancel", "one round, from a JSON file or from options", cmd_round},
     {"status", "[options]", "who is there, what runs, what there is", cmd_status},
     {"models", "list|get|init|...", "stored models, and initial ones", cmd_models},
-    {"images", "push|list", "Wasm images at the manager", cmd_images},
+    {"images", "push|list|sign", "Wasm images at the manager, signed by a publisher", cmd_images},
+    {"fleet", "init|enroll|revoke|...", "who is who: keys, devices, revocations", cmd_fleet},
     {"data", "split", "labelled images for devices, skewed by label", cmd_data},
     {NULL, NULL, NULL, NULL},
 };

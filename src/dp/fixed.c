@@ -56,18 +56,17 @@ static int64_t round_at_random(double x, struct dp_random *r)
     return (int64_t)below + coin(x - below, r);
 }
 
-static void round_all(float scale, const float *x, size_t count, struct dp_random *r, int64_t *ret)
-{
-    for (size_t i = 0; i < count; i++)
-        ret[i] = round_at_random((double)scale * (double)x[i], r);
-}
-
-static bool is_within(const int64_t *x, size_t count, uint64_t square_max)
+__uint128_t fixed_round(float scale, const float *x, size_t count, struct dp_random *r,
+                        int64_t *ret)
 {
     __uint128_t square = 0;
-    for (size_t i = 0; i < count; i++)
-        square += (__uint128_t)((__int128_t)x[i] * x[i]);
-    return square <= square_max;
+    for (size_t i = 0; i < count; i++) {
+        double scaled = (double)scale * (double)x[i];
+        assert(fabs(scaled) <= FIXED_NORM_MAX);
+        ret[i] = r == NULL ? (int64_t)scaled : round_at_random(scaled, r);
+        square += (__uint128_t)((__int128_t)ret[i] * ret[i]);
+    }
+    return square;
 }
 
 /* Before anything is drawn or written: x is finite, and rounded towards zero is within. */
@@ -93,13 +92,10 @@ enum status fixed_encode(float scale, uint64_t square_max, const float *x, size_
     enum status status = check(scale, square_max, x, count);
     if (status != ST_OK)
         return status;
-    for (unsigned draws = 0; draws < FIXED_DRAWS_MAX; draws++) {
-        round_all(scale, x, count, r, ret);
-        if (is_within(ret, count, square_max))
+    for (unsigned draws = 0; draws < FIXED_DRAWS_MAX; draws++)
+        if (fixed_round(scale, x, count, r, ret) <= square_max)
             return ST_OK;
-    }
-    for (size_t i = 0; i < count; i++)
-        ret[i] = (int64_t)((double)scale * (double)x[i]);
+    (void)fixed_round(scale, x, count, NULL, ret);
     return ST_OK;
 }
 

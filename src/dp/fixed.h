@@ -52,6 +52,15 @@ double fixed_sensitivity(uint64_t square_max);
 MUST_CHECK enum status fixed_encode(float scale, uint64_t square_max, const float *x, size_t count,
                                     struct dp_random *r, int64_t *ret);
 
+/* One draw of a part of a vector, for vectors that are not in memory at once: the parts' sums
+ * of squares together must be at most square_max, or all parts are drawn anew.
+ * x: (count,) float32 with |scale x| <= FIXED_NORM_MAX, finite; r NULL: towards zero, for the
+ *    last time
+ * ret: (count,), the caller's
+ * Returns the part's sum of squares. */
+__uint128_t fixed_round(float scale, const float *x, size_t count, struct dp_random *r,
+                        int64_t *ret);
+
 /* What a word of a ring of 2^bits means when half of it are the negative numbers:
  * -2^(bits-1)..2^(bits-1)-1. bits: 1..64; higher bits of word are not looked at */
 int64_t fixed_centred(uint64_t word, unsigned bits);

@@ -105,6 +105,23 @@ static enum status check_asynchronous(const struct round_start *s, struct why *w
     return ST_INVALID;
 }
 
+/* What a protected update cannot be, whatever the rule. */
+static enum status check_privacy(const struct round_start *s, struct why *why)
+{
+    if (!s->privacy.is_on)
+        return ST_OK;
+    if (s->mode == ROUND_EVALUATE)
+        why_set(why, "privacy is of updates: mode evaluate has none");
+    else if (s->asynchronous.is_on)
+        why_set(why, "privacy does not go with asynchronous: a sum has one base model");
+    else if (!compression_is_none(&s->compression))
+        why_set(why, "compression does not go with privacy: the places of top_k and the scales "
+                     "of int8 would tell what the sum hides; take fewer bits by scale instead");
+    else
+        return ST_OK;
+    return ST_INVALID;
+}
+
 static enum status read_fields(const json_t *object, struct round_start *s, struct why *why)
 {
     enum status status = read_model(object, s, why);
@@ -132,7 +149,9 @@ static enum status read_fields(const json_t *object, struct round_start *s, stru
         why_set(why, "compression is of updates with tensors: mode evaluate has none");
         status = ST_INVALID;
     }
-    return status;
+    if (status == ST_OK)
+        status = privacy_read(object, &s->privacy, why);
+    return status == ST_OK ? check_privacy(s, why) : status;
 }
 
 enum status round_start_decode(struct view payload, struct round_start *ret,
@@ -176,6 +195,7 @@ char *round_start_encode(const struct round_start *start)
         failed |= json_object_set(object, "aggregation", start->aggregation);
     failed |= compression_set(object, &start->compression);
     failed |= asynchronous_set(object, &start->asynchronous);
+    failed |= privacy_set(object, &start->privacy);
     if (start->has_model_digest)
         failed |= field_set_digest(object, "model_digest", &start->model_digest);
     char *text = failed ? NULL : jsn_text(object);

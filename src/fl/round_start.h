@@ -8,6 +8,7 @@
 #include "base/jsn.h"
 #include "fl/asynchronous.h"
 #include "fl/compression.h"
+#include "fl/privacy.h"
 #include "fl/topics.h"
 
 enum round_mode { ROUND_TRAIN, ROUND_EVALUATE };
@@ -22,6 +23,7 @@ struct round_start {
     json_t *hyperparams;      /* object, owned, never NULL */
     json_t *aggregation;      /* object, owned: which rule, see round/rule_read.h; NULL: the mean */
     struct compression compression;   /* of the updates; of a training round only */
+    struct privacy privacy;           /* of a training round only */
     struct asynchronous asynchronous; /* a training round's without grace, whose participants
                                        * and carried ones are all different */
     uint32_t k_of_n;                  /* 1..round_start_count() */

@@ -37,6 +37,15 @@ static enum status check_fields(const json_t *object, const char *where, const c
     return ST_OK;
 }
 
+/* As every text of ours says it: a number that went through other programs is the same
+ * number, or devices and coordinator would not speak of the same round. */
+static double rounded(double value)
+{
+    char text[32];
+    (void)snprintf(text, sizeof text, "%.9g", value);
+    return strtod(text, NULL);
+}
+
 /* A finite number within [low, high]. */
 static enum status read_real(const json_t *object, const char *key, enum jsn_need need, double low,
                              double high, double *ret, struct why *why)
@@ -49,7 +58,7 @@ static enum status read_real(const json_t *object, const char *key, enum jsn_nee
         why_set(why, FIELD ": %s is not %g to %g", key, low, high);
         return ST_INVALID;
     }
-    *ret = value;
+    *ret = rounded(value);
     return ST_OK;
 }
 
@@ -143,8 +152,8 @@ static enum status read_metric(const char *name, const json_t *range, struct pri
         return ST_INVALID;
     }
     (void)snprintf(ret->name, sizeof ret->name, "%s", name);
-    ret->low = json_number_value(low);
-    ret->high = json_number_value(high);
+    ret->low = rounded(json_number_value(low));
+    ret->high = rounded(json_number_value(high));
     return ST_OK;
 }
 

@@ -34,7 +34,8 @@ struct privacy_metric {
     double low, high; /* values beyond are cut to these; finite, low < high */
 };
 
-/* A zeroed one is none: updates go as they are. */
+/* All numbers have at most 9 significant digits: others are rounded to them when read.
+ * A zeroed one is none: updates go as they are. */
 struct privacy {
     bool is_on;
     /* secure_aggregation: the coordinator sees the sum only */

@@ -7,7 +7,7 @@
 #include "aggregate/aggregation.h"
 #include "aggregate/fold.h"
 #include "aggregate/partial.h"
-#include "round/update_source.h"
+#include "aggregate/update_source.h"
 
 /* Coordinates of one window: what is written before its sources' bytes are let go. All
  * windows that are open at once, of all sources, are to be small beside a model. */

@@ -11,7 +11,7 @@
 #include "round/optimiser_read.h"
 #include "round/rule_read.h"
 #include "round/split.h"
-#include "round/update_source.h"
+#include "aggregate/update_source.h"
 
 #define ROUND_MAGIC 0x726f756eu /* "roun" */
 

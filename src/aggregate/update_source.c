@@ -1,4 +1,4 @@
-#include "round/update_source.h"
+#include "aggregate/update_source.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* From an update's bytes to the source that aggregate/ works on. The same on the day it
  * is judged and on the day it is aggregated. */
-#ifndef ROUND_UPDATE_SOURCE_H
-#define ROUND_UPDATE_SOURCE_H
+#ifndef AGGREGATE_UPDATE_SOURCE_H
+#define AGGREGATE_UPDATE_SOURCE_H
 
 #include "aggregate/source.h"
 #include "fl/update.h"

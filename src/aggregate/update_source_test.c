@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "round/update_source.h"
+#include "aggregate/update_source.h"
 
 #define FACTS(more)                                                                                \
     "\"__metadata__\":{\"round_id\":\"r\",\"base_model_uri\":\"fl/models/m_v0\","                  \

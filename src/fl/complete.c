@@ -69,6 +69,8 @@ json_t *complete_to_json(const struct complete *complete)
     }
     failed |= json_object_set_new(object, "metrics", metrics_encode(&complete->metrics));
     failed |= json_object_set_new(object, "rejected", rejected_json(complete));
+    if (complete->privacy[0] != '\0')
+        failed |= field_set_text(object, "privacy", complete->privacy);
     if (complete->has_version)
         failed |= set_version(object, complete);
     return field_whole(object, failed);
@@ -109,6 +111,8 @@ static enum status read_texts(const json_t *object, struct complete *c, struct w
     if (status == ST_OK)
         status =
             field_text(object, "model_uri", JSN_OPTIONAL, sizeof c->model_uri, c->model_uri, why);
+    if (status == ST_OK)
+        status = field_text(object, "privacy", JSN_OPTIONAL, sizeof c->privacy, c->privacy, why);
     if (status == ST_OK)
         status = field_text(object, "completed_at", JSN_OPTIONAL, sizeof c->completed_at,
                             c->completed_at, why);

@@ -16,6 +16,8 @@ const char *round_outcome_name(enum round_outcome outcome);
 MUST_CHECK enum status round_outcome_read(const json_t *object, enum round_outcome *ret,
                                           struct why *why);
 
+#define COMPLETE_PRIVACY_SIZE 320
+
 struct complete {
     struct id round_id;
     enum round_outcome outcome;
@@ -28,8 +30,9 @@ struct complete {
     struct digest model_digest;
     uint64_t num_updates, total_samples, participants, update_bytes, duration_ms;
     struct metrics metrics;
-    uint64_t rejected[VERDICT_COUNT]; /* by verdict; [VERDICT_ACCEPTED] is unused */
-    char completed_at[32];            /* RFC 3339, UTC */
+    char privacy[COMPLETE_PRIVACY_SIZE]; /* which protection was in force; "": none */
+    uint64_t rejected[VERDICT_COUNT];    /* by verdict; [VERDICT_ACCEPTED] is unused */
+    char completed_at[32];               /* RFC 3339, UTC */
 };
 
 char *complete_encode(const struct complete *complete); /* free(); NULL: no memory */

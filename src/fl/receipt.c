@@ -29,6 +29,10 @@ static const struct {
     [VERDICT_CONFLICT] = {"conflict", "Send one update: another one of yours was counted"},
     [VERDICT_LATE] = {"late", "Send sooner: the round has ended"},
     [VERDICT_STALE] = {"stale", "Train from a newer version: too many were made since this one"},
+    [VERDICT_UNPROTECTED] = {"unprotected", "Protect the update as the round's privacy asks"},
+    [VERDICT_NORM_EXCEEDED] = {"norm_exceeded", "Clip the update to the norm of the round"},
+    [VERDICT_BAD_SIGNATURE] = {"bad_signature",
+                               "Sign with the key that was advertised in this round"},
     [VERDICT_NOT_STORED] = {"not_stored",
                             "Send the same bytes again later: they cannot be kept now"},
 };

@@ -24,7 +24,10 @@ enum verdict {
     VERDICT_CONFLICT,
     VERDICT_LATE,
     VERDICT_STALE,
-    VERDICT_NOT_STORED, /* nothing was decided: the same bytes are to be sent again */
+    VERDICT_UNPROTECTED,   /* the round is protected, and this is not, or not as it has to be */
+    VERDICT_NORM_EXCEEDED, /* longer than the round's clip */
+    VERDICT_BAD_SIGNATURE, /* not signed by the device that it is said to be from */
+    VERDICT_NOT_STORED,    /* nothing was decided: the same bytes are to be sent again */
 };
 #define VERDICT_COUNT (VERDICT_NOT_STORED + 1)
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define VALUES_MASKED "masked"
-#define VALUES_WHOLE  "whole_numbers"
+#define SAYS_MASKED "masked"
+#define SAYS_WHOLE  "whole_numbers"
 
 /* ---- writing ---- */
 
@@ -23,7 +23,7 @@ static enum status set_facts(const struct masked *m, const struct id *round_id,
     (void)snprintf(u.base_model_uri, sizeof u.base_model_uri, "%s", base_model_uri);
     enum status status = update_set_facts(&u, texts);
     if (status == ST_OK)
-        status = model_set_meta(texts, "values", m->is_masked ? VALUES_MASKED : VALUES_WHOLE);
+        status = model_set_meta(texts, "protection", m->is_masked ? SAYS_MASKED : SAYS_WHOLE);
     if (status != ST_OK || !m->is_masked)
         return status;
     status = set_hex(texts, "configuration", m->context.config.bytes, 32);
@@ -80,11 +80,11 @@ enum status masked_of(const struct update *u, bool is_masked, size_t word_count,
                       enum mask_word word, struct masked *ret, struct why *why)
 {
     const struct safetensors_layout *l = &u->layout;
-    const char *values = l->texts == NULL ? NULL : model_meta(l->texts, "values");
-    const char *expected = is_masked ? VALUES_MASKED : VALUES_WHOLE;
+    const char *said = l->texts == NULL ? NULL : model_meta(l->texts, "protection");
+    const char *expected = is_masked ? SAYS_MASKED : SAYS_WHOLE;
     struct masked m = {.is_masked = is_masked};
-    if (values == NULL || strcmp(values, expected) != 0) {
-        why_set(why, "this round is protected: its updates have values = %s", expected);
+    if (said == NULL || strcmp(said, expected) != 0) {
+        why_set(why, "this round is protected: its updates have protection = %s", expected);
         return ST_INVALID;
     }
     size_t halves = word / sizeof(uint32_t);

@@ -1,6 +1,6 @@
 /* A protected update as a file: safetensors with one tensor `words` of U32, (word_count,), or
  * (word_count, 2) for 64 bits (low half first), whose metadata says what every update says
- * (fl/update.h), `values` = "masked" or "whole_numbers", and, masked, what it is bound to:
+ * (fl/update.h), `protection` = "masked" or "whole_numbers", and, masked, what it is bound to:
  * `configuration`, `roster` and `signature`, in hexadecimal digits. It says num_samples 1 and
  * no metrics: those are among the words. */
 #ifndef PROTECT_MASKED_H

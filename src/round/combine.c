@@ -93,10 +93,10 @@ static void let_go(const struct gathered *a, struct view bytes)
 
 #define DIGEST_PIECE ((size_t)4 << 20)
 
-/* The digest of an update's bytes, of which few are in memory at any time. */
-static enum status digest_in_pieces(const struct gathered *a, struct view bytes, struct digest *ret)
+enum status combine_unchanged(const struct counted *update, const struct hands *hands)
 {
     struct digest_stream *stream;
+    struct view bytes = update->bytes;
     enum status status = digest_begin(&stream);
     if (status != ST_OK)
         return status;
@@ -104,10 +104,26 @@ static enum status digest_in_pieces(const struct gathered *a, struct view bytes,
         size_t left = bytes.size - at;
         struct view piece = view_of(bytes.data + at, left < DIGEST_PIECE ? left : DIGEST_PIECE);
         digest_more(stream, piece);
-        let_go(a, piece);
+        if (hands->let_go != NULL)
+            hands->let_go(hands->owner, piece);
     }
-    *ret = digest_end(stream);
-    return ST_OK;
+    struct digest found = digest_end(stream);
+    return digest_equal(&found, &update->digest) ? ST_OK : ST_CORRUPT;
+}
+
+enum status combine_put(const struct combine_step *step, struct model *model, size_t from,
+                        size_t to, float *values)
+{
+    float *params = model_params_mutable(model);
+    enum status status = ST_OK;
+    if (step != NULL) {
+        struct optimiser_state state = step->state; /* which is about [from, to) only */
+        status = optimiser_step(step->optimiser, &step->state, params + from, values, from, to,
+                                &state, values);
+    }
+    if (status == ST_OK)
+        memcpy(params + from, values, (to - from) * sizeof values[0]);
+    return status;
 }
 
 /* An update is what it was when it counted, to the last bit, or it is not used. */
@@ -117,10 +133,7 @@ static enum status read_one(struct shared *s, size_t index)
     const struct counted *u = &a->updates[index];
     assert(u->bytes.data != NULL);
     struct why why = {0};
-    struct digest found;
-    enum status status = digest_in_pieces(a, u->bytes, &found);
-    if (status == ST_OK && !digest_equal(&found, &u->digest))
-        status = ST_CORRUPT;
+    enum status status = combine_unchanged(u, a->hands);
     if (status == ST_OK)
         status = read_update(a, index, &why);
     let_go(a, u->bytes); /* what the header brought in */
@@ -149,21 +162,9 @@ static void let_window_go(const struct gathered *a, const struct source *source,
     }
 }
 
-/* Puts an aggregate in the base's place: a coordinate's result depends on that coordinate of
- * the base alone, so what is overwritten is not looked at again. values: is overwritten */
 static enum status put(const struct shared *s, size_t from, size_t to, float *values)
 {
-    const struct combine_step *step = s->a->step;
-    float *params = model_params_mutable(s->a->model);
-    enum status status = ST_OK;
-    if (step != NULL) {
-        struct optimiser_state state = step->state; /* which is about [from, to) only */
-        status = optimiser_step(step->optimiser, &step->state, params + from, values, from, to,
-                                &state, values);
-    }
-    if (status == ST_OK)
-        memcpy(params + from, values, (to - from) * sizeof values[0]);
-    return status;
+    return combine_put(s->a->step, s->a->model, from, to, values);
 }
 
 static enum status write_tile(const struct shared *s, struct source *scratch, size_t from,

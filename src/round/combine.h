@@ -16,6 +16,17 @@ struct combine_step {
     struct optimiser_state state; /* overwritten by that of after the step */
 };
 
+/* Whether an update is what it was when it counted, to the last bit; few of its bytes are in
+ * memory at any time. fails: ST_CORRUPT, ST_NOMEM */
+MUST_CHECK enum status combine_unchanged(const struct counted *update, const struct hands *hands);
+
+/* Puts an aggregate, or a step towards it, in the base's place at [from, to): a coordinate's
+ * result depends on that coordinate of the base alone, so what is overwritten is not looked
+ * at again.
+ * step: may be NULL; values: (to - from,), overwritten. fails: ST_NOT_FINITE */
+MUST_CHECK enum status combine_put(const struct combine_step *step, struct model *model,
+                                   size_t from, size_t to, float *values);
+
 /* Replaces the base model's parameters by the aggregate of the updates. Each update
  * has the base's names and shapes, in any order and in either form. Safetensors are
  * read where they lie, window by window: with let_go, each thread needs of each update

@@ -8,7 +8,9 @@
 #include "round/bases.h"
 #include "round/combine.h"
 #include "round/ledger.h"
+#include "protect/masked.h"
 #include "round/optimiser_read.h"
+#include "round/protected.h"
 #include "round/rule_read.h"
 #include "round/split.h"
 #include "aggregate/update_source.h"
@@ -32,8 +34,12 @@ struct round {
     struct hands hands;
     bool has_optimiser;
     struct optimiser optimiser;
-    struct model *state_tensors; /* OPEN: the optimiser's, if there is one */
-    bool keep_due;               /* round_keep() must come next, for ... */
+    struct protection protection; /* from OPEN on, if start.privacy.is_on */
+    bool has_noise;
+    struct ftrl noise;
+    struct metrics protected_metrics; /* known of the sum only */
+    struct model *state_tensors;      /* OPEN: the optimiser's, if there is one */
+    bool keep_due;                    /* round_keep() must come next, for ... */
     struct id keep_who;
     bool settled; /* counting is over: facts.metrics holds, no update is needed */
     struct complete facts;
@@ -81,6 +87,8 @@ static void first_facts(struct round *r)
     r->facts.round_id = r->start.round_id;
     r->facts.mode = r->start.mode;
     r->facts.participants = round_start_count(&r->start);
+    if (r->start.privacy.is_on)
+        privacy_text(&r->start.privacy, r->facts.privacy);
     memcpy(r->facts.model_uri, r->start.model_uri, sizeof r->facts.model_uri);
 }
 
@@ -100,6 +108,8 @@ enum status round_new(const struct round_start *start, uint64_t now_ms, struct r
         status = rule_read(start, &r->rule, NULL);
     if (status == ST_OK)
         status = optimiser_read(start, &r->has_optimiser, &r->optimiser, NULL);
+    if (status == ST_OK)
+        status = protection_check(start, NULL);
     if (status == ST_OK)
         status = list_participants(r);
     if (status != ST_OK) {
@@ -160,15 +170,57 @@ static void hand_out(struct round *r, uint64_t now_ms, struct round_actions *act
     append(actions, ROUND_PUBLISH_MODEL)->model = r->model;
 }
 
+/* What is left on the sum of a masked round's updates; zeroed: nothing. */
+struct left_on {
+    const struct mask *masks;
+    size_t count;
+};
+
+/* What the devices reported is known of all of them together. */
+static void take_tail(struct round *r, const struct sum_tail *tail)
+{
+    size_t size = strlen(r->facts.privacy);
+    r->facts.total_samples = tail->samples;
+    r->protected_metrics = tail->metrics;
+    if (r->protection.tail_count > 0)
+        (void)snprintf(r->facts.privacy + size, sizeof r->facts.privacy - size,
+                       ", %u of %zu clipped", tail->clipped, ledger_counted(r->ledger));
+}
+
+static enum status combine_protected(struct round *r, const struct counted *updates, size_t count,
+                                     const struct combine_step *by, const struct left_on *left,
+                                     struct why *why)
+{
+    struct sum_tail tail;
+    const struct protected_sum sum = {.protection = &r->protection,
+                                      .masks = left->masks,
+                                      .mask_count = left->count,
+                                      .noise = r->has_noise ? &r->noise : NULL};
+    enum status status =
+        protected_combine(&sum, updates, count, by, &r->hands, r->model, &tail, why);
+    if (status == ST_OK)
+        take_tail(r, &tail);
+    return status;
+}
+
+static enum status combine(struct round *r, const struct counted *updates, size_t count,
+                           const struct combine_step *by, const struct left_on *left,
+                           struct why *why)
+{
+    if (r->start.privacy.is_on)
+        return combine_protected(r, updates, count, by, left, why);
+    return combine_updates(&r->rule, updates, count, by, &r->hands, r->model, why);
+}
+
 /* The aggregate is the direction; the state goes on with the version. */
 static enum status step(struct round *r, const struct counted *updates, size_t count,
-                        struct why *why)
+                        const struct left_on *left, struct why *why)
 {
     struct combine_step by = {.optimiser = &r->optimiser};
     enum status status = optimiser_state_of(&r->optimiser, r->state_tensors,
                                             model_param_count(r->model), &by.state, why);
     if (status == ST_OK)
-        status = combine_updates(&r->rule, updates, count, &by, &r->hands, r->model, why);
+        status = combine(r, updates, count, &by, left, why);
     if (status != ST_OK)
         return status;
     optimiser_state_set_steps(r->state_tensors, by.state.steps + 1);
@@ -177,7 +229,7 @@ static enum status step(struct round *r, const struct counted *updates, size_t c
     return status;
 }
 
-static enum status aggregate(struct round *r, struct why *why)
+static enum status aggregate(struct round *r, const struct left_on *left, struct why *why)
 {
     size_t count = ledger_counted(r->ledger);
     struct counted *updates = calloc(count, sizeof *updates);
@@ -188,9 +240,9 @@ static enum status aggregate(struct round *r, struct why *why)
     if (r->bases != NULL)
         status = bases_give(r->bases, r->model, updates, count, why);
     if (status == ST_OK && r->has_optimiser)
-        status = step(r, updates, count, why);
+        status = step(r, updates, count, left, why);
     else if (status == ST_OK)
-        status = combine_updates(&r->rule, updates, count, NULL, &r->hands, r->model, why);
+        status = combine(r, updates, count, NULL, left, why);
     free(updates);
     return status;
 }
@@ -207,24 +259,65 @@ static const char *reason_of(enum status status)
     }
 }
 
+/* All that is summed is here, and what is left on it is known. */
+static void make_version(struct round *r, const struct left_on *left, uint64_t now_ms,
+                         struct round_actions *actions)
+{
+    struct why why = {0};
+    enum status status = aggregate(r, left, &why);
+    if (status != ST_OK) {
+        bool corrupt_sum = status == ST_CORRUPT && r->start.privacy.is_on;
+        end(r, ROUND_FAILED, corrupt_sum ? ROUND_REASON_CORRUPT_SUM : reason_of(status), now_ms,
+            actions);
+        return;
+    }
+    settle(r);
+    if (r->start.privacy.is_on)
+        r->facts.metrics = r->protected_metrics;
+    r->state = ROUND_STORING;
+    hand_out(r, now_ms, actions);
+}
+
 /* Counting is over, and enough was counted. */
 static void close_counting(struct round *r, const char *reason, uint64_t now_ms,
                            struct round_actions *actions)
 {
+    const struct left_on nothing = {0};
     if (r->start.mode == ROUND_EVALUATE) {
         end(r, ROUND_COMPLETED, reason, now_ms, actions);
         return;
     }
-    struct why why = {0};
-    enum status status = aggregate(r, &why);
-    if (status != ST_OK) {
-        end(r, ROUND_FAILED, reason_of(status), now_ms, actions);
+    (void)snprintf(r->facts.reason, sizeof r->facts.reason, "%s", reason);
+    if (!r->start.privacy.is_masked) {
+        make_version(r, &nothing, now_ms, actions);
         return;
     }
-    settle(r);
-    r->state = ROUND_STORING;
-    (void)snprintf(r->facts.reason, sizeof r->facts.reason, "%s", reason);
-    hand_out(r, now_ms, actions);
+    r->state = ROUND_UNMASKING;
+    append(actions, ROUND_UNMASK);
+}
+
+void round_unmask(struct round *r, const struct mask *masks, size_t count, uint64_t now_ms,
+                  struct round_actions *ret_actions)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC && ret_actions != NULL);
+    const struct left_on left = {masks, count};
+    ret_actions->count = 0;
+    if (r->state == ROUND_UNMASKING)
+        make_version(r, &left, now_ms, ret_actions);
+}
+
+void round_add_noise(struct round *r, const struct ftrl *noise)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC && noise != NULL);
+    r->noise = *noise;
+    r->has_noise = true;
+}
+
+const struct protection *round_protection(const struct round *r)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC);
+    return r->start.privacy.is_on && r->state >= ROUND_OPEN && r->model != NULL ? &r->protection
+                                                                                : NULL;
 }
 
 static bool has_enough(const struct round *r)
@@ -289,6 +382,10 @@ enum status round_base_model(struct round *r, struct model *base, const struct d
         unusable = ROUND_REASON_BASE_DIGEST;
     else if (r->start.mode == ROUND_TRAIN && model_param_count(base) == 0)
         unusable = ROUND_REASON_BASE_EMPTY;
+    else if (r->start.privacy.is_on &&
+             protection_of(&r->start.privacy, r->start.k_of_n, model_param_count(base),
+                           &r->protection, NULL) != ST_OK)
+        unusable = ROUND_REASON_NO_PROTECTION;
     if (unusable != NULL) {
         end(r, ROUND_FAILED, unusable, now_ms, ret_actions);
         goto done;
@@ -314,7 +411,7 @@ void round_base_coming(struct round *r, uint64_t now_ms)
 
 static bool counting_is_over(const struct round *r, uint64_t now_ms)
 {
-    return r->state == ROUND_STORING || r->state == ROUND_ENDED ||
+    return r->state == ROUND_UNMASKING || r->state == ROUND_STORING || r->state == ROUND_ENDED ||
            (r->state == ROUND_OPEN && now_ms >= r->closes_ms);
 }
 
@@ -381,6 +478,23 @@ static enum verdict belongs(const struct round *r, const struct id *sender, cons
     return VERDICT_ACCEPTED;
 }
 
+/* A protected update is whole numbers, of the kind that the round asked for. Of masked ones
+ * nothing can be known; the others keep to the clip. */
+static enum verdict look_at_words(const struct round *r, const struct update *u, struct why *why)
+{
+    struct masked m;
+    enum status status = masked_of(u, r->start.privacy.is_masked, r->protection.word_count,
+                                   r->protection.word, &m, why);
+    if (status != ST_OK)
+        return status == ST_INVALID     ? VERDICT_UNPROTECTED
+               : status == ST_MALFORMED ? VERDICT_MALFORMED
+                                        : VERDICT_WRONG_SHAPE;
+    if (m.is_masked || sum_is_within(&r->protection, m.words))
+        return VERDICT_ACCEPTED;
+    why_set(why, "it is longer than the clip %g of the round", r->start.privacy.clip);
+    return VERDICT_NORM_EXCEEDED;
+}
+
 /* Its values, looked at once and where they lie. takes: u's params
  * fails: ST_NOMEM */
 static enum status look_at_values(const struct round *r, const struct id *sender, struct update *u,
@@ -388,6 +502,10 @@ static enum status look_at_values(const struct round *r, const struct id *sender
 {
     struct update_source values = {0};
     double squares;
+    if (r->start.privacy.is_on) {
+        *ret_verdict = look_at_words(r, u, why);
+        return ST_OK;
+    }
     enum status status = update_source_of(r->model, r->rule.partial, u, &values, why);
     if (status == ST_OK) {
         struct source source = update_source_as(&values, sender, 1);
@@ -495,6 +613,17 @@ static void answer(struct round *r, const struct id *sender, const struct digest
         (void)snprintf(receipt->reason, sizeof receipt->reason, "%s", why->text);
 }
 
+void round_refuse(struct round *r, const struct id *sender, const struct digest *digest,
+                  enum verdict verdict, const char *reason, struct round_actions *ret_actions)
+{
+    assert(r != NULL && r->magic == ROUND_MAGIC && verdict != VERDICT_ACCEPTED);
+    struct why why = {""};
+    if (reason != NULL)
+        why_set(&why, "%s", reason);
+    ret_actions->count = 0;
+    answer(r, sender, digest, verdict, &why, ret_actions);
+}
+
 enum status round_update_known(struct round *r, const struct id *sender,
                                const struct digest *digest, uint64_t now_ms,
                                struct round_actions *ret_actions)
@@ -527,8 +656,8 @@ enum status round_update(struct round *r, const struct id *sender, struct view b
 
     answer(r, sender, &digest, verdict, &why, ret_actions);
     close_if_counted(r, now_ms, ret_actions);
-    r->keep_due =
-        r->facts.num_updates > counted && r->state == ROUND_OPEN && r->start.mode == ROUND_TRAIN;
+    r->keep_due = r->facts.num_updates > counted && r->start.mode == ROUND_TRAIN &&
+                  (r->state == ROUND_OPEN || r->state == ROUND_UNMASKING);
     r->keep_who = *sender;
     return ST_OK;
 }
@@ -604,6 +733,8 @@ void round_tick(struct round *r, uint64_t now_ms, struct round_actions *ret_acti
     case ROUND_OPEN:
         counting_time_is_up(r, now_ms, ret_actions);
         break;
+    case ROUND_UNMASKING: /* the owner ends it, with round_unmask() or round_cancel() */
+        break;
     case ROUND_STORING:
         if (r->store_tries < ROUND_STORE_TRIES_MAX)
             hand_out(r, now_ms, ret_actions);
@@ -625,6 +756,8 @@ uint64_t round_deadline_ms(const struct round *r)
     }
     case ROUND_OPEN:
         return r->closes_ms;
+    case ROUND_UNMASKING:
+        break;
     case ROUND_STORING:
         return r->store_ms;
     case ROUND_ENDED:
@@ -643,7 +776,7 @@ enum round_state round_state(const struct round *r)
 
 const char *round_state_name(enum round_state state)
 {
-    static const char *const names[] = {"opening", "open", "storing", "ended"};
+    static const char *const names[] = {"opening", "open", "unmasking", "storing", "ended"};
     assert((size_t)state < sizeof names / sizeof names[0]);
     return names[state];
 }
@@ -777,6 +910,7 @@ struct round *round_free(struct round *r)
     free(r->ids);
     model_free(r->model);
     model_free(r->state_tensors);
+    ftrl_done(&r->noise);
     round_start_done(&r->start);
     *(volatile uint32_t *)&r->magic = 0;
     free(r);

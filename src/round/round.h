@@ -5,6 +5,7 @@
  *
  *     OPENING   the base model is awaited
  *     OPEN      updates are counted; when enough are in they are aggregated
+ *     UNMASKING a masked round only: counting is over; what is left on the sum is awaited
  *     STORING   counting is over; the new version is awaited on its topic
  *     ENDED     complete was given; updates are still answered
  *
@@ -21,6 +22,7 @@
 #include "fl/round_start.h"
 #include "fl/update.h"
 #include "model/model.h"
+#include "protect/protection.h"
 #include "round/hands.h"
 
 #define ROUND_MODEL_WAIT_MS   10000u /* for the base model */
@@ -41,13 +43,16 @@
 #define ROUND_REASON_NOT_AGGREGATED   "not_aggregated" /* the rule gives no finite model */
 #define ROUND_REASON_CORRUPT          "state_corrupt"  /* an update is not what it was */
 #define ROUND_REASON_NO_MEMORY        "out_of_memory"
+#define ROUND_REASON_CORRUPT_SUM      "corrupt_sum"           /* protected: it does not add up */
+#define ROUND_REASON_NO_PROTECTION    "protection_impossible" /* not of this base model */
 
 struct round;
 
-enum round_state { ROUND_OPENING, ROUND_OPEN, ROUND_STORING, ROUND_ENDED };
+enum round_state { ROUND_OPENING, ROUND_OPEN, ROUND_UNMASKING, ROUND_STORING, ROUND_ENDED };
 
 enum round_action_kind {
     ROUND_SEND_RECEIPT,  /* receipt */
+    ROUND_UNMASK,        /* the updates that counted are those to be summed: see below */
     ROUND_PUBLISH_MODEL, /* model; the same one again until round_stored() */
     ROUND_SEND_COMPLETE, /* complete: filled but for completed_at and the version's
                           * facts (has_version, model_*), which the owner knows */
@@ -109,6 +114,28 @@ bool round_takes_part(const struct round *r, const struct id *participant);
 /* Those of ids whose update did not count here.
  * ids: (count,), of the start; ret: (count,). gives: how many */
 size_t round_awaited(const struct round *r, const struct id *ids, size_t count, struct id *ret);
+
+/* ---- protected rounds ----
+ * With `privacy` in its start a round counts whole numbers (protect/), masked ones if it asks
+ * for secure aggregation. Who takes part in that, and what is left on the sum, is between
+ * the owner and the devices (secagg/server.h): the owner judges what a masked update is bound
+ * to before it comes here, and is told by ROUND_UNMASK that counting is over. */
+
+/* What follows from the start and the base model; NULL: it is not protected, or not OPEN yet. */
+const struct protection *round_protection(const struct round *r);
+
+/* The noise that the coordinator puts on the sum: before counting is over. Copied. */
+void round_add_noise(struct round *r, const struct ftrl *noise);
+
+/* Refuses an update before it is looked at.
+ * verdict: not VERDICT_ACCEPTED. reason: NULL: that of the verdict */
+void round_refuse(struct round *r, const struct id *sender, const struct digest *digest,
+                  enum verdict verdict, const char *reason, struct round_actions *ret_actions);
+
+/* UNMASKING: these are left on the sum of the updates that counted: secagg_server_masks().
+ * masks: (count,), borrowed for the call. Does nothing in another state. */
+void round_unmask(struct round *r, const struct mask *masks, size_t count, uint64_t now_ms,
+                  struct round_actions *ret_actions);
 
 /* The base model is here. takes: base. Does nothing more unless OPENING.
  * digest: of the bytes that base was decoded from
@@ -193,7 +220,7 @@ void round_tick(struct round *r, uint64_t now_ms, struct round_actions *ret_acti
 uint64_t round_deadline_ms(const struct round *r);
 
 enum round_state round_state(const struct round *r);
-/* "opening", "open", "storing", "ended" */
+/* "opening", "open", "unmasking", "storing", "ended" */
 const char *round_state_name(enum round_state state);
 const struct round_start *round_start_of(const struct round *r);
 /* Facts so far, as they would stand in `complete`; outcome and reason mean

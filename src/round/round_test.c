@@ -648,6 +648,8 @@ static void cancel_ends_any_state_once(void **state)
     (void)state;
     struct setting one = {.n = 1, .k = 1, .timeout_s = 30};
     for (int where = ROUND_OPENING; where <= ROUND_STORING; where++) {
+        if (where == ROUND_UNMASKING) /* protected_test.c */
+            continue;
         struct round *r = where == ROUND_OPENING ? opening(one) : opened(one);
         if (where == ROUND_STORING)
             assert_int_equal(send(r, &who[0], good(1)), VERDICT_ACCEPTED);

@@ -161,6 +161,9 @@ static void end_round(struct coordinator *c, struct entry *e, const struct compl
     e->asked = false;
     if (e->has_version)
         exchange_withdraw(c->exchange, &e->digest);
+    if (e->secure != NULL && c->settings.keep_updates == 0)
+        (void)is_kept(c, "secagg", store_drop_secure(c->store, &e->complete.round_id));
+    e->secure = secure_free(e->secure);
     e->has_version = e->due = false;
     e->model = NULL;
     bytes_done(&e->bytes);
@@ -178,6 +181,9 @@ void carry_out(struct coordinator *c, struct entry *e, const struct round_action
         switch (a->kind) {
         case ROUND_SEND_RECEIPT:
             send_receipt(c, &a->receipt, true);
+            break;
+        case ROUND_UNMASK:
+            secure_unmask(c, e, now_ms);
             break;
         case ROUND_PUBLISH_MODEL:
             publish_version(c, e, a->model, now_ms);

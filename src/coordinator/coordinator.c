@@ -13,14 +13,15 @@
 #define REASON_STOPPED     "coordinator_stopped"
 #define STATE_DIR_SIZE_MAX ((size_t)PATH_MAX / 2) /* so that no path below it is too long */
 #define MODELS_PREFIX      "fl/models/"
+#define ROUNDS_PREFIX      "fl/rounds/"
 
 bool coordinator_filter(const struct coordinator *c, size_t index, char ret[TOPIC_SIZE_MAX])
 {
     assert(c != NULL && c->magic == COORDINATOR_MAGIC);
     static const char *const own[] = {
-        FL_MODEL_ALL,        FL_UPDATES,         FL_ROUND_QUERY,      FL_ROUND_VERIFY,
-        FL_ROUND_CANCEL,     FL_ROUND_START,     FL_EXPERIMENT_START, FL_EXPERIMENT_CANCEL,
-        FL_EXPERIMENT_QUERY, COORDINATOR_ANSWERS};
+        FL_MODEL_ALL,         FL_UPDATES,          FL_ROUND_QUERY,     FL_ROUND_VERIFY,
+        FL_ROUND_CANCEL,      FL_SECAGG_ALL,       FL_ROUND_START,     FL_EXPERIMENT_START,
+        FL_EXPERIMENT_CANCEL, FL_EXPERIMENT_QUERY, COORDINATOR_ANSWERS};
     size_t count = sizeof own / sizeof own[0];
     if (index >= count)
         return exchange_filter(c->exchange, index - count, ret);
@@ -192,6 +193,8 @@ static void dispatch(struct coordinator *c, const struct mqtt_message *m, uint64
         on_roster(c, m, now_ms);
     else if (strncmp(m->topic, MODELS_PREFIX, sizeof MODELS_PREFIX - 1) == 0)
         on_model(c, m, now_ms);
+    else if (strncmp(m->topic, ROUNDS_PREFIX, sizeof ROUNDS_PREFIX - 1) == 0)
+        on_secagg(c, m, now_ms);
     else
         log_line(LOG_WARN, "message.unknown", "topic=%s", log_quote(m->topic));
 }
@@ -218,6 +221,8 @@ void coordinator_tick(struct coordinator *c, uint64_t now_ms)
         round_tick(e->round, now_ms, &actions);
         carry_out(c, e, &actions, now_ms);
     }
+    for (size_t i = rounds_open_count(c->rounds); i > 0; i--)
+        secure_tick(c, rounds_open_at(c->rounds, i - 1), now_ms);
     large_step(c, now_ms);
     tell_time(c, now_ms);
     if (c->states_due) {

@@ -12,6 +12,7 @@
 #ifndef COORDINATOR_COORDINATOR_H
 #define COORDINATOR_COORDINATOR_H
 
+#include "identity/revocations.h"
 #include "io/mqtt.h"
 #include "wire/topic.h"
 
@@ -28,6 +29,8 @@ struct coordinator_settings {
     const char *state_dir;       /* rounds live here, over restarts; one process at a time */
     const char *boot;            /* clock_boot() */
     size_t keep_updates; /* of so many ended rounds, at most ROUNDS_KEPT_MAX; see folders.c */
+    const struct key_public *fleet;    /* whose devices may aggregate securely; NULL: none */
+    const struct revocations *revoked; /* NULL: no device is known to be */
     bool cancel_on_stop; /* coordinator_stop() ends all that is open; else it goes on later */
 };
 

@@ -210,6 +210,7 @@ void flush(struct coordinator *c, uint64_t now_ms)
     }
     c->unflushed = false;
     send_said(c);
+    secure_tell(c);
     send_versions(c);
     close_ended_folders(c);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "coordinator/coordinator.h"
+#include "coordinator/fleet.h"
 #include "io/clock.h"
 #include "service/service.h"
 #include "web/web_options.h"
@@ -19,6 +20,8 @@ struct program {
     const char *domain, *channel;
     const char *models_dir;
     const char *state_dir;
+    const char *fleet_key, *revocations;
+    struct fleet fleet;
     bool cancel_on_stop;
     char boot[CLOCK_BOOT_SIZE];
     uv_check_t batch_over;
@@ -166,6 +169,18 @@ static enum options_result read_settings(struct program *p, int argc, char **arg
          .target = &p->keep_updates,
          .max = ROUNDS_KEPT_MAX},
         WEB_OPTION_SPECS(&p->urls),
+        {.flag = "fleet-key",
+         .env = "FML_FLEET_KEY",
+         .help = "the fleet's public key (fleet.pub of fml fleet init), for secure aggregation",
+         .value = "FILE",
+         .kind = OPTION_TEXT,
+         .target = &p->fleet_key},
+        {.flag = "revocations",
+         .env = "FML_REVOCATIONS",
+         .help = "the fleet's list of revoked devices",
+         .value = "FILE",
+         .kind = OPTION_TEXT,
+         .target = &p->revocations},
         {.flag = "cancel-on-stop",
          .help = "SIGTERM cancels open rounds and experiments; otherwise they go on later",
          .kind = OPTION_SWITCH,
@@ -185,6 +200,21 @@ static size_t thread_count(const struct program *p)
 {
     size_t count = p->threads > 0 ? (size_t)p->threads : uv_available_parallelism();
     return count < AGGREGATION_THREADS_MAX ? count : AGGREGATION_THREADS_MAX;
+}
+
+static enum status open_fleet(struct program *p, struct coordinator_settings *settings)
+{
+    struct why why = {""};
+    if (p->fleet_key == NULL)
+        return ST_OK;
+    enum status status = fleet_open(p->fleet_key, p->revocations, &p->fleet, &why);
+    if (status != ST_OK) {
+        log_line(LOG_ERROR, "settings.refused", "reason=%s", log_quote(why.text));
+        return status;
+    }
+    settings->fleet = &p->fleet.key;
+    settings->revoked = p->fleet.revoked;
+    return ST_OK;
 }
 
 /* gives: p->service and p->coordinator */
@@ -220,7 +250,10 @@ static enum status open_all(struct program *p)
         .owner = p,
     };
     clock_boot(p->boot);
-    enum status status = coordinator_new(&settings, &out, clock_now_ms(), &p->coordinator);
+    enum status status = open_fleet(p, &settings);
+    if (status != ST_OK)
+        return status;
+    status = coordinator_new(&settings, &out, clock_now_ms(), &p->coordinator);
     if (status != ST_OK)
         return status;
     status = service_new(&p->common, &hooks, &p->service);
@@ -262,5 +295,6 @@ int main(int argc, char **argv)
     web_close(p.web);
     service_free(p.service);
     coordinator_free(p.coordinator);
+    fleet_done(&p.fleet);
     return exit_status;
 }

@@ -2,7 +2,9 @@
 #include "coordinator/state.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "protect/protection.h"
 #include "round/rule_read.h"
 #include "service/log.h"
 
@@ -89,9 +91,25 @@ static void start_new(struct coordinator *c, struct experiment_start *start, con
         log_line(LOG_INFO, "experiment.started", "experiment=%s rounds=%u", id.text, rounds);
 }
 
+/* The same of its protection. round: one of its rounds, whose participants may be assumed */
+static enum status check_privacy(const struct coordinator *c, const struct experiment_start *start,
+                                 const struct round_start *round, struct why *why)
+{
+    struct round_start one = *round;
+    if (start->alive && one.participant_count > MEMBERS_MAX) {
+        one.participant_count = MEMBERS_MAX;
+        one.k_of_n = share_of(&start->k, MEMBERS_MAX);
+    }
+    one.compression = start->compression;
+    memcpy(one.image, start->image, sizeof one.image);
+    enum status status = protection_check(&one, why);
+    return status == ST_OK ? secure_check(c, &one, why) : status;
+}
+
 /* How its rounds are to be aggregated, as far as it can be known before anybody is
  * chosen: a rule that is none, or that can never have enough updates, is named now. */
-static enum status check_aggregation(const struct experiment_start *start, struct why *why)
+static enum status check_aggregation(const struct coordinator *c,
+                                     const struct experiment_start *start, struct why *why)
 {
     struct rule_settings rule;
     size_t eligible = start->alive ? EXPERIMENT_UPDATES_ASSUMED : start->participant_count;
@@ -102,8 +120,10 @@ static enum status check_aggregation(const struct experiment_start *start, struc
                                       .k_of_n = share_of(&start->k, asked),
                                       .aggregation = start->aggregation,
                                       .asynchronous = start->asynchronous,
+                                      .privacy = start->privacy,
                                       .mode = ROUND_TRAIN};
-    return rule_read(&round, &rule, why);
+    enum status status = rule_read(&round, &rule, why);
+    return status == ST_OK ? check_privacy(c, start, &round, why) : status;
 }
 
 void on_experiment_start(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)
@@ -124,7 +144,7 @@ void on_experiment_start(struct coordinator *c, const struct mqtt_message *m, ui
     struct digest digest = digest_of(view_text(text == NULL ? "" : text));
     if (text == NULL)
         refuse(c, &id, "invalid", status_name(ST_NOMEM));
-    else if (check_aggregation(&start, &why) != ST_OK)
+    else if (check_aggregation(c, &start, &why) != ST_OK)
         refuse(c, &id, "invalid", why.text);
     else if (known == NULL)
         start_new(c, &start, text, now_ms);

@@ -72,6 +72,7 @@ void use_base(struct coordinator *c, struct entry *e, struct view bytes, bool in
     e->asked = false;
     if (round_state(e->round) == ROUND_OPEN) {
         keep_base(c, e, bytes, in_file, digest, now_ms);
+        (void)is_kept(c, "secagg", secure_begin(c, e, now_ms));
         say_state(c, e, now_ms);
     }
     carry_out(c, e, &actions, now_ms);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "protect/configuration.h"
+#include "protect/protection.h"
 #include "round/rule_read.h"
 #include "service/log.h"
 
@@ -90,6 +92,10 @@ enum status open_round(struct coordinator *c, const struct round_start *start, s
     }
     e->opened_ms = now_ms;
     e->start = *digest;
+    if (configuration_hyperparams(start->hyperparams, &e->hyperparams) != ST_OK) {
+        rounds_drop(c->rounds, e);
+        return ST_NOMEM;
+    }
     status = keep_round(c, e, payload, now_ms);
     if (status == ST_EXISTS)
         rounds_drop(c->rounds, e);
@@ -181,7 +187,8 @@ void on_round_start(struct coordinator *c, const struct mqtt_message *m, uint64_
                why.text[0] != '\0' ? why.text : status_name(status));
         return;
     }
-    if (rule_read(&start, &rule, &why) != ST_OK)
+    if (rule_read(&start, &rule, &why) != ST_OK || protection_check(&start, &why) != ST_OK ||
+        secure_check(c, &start, &why) != ST_OK)
         refuse(c, &round_id, &start, "invalid", why.text);
     else
         start_round(c, &start, m->payload, now_ms);

@@ -133,14 +133,37 @@ static bool keep_verdict(struct coordinator *c, struct entry *e, const struct re
         store_count_rejected(c->store, &round_start_of(e->round)->round_id, receipt->verdict));
 }
 
+/* What a masked update is bound to is looked at here, the rest by the round. What is known by
+ * its digest keeps its answer. fails: as round_update() */
+static enum status judge(const struct entry *e, const struct id *sender, struct view bytes,
+                         uint64_t now_ms, struct round_actions *ret_actions)
+{
+    struct why why = {""};
+    struct digest digest = digest_of(bytes);
+    if (e->secure == NULL)
+        return round_update(e->round, sender, bytes, now_ms, ret_actions);
+    enum status status = round_update_known(e->round, sender, &digest, now_ms, ret_actions);
+    if (status != ST_NOT_FOUND)
+        return status;
+    enum verdict verdict = secure_judge(e, sender, bytes, &why);
+    if (verdict == VERDICT_ACCEPTED)
+        return round_update(e->round, sender, bytes, now_ms, ret_actions);
+    round_refuse(e->round, sender, &digest, verdict, why.text[0] == '\0' ? NULL : why.text,
+                 ret_actions);
+    return ST_OK;
+}
+
 void judge_update(struct coordinator *c, struct entry *e, const struct id *sender,
                   struct view bytes, uint64_t now_ms)
 {
     struct round_actions actions;
     const uint64_t before[2] = {round_counted(e->round), round_samples(e->round)};
-    enum status status = round_update(e->round, sender, bytes, now_ms, &actions);
+    enum status status = judge(e, sender, bytes, now_ms, &actions);
     if (status == ST_OK) {
-        if (keep_verdict(c, e, &actions.items[0].receipt, bytes, before, now_ms))
+        bool kept = keep_verdict(c, e, &actions.items[0].receipt, bytes, before, now_ms);
+        if (kept && round_counted(e->round) > before[0])
+            secure_counted(e, sender);
+        if (kept)
             carry_out(c, e, &actions, now_ms);
     } else if (status == ST_NOT_FOUND)
         keep_early(c, e, sender, bytes);

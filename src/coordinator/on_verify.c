@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/clock.h"
+#include "protect/configuration.h"
 #include "service/log.h"
 
 struct remaking {
@@ -59,7 +60,10 @@ static enum status visit(void *arg, const struct store_round *r)
     enum status status = round_start_decode(r->start, &start, &id, NULL);
     if (status != ST_OK)
         return status;
-    status = round_new(&start, r->opened_ms, &round);
+    struct digest hyperparams;
+    status = configuration_hyperparams(start.hyperparams, &hyperparams);
+    if (status == ST_OK)
+        status = round_new(&start, r->opened_ms, &round);
     round_start_done(&start);
     if (status == ST_OK)
         status = entry_new(round, &e);
@@ -67,6 +71,7 @@ static enum status visit(void *arg, const struct store_round *r)
         round_free(round);
         return status;
     }
+    e->hyperparams = hyperparams;
     status = remake(m, e, r);
     entry_free(e);
     return status;

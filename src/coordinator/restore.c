@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protect/configuration.h"
 #include "service/log.h"
 
 #define REASON_LOST ROUND_REASON_CORRUPT
@@ -125,6 +126,7 @@ static enum status feed_update(void *arg, const struct store_update *u)
     struct round_actions actions;
     if (f->e->lost != NULL || !read_update(f->e, u, &kept, &status))
         return status;
+    secure_counted(f->e, &u->participant);
     status = round_restore_update(f->e->round, &u->participant, &kept, u->received_ms, &actions);
     if (status == ST_CORRUPT) { /* what counted once counts again, or something changed */
         lose(f->e, &kept.digest, status);
@@ -157,6 +159,8 @@ static enum status feed_base(struct entry *e, const struct store_round *r)
         return status;
     status = decode_base(bytes_view(&bytes), &base, &e->form, NULL);
     bytes_done(&bytes);
+    e->has_base = true;
+    e->base = r->base;
     if (status == ST_OK)
         status = round_base_model(e->round, base, &r->base, r->base_ms, &actions);
     return status == ST_OK || status == ST_NOMEM ? status : ST_CORRUPT;
@@ -171,6 +175,20 @@ static enum status take_version(struct entry *e, const struct store_round *r)
     e->digest = r->version_digest;
     e->has_version = true;
     return ST_OK;
+}
+
+static enum status feed_updates(void *arg)
+{
+    struct feeding *f = arg;
+    return store_each_update(f->c->store, &round_start_of(f->e->round)->round_id, feed_update, f);
+}
+
+/* Of a masked round they are fed when its devices had dealt their shares. */
+static enum status feed_all_updates(struct feeding *f, const struct store_round *r)
+{
+    if (!round_start_of(f->e->round)->privacy.is_masked)
+        return feed_updates(f);
+    return r->has_base ? secure_restore(f->c, f->e, feed_updates, f, &f->model) : ST_OK;
 }
 
 enum status feed_round(struct coordinator *c, struct entry *e, const struct store_round *r)
@@ -190,7 +208,7 @@ enum status feed_round(struct coordinator *c, struct entry *e, const struct stor
     if (status == ST_OK && e->lost == NULL)
         status = take_version(e, r);
     if (status == ST_OK && e->lost == NULL)
-        status = store_each_update(c->store, &r->round, feed_update, &f);
+        status = feed_all_updates(&f, r);
     if (status == ST_OK && !r->has_base)
         status = store_each_early(c->store, &r->round, take_early, &f);
     e->model = f.model;
@@ -230,7 +248,8 @@ static enum status adopt(struct coordinator *c, const struct round_start *start,
     (*ret)->opened_ms = r->opened_ms;
     (*ret)->has_base = r->has_base;
     (*ret)->base = r->base;
-    return digest_of_start(start, &(*ret)->start);
+    status = configuration_hyperparams(start->hyperparams, &(*ret)->hyperparams);
+    return status == ST_OK ? digest_of_start(start, &(*ret)->start) : status;
 }
 
 static enum status restore_round(void *arg, const struct store_round *r)

@@ -46,6 +46,7 @@ struct entry *entry_free(struct entry *e)
         free(e->older);
         e->older = next;
     }
+    secure_free(e->secure);
     entry_close_bytes(e);
     round_free(e->round);
     free(e);

@@ -29,14 +29,16 @@ struct kept {
 struct entry {
     struct round *round;
     uint64_t opened_ms;
-    struct digest start;     /* of the start in its canonical form */
-    struct blobs *blobs;     /* the bytes of base and version, until the end */
-    struct spool *spool;     /* those of the updates that count, until the end */
-    struct view judged;      /* the update that is looked at, if it is a mapped file, */
-    const char *judged_path; /* and the name of this */
-    struct kept *older;      /* the same, as an older program kept them */
-    size_t threads;          /* that its aggregation may use */
-    const char *lost;        /* something of it cannot be read any more: why it must fail */
+    struct digest start;       /* of the start in its canonical form */
+    struct blobs *blobs;       /* the bytes of base and version, until the end */
+    struct spool *spool;       /* those of the updates that count, until the end */
+    struct view judged;        /* the update that is looked at, if it is a mapped file, */
+    const char *judged_path;   /* and the name of this */
+    struct kept *older;        /* the same, as an older program kept them */
+    size_t threads;            /* that its aggregation may use */
+    const char *lost;          /* something of it cannot be read any more: why it must fail */
+    struct digest hyperparams; /* of the start, which round/ does not keep */
+    struct secure *secure;     /* masked rounds, from OPEN to the end: secure.c */
     /* OPENING */
     bool asked; /* the broker was asked for the base model */
     struct early *early;
@@ -58,6 +60,9 @@ struct entry {
     /* ENDED: as it was sent */
     struct complete complete;
 };
+
+/* Ends what secure.c keeps of a round. NULL is allowed; returns NULL. */
+struct secure *secure_free(struct secure *s);
 
 struct rounds;
 

@@ -148,6 +148,38 @@ MUST_CHECK enum status carry_bases(const struct coordinator *c, struct entry *e)
  * far, may be NULL; next: the one that follows, NULL: none, the experiment is over. */
 void say_those_over(struct coordinator *c, const struct entry *newest, const struct entry *next);
 
+/* ---- secure.c: secure aggregation ---- */
+
+/* Whether a round with this start can begin here. fails: ST_INVALID, with a sentence */
+MUST_CHECK enum status secure_check(const struct coordinator *c, const struct round_start *start,
+                                    struct why *why);
+
+/* A masked round is OPEN: its devices may advertise. fails: ST_NOMEM */
+MUST_CHECK enum status secure_begin(struct coordinator *c, struct entry *e, uint64_t now_ms);
+
+/* What an update says that it is bound to. VERDICT_ACCEPTED: the round may judge it. */
+enum verdict secure_judge(const struct entry *e, const struct id *sender, struct view bytes,
+                          struct why *why);
+/* It was counted. */
+void secure_counted(struct entry *e, const struct id *sender);
+
+/* Counting is over: the devices are asked what is left on the sum. */
+void secure_unmask(struct coordinator *c, struct entry *e, uint64_t now_ms);
+
+/* Time passed. */
+void secure_tick(struct coordinator *c, struct entry *e, uint64_t now_ms);
+
+/* Tells devices what is due; it is durable. */
+void secure_tell(struct coordinator *c);
+
+void on_secagg(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms);
+
+/* After a restart: what was kept happens again. feed: gives the round its updates, at most
+ * once, when they are due */
+MUST_CHECK enum status secure_restore(struct coordinator *c, struct entry *e,
+                                      enum status (*feed)(void *arg), void *arg,
+                                      struct model **ret_model);
+
 /* ---- actions.c: what rounds want done ---- */
 
 /* Carries out all actions, in order. */

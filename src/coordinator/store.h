@@ -70,6 +70,31 @@ MUST_CHECK enum status store_add_early(struct store *s, const struct id *round,
 /* None of the round waits any more. */
 MUST_CHECK enum status store_drop_early(struct store *s, const struct id *round);
 
+/* What happened in its secure aggregation, in order: a message that was accepted, or the end
+ * of a phase (sender and message are then empty). */
+struct store_secure {
+    struct id sender;
+    struct view message;
+    uint64_t at_s; /* seconds of Unix time, by which its certificate was judged */
+};
+
+MUST_CHECK enum status store_add_secure(struct store *s, const struct id *round,
+                                        const struct store_secure *event);
+
+/* In the order in which they were added; as store_each_update(). */
+MUST_CHECK enum status
+store_each_secure(struct store *s, const struct id *round,
+                  enum status (*visit)(void *arg, const struct store_secure *event), void *arg);
+
+/* The shares in them are not needed any more. */
+MUST_CHECK enum status store_drop_secure(struct store *s, const struct id *round);
+
+/* The key of the noise that is put on its sum: a secret. Once.
+ * fails: ST_EXISTS, ST_NOT_FOUND, ... */
+MUST_CHECK enum status store_set_noise(struct store *s, const struct id *round, struct view noise);
+/* gives: *ret, to be ended with bytes_done(). fails: ST_NOT_FOUND (none), ... */
+MUST_CHECK enum status store_noise(struct store *s, const struct id *round, struct bytes *ret);
+
 /* One more was refused with this verdict. fails: ST_NOT_FOUND, ... */
 MUST_CHECK enum status store_count_rejected(struct store *s, const struct id *round,
                                             enum verdict verdict);
@@ -119,6 +144,21 @@ store_each_update(struct store *s, const struct id *round,
 MUST_CHECK enum status
 store_each_early(struct store *s, const struct id *round,
                  enum status (*visit)(void *arg, const struct store_update *update), void *arg);
+
+/* ---- what was spent of privacy ---- */
+
+/* Of one model's name, over all its rounds: dp/rdp.h, as doubles. */
+struct store_spent {
+    uint64_t releases;
+    uint32_t accountant; /* RDP_VERSION */
+    struct view spent;
+};
+
+/* fails: ST_NOT_FOUND (nothing), ...; what ret_bytes gets is to be ended with bytes_done() */
+MUST_CHECK enum status store_spent(struct store *s, const struct id *model, struct store_spent *ret,
+                                   struct bytes *ret_bytes);
+MUST_CHECK enum status store_set_spent(struct store *s, const struct id *model,
+                                       const struct store_spent *spent);
 
 /* ---- experiments ---- */
 

@@ -85,6 +85,21 @@ static const char *const migrations[] = {
     "ALTER TABLE updates ADD COLUMN segment INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE updates ADD COLUMN place INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE updates ADD COLUMN kept_size INTEGER NOT NULL DEFAULT 0;",
+    "CREATE TABLE secure("
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  round INTEGER NOT NULL REFERENCES rounds(number) ON DELETE CASCADE,"
+    "  sender TEXT NOT NULL," /* empty: a phase ended */
+    "  message BLOB NOT NULL,"
+    "  at_s INTEGER NOT NULL);"
+    "CREATE INDEX secure_of ON secure(round, number);"
+    "CREATE TABLE noise("
+    "  round INTEGER PRIMARY KEY REFERENCES rounds(number) ON DELETE CASCADE,"
+    "  state BLOB NOT NULL);"
+    "CREATE TABLE spent("
+    "  model TEXT PRIMARY KEY,"
+    "  releases INTEGER NOT NULL,"
+    "  accountant INTEGER NOT NULL,"
+    "  spent BLOB NOT NULL) WITHOUT ROWID;",
 };
 #define SCHEMA_VERSION ((int)(sizeof migrations / sizeof migrations[0]))
 
@@ -100,6 +115,13 @@ enum query {
     ADD_EARLY,
     DROP_EARLY,
     COUNT_REJECTED,
+    ADD_SECURE,
+    EACH_SECURE,
+    DROP_SECURE,
+    SET_NOISE,
+    NOISE,
+    SPENT,
+    SET_SPENT,
     SET_VERSION,
     END_ROUND,
     DROP_BYTES,
@@ -143,6 +165,20 @@ static const char *const texts[QUERY_COUNT] = {
     [COUNT_REJECTED] = "INSERT INTO rejected(round, code, count)"
                        " SELECT number, ?2, 1 FROM rounds WHERE number = " OPEN_ROUND
                        " ON CONFLICT(round, code) DO UPDATE SET count = count + 1",
+    [ADD_SECURE] = "INSERT INTO secure(round, sender, message, at_s)"
+                   " SELECT number, ?2, ?3, ?4 FROM rounds WHERE number = " OPEN_ROUND,
+    [EACH_SECURE] = "SELECT sender, message, at_s FROM secure WHERE round ="
+                    " (SELECT number FROM rounds WHERE round = ?1) ORDER BY number",
+    [DROP_SECURE] = "DELETE FROM secure WHERE round ="
+                    " (SELECT number FROM rounds WHERE round = ?1)",
+    [SET_NOISE] = "INSERT INTO noise(round, state)"
+                  " SELECT number, ?2 FROM rounds WHERE number = " OPEN_ROUND,
+    [NOISE] = "SELECT state FROM noise WHERE round ="
+              " (SELECT number FROM rounds WHERE round = ?1)",
+    [SPENT] = "SELECT releases, accountant, spent FROM spent WHERE model = ?1",
+    [SET_SPENT] = "INSERT INTO spent(model, releases, accountant, spent) VALUES(?1, ?2, ?3, ?4)"
+                  " ON CONFLICT(model) DO UPDATE SET releases = excluded.releases,"
+                  " accountant = excluded.accountant, spent = excluded.spent",
     [SET_VERSION] = "INSERT INTO versions(round, name, version, digest)"
                     " SELECT number, ?2, ?3, ?4 FROM rounds WHERE number = " OPEN_ROUND
                     " ON CONFLICT(round) DO UPDATE SET name = excluded.name,"
@@ -730,6 +766,110 @@ enum status store_each_early(struct store *s, const struct id *round,
                              void *arg)
 {
     return each_update(s, EACH_EARLY, round, visit, arg);
+}
+
+/* ---- protected rounds ---- */
+
+enum status store_add_secure(struct store *s, const struct id *round,
+                             const struct store_secure *event)
+{
+    sqlite3_stmt *q = writing(s, ADD_SECURE);
+    bind_text(q, 1, round->text);
+    bind_text(q, 2, event->sender.text);
+    bind_view(q, 3, event->message);
+    bind_number(q, 4, event->at_s);
+    return run_on_one(s, q);
+}
+
+static enum status read_secure(sqlite3_stmt *q, struct store_secure *ret)
+{
+    *ret = (struct store_secure){.message = view_at(q, 1), .at_s = number_at(q, 2)};
+    return view_at(q, 0).size == 0 ? ST_OK : id_at(q, 0, &ret->sender);
+}
+
+enum status store_each_secure(struct store *s, const struct id *round,
+                              enum status (*visit)(void *arg, const struct store_secure *event),
+                              void *arg)
+{
+    assert(s != NULL && s->magic == STORE_MAGIC && visit != NULL);
+    sqlite3_stmt *q = prepared(s, EACH_SECURE);
+    if (q == NULL)
+        return status_of(s, sqlite3_extended_errcode(s->db));
+    bind_text(q, 1, round->text);
+    enum status status = ST_OK;
+    int rc = SQLITE_DONE;
+    while (status == ST_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        struct store_secure event;
+        status = read_secure(q, &event);
+        if (status == ST_OK)
+            status = visit(arg, &event);
+    }
+    if (status == ST_OK)
+        status = status_of(s, rc);
+    (void)sqlite3_reset(q);
+    return status;
+}
+
+enum status store_drop_secure(struct store *s, const struct id *round)
+{
+    sqlite3_stmt *q = writing(s, DROP_SECURE);
+    bind_text(q, 1, round->text);
+    return run(s, q);
+}
+
+enum status store_set_noise(struct store *s, const struct id *round, struct view noise)
+{
+    sqlite3_stmt *q = writing(s, SET_NOISE);
+    bind_text(q, 1, round->text);
+    bind_view(q, 2, noise);
+    return run_on_one(s, q);
+}
+
+/* One row about this name; its column `column` is copied to ret. */
+static enum status read_row(struct store *s, enum query query, const struct id *name, int column,
+                            sqlite3_stmt **ret_q, struct bytes *ret)
+{
+    sqlite3_stmt *q = prepared(s, query);
+    if (q == NULL)
+        return status_of(s, sqlite3_extended_errcode(s->db));
+    bind_text(q, 1, name->text);
+    int rc = sqlite3_step(q);
+    *ret_q = q;
+    if (rc == SQLITE_ROW)
+        return bytes_copy(ret, view_at(q, column));
+    return rc == SQLITE_DONE ? ST_NOT_FOUND : status_of(s, rc);
+}
+
+enum status store_noise(struct store *s, const struct id *round, struct bytes *ret)
+{
+    sqlite3_stmt *q = NULL;
+    enum status status = read_row(s, NOISE, round, 0, &q, ret);
+    (void)sqlite3_reset(q);
+    return status;
+}
+
+enum status store_spent(struct store *s, const struct id *model, struct store_spent *ret,
+                        struct bytes *ret_bytes)
+{
+    sqlite3_stmt *q = NULL;
+    enum status status = read_row(s, SPENT, model, 2, &q, ret_bytes);
+    if (status == ST_OK)
+        *ret = (struct store_spent){.releases = number_at(q, 0),
+                                    .accountant = (uint32_t)number_at(q, 1),
+                                    .spent = bytes_view(ret_bytes)};
+    (void)sqlite3_reset(q);
+    return status;
+}
+
+enum status store_set_spent(struct store *s, const struct id *model,
+                            const struct store_spent *spent)
+{
+    sqlite3_stmt *q = writing(s, SET_SPENT);
+    bind_text(q, 1, model->text);
+    bind_number(q, 2, spent->releases);
+    bind_number(q, 3, spent->accountant);
+    bind_view(q, 4, spent->spent);
+    return run(s, q);
 }
 
 /* ---- experiments ---- */

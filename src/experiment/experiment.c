@@ -280,6 +280,7 @@ static enum status make_start(const struct experiment *x, enum round_mode mode, 
     if (mode == ROUND_TRAIN) {
         r.aggregation = json_incref(x->start.aggregation);
         r.compression = x->start.compression;
+        r.privacy = x->start.privacy;
     }
     enum status status = fl_model_ref_parse(r.model_uri, &r.model);
     assert(status == ST_OK); /* checked when it was taken */

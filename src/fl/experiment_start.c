@@ -283,6 +283,8 @@ static enum status read_fields(const json_t *object, struct experiment_start *s,
     if (status == ST_OK)
         status = compression_read(object, &s->compression, why);
     if (status == ST_OK)
+        status = privacy_read(object, &s->privacy, why);
+    if (status == ST_OK)
         status = read_participants(object, s, why);
     if (status == ST_OK)
         status = read_selection(object, &s->selection, why);
@@ -374,6 +376,7 @@ char *experiment_start_encode(const struct experiment_start *start)
     if (start->aggregation != NULL)
         failed |= json_object_set(object, "aggregation", start->aggregation);
     failed |= compression_set(object, &start->compression);
+    failed |= privacy_set(object, &start->privacy);
     failed |= asynchronous_set(object, &start->asynchronous);
     failed |= set_participants(object, start);
     failed |= json_object_set_new(object, "selection", selection_json(&start->selection));

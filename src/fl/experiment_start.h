@@ -56,6 +56,7 @@ struct experiment_start {
     json_t *hyperparams;              /* object, owned, never NULL; each round adds "round" */
     json_t *aggregation;              /* as in round_start, for each training round */
     struct compression compression;   /* the same */
+    struct privacy privacy;           /* the same, of its training rounds */
     struct asynchronous asynchronous; /* nothing is carried; without grace. Then selection.count
                                        * is how many train at once, and k makes a version */
     bool alive;                       /* eligible is whoever is alive when a round begins */

@@ -105,23 +105,6 @@ static enum status check_asynchronous(const struct round_start *s, struct why *w
     return ST_INVALID;
 }
 
-/* What a protected update cannot be, whatever the rule. */
-static enum status check_privacy(const struct round_start *s, struct why *why)
-{
-    if (!s->privacy.is_on)
-        return ST_OK;
-    if (s->mode == ROUND_EVALUATE)
-        why_set(why, "privacy is of updates: mode evaluate has none");
-    else if (s->asynchronous.is_on)
-        why_set(why, "privacy does not go with asynchronous: a sum has one base model");
-    else if (!compression_is_none(&s->compression))
-        why_set(why, "compression does not go with privacy: the places of top_k and the scales "
-                     "of int8 would tell what the sum hides; take fewer bits by scale instead");
-    else
-        return ST_OK;
-    return ST_INVALID;
-}
-
 static enum status read_fields(const json_t *object, struct round_start *s, struct why *why)
 {
     enum status status = read_model(object, s, why);
@@ -151,7 +134,7 @@ static enum status read_fields(const json_t *object, struct round_start *s, stru
     }
     if (status == ST_OK)
         status = privacy_read(object, &s->privacy, why);
-    return status == ST_OK ? check_privacy(s, why) : status;
+    return status;
 }
 
 enum status round_start_decode(struct view payload, struct round_start *ret,

@@ -34,6 +34,41 @@ void fl_topic_complete(const struct id *round, char ret[FL_TOPIC_SIZE])
     write_topic(ret, "fl/rounds/%s/complete", round->text);
 }
 
+#define ROUNDS_PREFIX "fl/rounds/"
+#define SECAGG_LEVEL  "/secagg/"
+#define TOLD_LEVEL    "/told"
+
+void fl_topic_secagg(const struct id *round, const struct id *proplet, char ret[FL_TOPIC_SIZE])
+{
+    write_topic(ret, ROUNDS_PREFIX "%s" SECAGG_LEVEL "%s", round->text, proplet->text);
+}
+
+void fl_topic_secagg_told(const struct id *round, const struct id *proplet, char ret[FL_TOPIC_SIZE])
+{
+    write_topic(ret, ROUNDS_PREFIX "%s" SECAGG_LEVEL "%s" TOLD_LEVEL, round->text, proplet->text);
+}
+
+enum status fl_secagg_parse(const char *topic, bool told, struct id *ret_round,
+                            struct id *ret_proplet)
+{
+    size_t prefix = strlen(ROUNDS_PREFIX), tail = told ? strlen(TOLD_LEVEL) : 0;
+    struct id round, proplet;
+    size_t size = strlen(topic);
+    if (strncmp(topic, ROUNDS_PREFIX, prefix) != 0 || size < prefix + tail ||
+        strcmp(topic + size - tail, told ? TOLD_LEVEL : "") != 0)
+        return ST_INVALID;
+    const char *id = topic + prefix, *level = strstr(id, SECAGG_LEVEL);
+    if (level == NULL || id_of(view_of(id, (size_t)(level - id)), &round) != ST_OK)
+        return ST_INVALID;
+    const char *who = level + strlen(SECAGG_LEVEL);
+    if (who > topic + size - tail ||
+        id_of(view_of(who, (size_t)(topic + size - tail - who)), &proplet) != ST_OK)
+        return ST_INVALID;
+    *ret_round = round;
+    *ret_proplet = proplet;
+    return ST_OK;
+}
+
 void fl_topic_experiment_state(const struct id *experiment, char ret[FL_TOPIC_SIZE])
 {
     write_topic(ret, "fl/experiments/%s/state", experiment->text);

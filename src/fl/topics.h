@@ -2,6 +2,8 @@
 #ifndef FL_TOPICS_H
 #define FL_TOPICS_H
 
+#include <stdbool.h>
+
 #include "base/id.h"
 
 #define FL_TOPIC_SIZE 256
@@ -15,6 +17,7 @@
 #define FL_EXPERIMENT_CANCEL  "fl/experiments/cancel"
 #define FL_EXPERIMENT_QUERY   "fl/experiments/query"
 #define FL_EXPERIMENT_REFUSED "fl/experiments/refused"
+#define FL_SECAGG_ALL         "fl/rounds/+/secagg/+"
 #define FL_UPDATES            "fml/updates"
 #define FL_MODEL_PUBLISH      "fl/models/publish"
 #define FL_MODEL_INDEX        "fl/models/index"
@@ -26,6 +29,15 @@ void fl_topic_update(const struct id *round, const struct id *proplet, char ret[
 void fl_topic_receipt(const struct id *round, const struct id *proplet, char ret[FL_TOPIC_SIZE]);
 void fl_topic_complete(const struct id *round, char ret[FL_TOPIC_SIZE]);
 void fl_topic_round_state(const struct id *round, char ret[FL_TOPIC_SIZE]);
+
+/* fl/rounds/{round}/secagg/{proplet}: what a device says; .../told: what it is told */
+void fl_topic_secagg(const struct id *round, const struct id *proplet, char ret[FL_TOPIC_SIZE]);
+void fl_topic_secagg_told(const struct id *round, const struct id *proplet,
+                          char ret[FL_TOPIC_SIZE]);
+
+/* Reads either; told: which. fails: ST_INVALID (another topic) */
+MUST_CHECK enum status fl_secagg_parse(const char *topic, bool told, struct id *ret_round,
+                                       struct id *ret_proplet);
 
 /* fl/experiments/{experiment}/state (retained), .../rows */
 void fl_topic_experiment_state(const struct id *experiment, char ret[FL_TOPIC_SIZE]);

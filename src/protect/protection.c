@@ -40,6 +40,21 @@ static enum status check_rule(const struct round_start *start, struct why *why)
     return ST_INVALID;
 }
 
+/* What a protected update cannot be, whatever the rule. */
+static enum status check_start(const struct round_start *start, struct why *why)
+{
+    if (start->mode == ROUND_EVALUATE)
+        why_set(why, "privacy is of updates: mode evaluate has none");
+    else if (start->asynchronous.is_on)
+        why_set(why, "privacy does not go with asynchronous: a sum has one base model");
+    else if (!compression_is_none(&start->compression))
+        why_set(why, "compression does not go with privacy: the places of top_k and the scales "
+                     "of int8 would tell what the sum hides; take fewer bits by scale instead");
+    else
+        return ST_OK;
+    return ST_INVALID;
+}
+
 static enum status check_noise(const struct privacy *p, struct why *why)
 {
     if (p->noise == PRIVACY_NO_NOISE)
@@ -89,7 +104,9 @@ enum status protection_check(const struct round_start *start, struct why *why)
     struct protection p;
     if (!start->privacy.is_on)
         return ST_OK;
-    enum status status = check_rule(start, why);
+    enum status status = check_start(start, why);
+    if (status == ST_OK)
+        status = check_rule(start, why);
     if (status == ST_OK)
         status = check_noise(&start->privacy, why);
     if (status == ST_OK)

@@ -327,16 +327,24 @@ static json_t *error_of(const struct results_msg *msg)
     return jsn_string(view_text(msg->error[0] == '\0' ? reason_of(msg) : msg->error));
 }
 
+/* NULL: there is none to tell. */
+static json_t *usage_of(const struct results_msg *msg)
+{
+    if (msg->wall_ms == 0 && msg->cpu_ms == 0 && msg->peak_rss_kb == 0)
+        return NULL;
+    return json_pack("{s:I, s:I, s:I}", "wall_ms", (json_int_t)msg->wall_ms, "cpu_ms",
+                     (json_int_t)msg->cpu_ms, "peak_rss_kb", (json_int_t)msg->peak_rss_kb);
+}
+
 char *results_msg_encode(const struct results_msg *msg)
 {
     assert(msg != NULL);
     const char *proplet = msg->proplet_id.text[0] == '\0' ? NULL : msg->proplet_id.text;
     json_t *results = msg->results == NULL ? json_string("") : json_incref(msg->results);
-    return jsn_text_and_release(
-        json_pack("{s:s, s:s*, s:o, s:o, s:s, s:{s:I, s:I, s:I}}", "task_id", msg->task_id.text,
-                  "proplet_id", proplet, "results", results, "error", error_of(msg), "reason",
-                  reason_of(msg), "usage", "wall_ms", (json_int_t)msg->wall_ms, "cpu_ms",
-                  (json_int_t)msg->cpu_ms, "peak_rss_kb", (json_int_t)msg->peak_rss_kb));
+    return jsn_text_and_release(json_pack("{s:s, s:s*, s:o, s:o, s:s, s:o*}", "task_id",
+                                          msg->task_id.text, "proplet_id", proplet, "results",
+                                          results, "error", error_of(msg), "reason", reason_of(msg),
+                                          "usage", usage_of(msg)));
 }
 
 void results_msg_done(struct results_msg *msg)

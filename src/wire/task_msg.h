@@ -55,7 +55,7 @@ struct results_msg {
     bool failed;
     char error[512]; /* of a failed task; cut */
     char reason[64]; /* a code of PROTOCOL 1.3; "completed" or "failed" if not sent */
-    uint64_t wall_ms, cpu_ms, peak_rss_kb; /* 0 if not sent */
+    uint64_t wall_ms, cpu_ms, peak_rss_kb; /* 0 if not sent, and not sent if all are 0 */
 };
 
 /* gives: *ret_msg, to be ended with results_msg_done()

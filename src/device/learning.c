@@ -1,6 +1,9 @@
 #include "device/learning.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#define MODE_SIZE 64
 
 /* spec.model.digest, if it is there. */
 static enum status read_digest(const json_t *spec, struct learning *l, struct why *why)
@@ -20,6 +23,29 @@ static enum status read_digest(const json_t *spec, struct learning *l, struct wh
         return ST_OK;
     why_set(why, "spec.model.digest is not sha256: and 64 hexadecimal digits");
     return ST_INVALID;
+}
+
+/* The guest goes by MODE, the coordinator by the round's own mode: only where nothing says
+ * otherwise is it an evaluation. */
+static enum status read_mode(const json_t *env, const json_t *spec, struct learning *l,
+                             struct why *why)
+{
+    const char *guests = json_string_value(json_object_get(env, "MODE")), *rounds = NULL;
+    enum status status = ST_OK;
+    if (spec != NULL)
+        status = jsn_str(spec, "mode", JSN_OPTIONAL, MODE_SIZE, &rounds, why);
+    l->evaluates = guests != NULL && strcmp(guests, "evaluate") == 0 &&
+                   (rounds == NULL || strcmp(rounds, "evaluate") == 0);
+    return status;
+}
+
+/* What protects it is for others to read. */
+static enum status read_privacy(const json_t *spec, struct learning *l, struct why *why)
+{
+    json_t *privacy = NULL;
+    enum status status = jsn_object(spec, "privacy", JSN_OPTIONAL, &privacy, why);
+    l->quiet = privacy != NULL;
+    return status;
 }
 
 enum status learning_read(const json_t *env, const json_t *spec, bool *ret_is, struct learning *ret,
@@ -46,6 +72,10 @@ enum status learning_read(const json_t *env, const json_t *spec, bool *ret_is, s
     enum status status = read_digest(spec, &l, why);
     if (status == ST_OK && spec != NULL)
         status = compression_read(spec, &l.compression, why);
+    if (status == ST_OK)
+        status = read_mode(env, spec, &l, why);
+    if (status == ST_OK && spec != NULL)
+        status = read_privacy(spec, &l, why);
     if (status != ST_OK)
         return status;
     *ret = l;

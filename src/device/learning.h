@@ -18,12 +18,15 @@ struct learning {
     bool has_digest;
     struct digest digest;           /* that the base model must have */
     struct compression compression; /* of its update */
+    bool evaluates; /* MODE and spec.mode (where it is) say so; anything else may train */
+    bool quiet;     /* spec.privacy is there: nothing but its update may tell of the data */
 };
 
 /* env: an object of texts; spec: an object, or NULL
  * gives: true in *ret_is and the rest in *ret; false for a plain task
  * fails: ST_INVALID (a round that is no id, a model that is no model's topic, a
- *        digest or compression that cannot be read), with a sentence; both are then untouched */
+ *        digest, compression, mode or privacy that cannot be read), with a sentence; both are then
+ * untouched */
 MUST_CHECK enum status learning_read(const json_t *env, const json_t *spec, bool *ret_is,
                                      struct learning *ret, struct why *why);
 

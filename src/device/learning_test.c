@@ -67,6 +67,50 @@ static void the_models_digest_is_read_from_spec(void **state)
     assert_false(l.has_digest);
 }
 
+static bool evaluates(const char *guests, json_t *spec)
+{
+    bool is = false;
+    struct learning l = {0};
+    json_t *env = env_of("r-1", "fl/models/m_v0");
+    if (guests != NULL)
+        json_object_set_new(env, "MODE", json_string(guests));
+    assert_int_equal(read(env, spec, &is, &l), ST_OK);
+    return l.evaluates;
+}
+
+static void what_does_not_surely_evaluate_may_train(void **state)
+{
+    (void)state;
+    assert_true(evaluates("evaluate", NULL));
+    assert_true(evaluates("evaluate", json_pack("{s:s}", "mode", "evaluate")));
+    assert_true(evaluates("evaluate", json_object()));
+    assert_false(evaluates("evaluate", json_pack("{s:s}", "mode", "train")));
+    assert_false(evaluates("train", json_pack("{s:s}", "mode", "evaluate")));
+    assert_false(evaluates("Evaluate", NULL));
+    assert_false(evaluates(NULL, json_pack("{s:s}", "mode", "evaluate")));
+}
+
+static void privacy_makes_it_quiet_whatever_it_says(void **state)
+{
+    (void)state;
+    bool is = false;
+    struct learning l = {.quiet = true};
+    assert_int_equal(read(env_of("r-1", "fl/models/m_v0"), json_object(), &is, &l), ST_OK);
+    assert_false(l.quiet);
+    json_t *spec = json_pack("{s:{s:s}}", "privacy", "of", "tomorrow");
+    assert_int_equal(read(env_of("r-1", "fl/models/m_v0"), spec, &is, &l), ST_OK);
+    assert_true(l.quiet);
+    assert_int_equal(read(env_of("r-1", "fl/models/m_v0"), json_pack("{s:{}}", "privacy"), &is, &l),
+                     ST_OK);
+    assert_true(l.quiet);
+    assert_int_equal(read(env_of("r-1", "fl/models/m_v0"), json_pack("{s:n}", "privacy"), &is, &l),
+                     ST_OK);
+    assert_false(l.quiet);
+    /* A protection that cannot be read is not one that is not there. */
+    spec = json_pack("{s:s}", "privacy", "please");
+    assert_int_equal(read(env_of("r-1", "fl/models/m_v0"), spec, &is, &l), ST_INVALID);
+}
+
 static void unusable_starts_are_refused(void **state)
 {
     (void)state;
@@ -95,6 +139,8 @@ int main(void)
         cmocka_unit_test(a_round_and_a_model_make_it_learning),
         cmocka_unit_test(without_either_it_is_plain),
         cmocka_unit_test(the_models_digest_is_read_from_spec),
+        cmocka_unit_test(what_does_not_surely_evaluate_may_train),
+        cmocka_unit_test(privacy_makes_it_quiet_whatever_it_says),
         cmocka_unit_test(unusable_starts_are_refused),
     };
     return cmocka_run_group_tests_name("proplet/learning", tests, NULL, NULL);

@@ -18,6 +18,10 @@ struct outcome {
 
 bool outcome_failed(const struct outcome *o);
 
+/* Of a guest that ran in a protected round: what it printed, how it ended beyond the reason, and
+ * how long and how large it ran may each tell of the data, so they are left out. */
+void outcome_hush(struct outcome *o);
+
 /* The message, from malloc(); NULL: no memory. */
 char *outcome_text(const struct outcome *o, const struct id *task, const struct id *proplet);
 

@@ -67,6 +67,33 @@ static void what_failed_says_why(void **state)
     json_decref(said);
 }
 
+static void of_a_protected_round_only_the_reason_is_said(void **state)
+{
+    (void)state;
+    struct outcome o = {.reason = "exit_status",
+                        .detail = "exit status 42; it said: the patient is ill",
+                        .wall_ms = 5,
+                        .cpu_ms = 4,
+                        .peak_rss_kb = 3};
+    outcome_hush(&o);
+    assert_string_equal(o.reason, "exit_status");
+    char *text = outcome_text(&o, &task, &proplet);
+    assert_null(strstr(text, "42"));
+    assert_null(strstr(text, "patient"));
+    json_t *said = read_text(text);
+    assert_non_null(strstr(text_field(said, "error"), "protected"));
+    assert_string_equal(text_field(said, "results"), "");
+    assert_null(json_object_get(said, "usage"));
+    json_decref(said);
+
+    o = (struct outcome){.reason = "completed", .detail = "x", .wall_ms = 5};
+    outcome_hush(&o);
+    said = read_text(outcome_text(&o, &task, &proplet));
+    assert_true(json_is_null(json_object_get(said, "error")));
+    assert_null(json_object_get(said, "usage"));
+    json_decref(said);
+}
+
 static void the_detail_is_of_the_sandbox_and_then_of_the_guest(void **state)
 {
     (void)state;
@@ -115,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_completed_has_results_and_no_error),
         cmocka_unit_test(what_failed_says_why),
+        cmocka_unit_test(of_a_protected_round_only_the_reason_is_said),
         cmocka_unit_test(the_detail_is_of_the_sandbox_and_then_of_the_guest),
         cmocka_unit_test(only_what_nobody_could_read_is_held_back),
     };

@@ -240,6 +240,9 @@ struct order {
     bool learns;
     unsigned timeout_s;       /* 0: 60 */
     const char *model_digest; /* NULL: none */
+    const char *mode;         /* NULL: none */
+    const char *round;        /* NULL: r-1 */
+    bool is_protected;        /* its spec has `privacy` */
 };
 
 static json_t *start_object(const struct order *o)
@@ -249,8 +252,10 @@ static json_t *start_object(const struct order *o)
     digest_text(&d, digest);
     json_t *env = json_pack("{s:s,s:s*}", "DO", o->what, "TEXT", o->text);
     if (o->learns) {
-        json_object_set_new(env, "ROUND_ID", json_string("r-1"));
+        json_object_set_new(env, "ROUND_ID", json_string(o->round == NULL ? "r-1" : o->round));
         json_object_set_new(env, "MODEL_URI", json_string(MODEL));
+        if (o->mode != NULL)
+            json_object_set_new(env, "MODE", json_string(o->mode));
     }
     json_t *start =
         json_pack("{s:s,s:s,s:s,s:i,s:o,s:s}", "id", o->task, "name", o->task, "proplet_id", "p-1",
@@ -259,6 +264,8 @@ static json_t *start_object(const struct order *o)
     if (o->model_digest != NULL)
         json_object_set_new(start, "spec",
                             json_pack("{s:{s:s}}", "model", "digest", o->model_digest));
+    if (o->is_protected)
+        json_object_set_new(start, "spec", json_pack("{s:{}}", "privacy"));
     assert_non_null(start);
     return start;
 }
@@ -843,6 +850,38 @@ static void a_trap_is_named(void **state)
     (void)state;
     assert_fails(&(struct order){.task = "t-1", .what = "trap", .learns = true}, "trap",
                  "doing trap");
+}
+
+static void of_a_protected_round_nothing_is_told_but_its_update(void **state)
+{
+    (void)state;
+    static const char *const whats[] = {"exit", "trap", "print", "update_file"};
+    static const char *const reasons[] = {"exit_status", "trap", "bad_update", "completed"};
+    for (size_t i = 0; i < 4; i++) {
+        char task[8];
+        (void)snprintf(task, sizeof task, "t-%zu", i);
+        start(&(struct order){.task = task,
+                              .what = whats[i],
+                              .text = i == 3 ? UPDATE : "{\"the patient\": is ill}",
+                              .learns = true,
+                              .is_protected = true});
+        until_results(i + 1);
+        assert_results(i, task, reasons[i]);
+        const struct fake_message *m = published(P "control/proplet/results", i);
+        char *text = text_of(bytes_view(&m->payload));
+        assert_null(strstr(text, "usage"));
+        assert_null(strstr(text, "doing")); /* on its standard error */
+        assert_null(strstr(text, "patient"));
+        assert_null(strstr(text, "status 3"));
+        free(text);
+    }
+    assert_int_equal(published_count("fl/rounds/r-1/updates/p-1"), 1);
+    /* What failed before anything ran is told as ever. */
+    start(&(struct order){
+        .task = "t-4", .what = "exit", .learns = true, .is_protected = true, .round = "r/1"});
+    until_results(5);
+    assert_results(4, "t-4", "bad_start");
+    assert_error_has(4, "ROUND_ID");
 }
 
 static void an_exit_status_is_named(void **state)
@@ -1646,6 +1685,7 @@ int main(void)
         TEST(what_the_coordinator_can_judge_is_sent),
         TEST(a_trap_is_named),
         TEST(an_exit_status_is_named),
+        TEST(of_a_protected_round_nothing_is_told_but_its_update),
         TEST(an_endless_loop_ends_at_its_deadline),
         TEST(endless_memory_is_named),
         TEST(endless_output_is_named),

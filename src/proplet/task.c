@@ -29,6 +29,7 @@ struct task {
     uint64_t deadline_ms;
     json_t *env;
     bool learns;
+    bool quiet; /* its round is protected: its run is spoken of by a reason and no more */
     struct learning learning;
     uint64_t update_until_ms; /* how long its update would be kept */
 
@@ -82,7 +83,9 @@ static enum status describe(struct task *t, const struct start_msg *start, struc
     enum status status = guest_env_check(start->env, why);
     if (status != ST_OK)
         return status;
-    return learning_read(start->env, start->spec, &t->learns, &t->learning, why);
+    status = learning_read(start->env, start->spec, &t->learns, &t->learning, why);
+    t->quiet = status == ST_OK && t->learns && t->learning.quiet;
+    return status;
 }
 
 enum status task_new(struct proplet *p, const struct start_msg *start, const struct digest *image,
@@ -171,18 +174,19 @@ static void ended(struct task *t, bool kept)
  * (NULL: none). */
 static void end(struct task *t, const char *reason, const char *detail, json_t *results)
 {
+    struct outcome outcome = {
+        .reason = reason,
+        .detail = detail,
+        .results = results,
+        .wall_ms = t->wall_ms,
+        .cpu_ms = t->cpu_ms,
+        .peak_rss_kb = t->peak_rss_kb,
+    };
     make_room(t);
+    if (t->quiet && t->state >= TASK_RUN)
+        outcome_hush(&outcome);
     /* Before the release, because detail may lie in what is released. */
-    bool kept = report(t->proplet, &t->id,
-                       &(struct outcome){
-                           .reason = reason,
-                           .detail = detail,
-                           .results = results,
-                           .wall_ms = t->wall_ms,
-                           .cpu_ms = t->cpu_ms,
-                           .peak_rss_kb = t->peak_rss_kb,
-                       });
-    ended(t, kept);
+    ended(t, report(t->proplet, &t->id, &outcome));
 }
 
 static void fail(struct task *t, const char *reason, const char *detail)
@@ -446,10 +450,16 @@ static void finish_failed(struct task *t, const struct sandbox_result *r)
         fail(t, sandbox_outcome_code(r->outcome), detail);
 }
 
-static void log_said(const struct task *t, struct view err)
+/* Of a protected round's guest nothing is noted, so that its kept update tells nothing either. */
+static void note_run(struct task *t, const struct sandbox_result *r)
 {
     char said[DETAIL_SIZE];
-    guest_text_line(err, said, sizeof said);
+    if (t->quiet)
+        return;
+    t->wall_ms = r->wall_ms;
+    t->cpu_ms = r->cpu_ms;
+    t->peak_rss_kb = r->peak_rss_kb;
+    guest_text_line(r->err, said, sizeof said);
     if (said[0] != '\0')
         log_line(LOG_DEBUG, "task.stderr", "task=%s tail=%s", t->id.text, log_quote(said));
 }
@@ -470,10 +480,7 @@ static void on_ran(void *owner, const struct sandbox_result *r)
     assert(t->magic == TASK_MAGIC && t->state == TASK_RUN);
     struct proplet *p = t->proplet;
     t->job = NULL;
-    t->wall_ms = r->wall_ms;
-    t->cpu_ms = r->cpu_ms;
-    t->peak_rss_kb = r->peak_rss_kb;
-    log_said(t, r->err);
+    note_run(t, r);
     if (t->stop_wanted)
         fail(t, "stopped", "stopped while it ran");
     else if (r->outcome == SANDBOX_BAD_CODE && !t->code_was_bad)

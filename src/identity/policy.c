@@ -296,16 +296,22 @@ static bool is_listed(const struct policy *p, const struct digest *digest)
     return false;
 }
 
+bool policy_allows_digest(const struct policy *p, const struct digest *digest, struct why *why)
+{
+    assert(p != NULL && digest != NULL);
+    if (p->images == NULL || is_listed(p, digest))
+        return true;
+    char text[DIGEST_TEXT_SIZE];
+    digest_text(digest, text);
+    why_set(why, "this device's policy does not list the image %s", text);
+    return false;
+}
+
 bool policy_allows_image(const struct policy *p, const struct digest *digest, struct view module,
                          struct why *why)
 {
-    assert(p != NULL && digest != NULL);
-    if (p->images != NULL && !is_listed(p, digest)) {
-        char text[DIGEST_TEXT_SIZE];
-        digest_text(digest, text);
-        why_set(why, "this device's policy does not list the image %s", text);
+    if (!policy_allows_digest(p, digest, why))
         return false;
-    }
     if (p->publishers == NULL)
         return true;
     enum signed_image_verdict verdict =

@@ -69,6 +69,11 @@ MUST_CHECK enum status policy_decode(struct view text, struct policy *ret, struc
 bool policy_wants_secure_aggregation(const struct policy *p);
 bool policy_wants_differential_privacy(const struct policy *p);
 
+/* Whether `images` lets an image with this digest run, so that it need not be fetched to be
+ * refused; if not, with a sentence. */
+MUST_CHECK bool policy_allows_digest(const struct policy *p, const struct digest *digest,
+                                     struct why *why);
+
 /* Whether this image may run, by its digest and its publisher; if not, with a sentence.
  * digest: of module, as the caller has checked */
 MUST_CHECK bool policy_allows_image(const struct policy *p, const struct digest *digest,

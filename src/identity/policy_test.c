@@ -193,6 +193,13 @@ static void only_listed_images_run(void **state)
     assert_true(policy_allows_image(&p, &abc, view_text("abc"), &why));
     assert_false(policy_allows_image(&p, &abd, view_text("abd"), &why));
     assert_non_null(strstr(why.text, "does not list the image sha256:"));
+    assert_true(policy_allows_digest(&p, &abc, NULL));
+    why = (struct why){""};
+    assert_false(policy_allows_digest(&p, &abd, &why));
+    assert_non_null(strstr(why.text, "does not list the image sha256:"));
+    policy_done(&p);
+    p = read_policy("{" V1 ",\"publishers\":[\"" KEY_A "\"]}");
+    assert_true(policy_allows_digest(&p, &abd, NULL));
     policy_done(&p);
 }
 

@@ -18,6 +18,7 @@ struct service {
     uv_timer_t drain;
     uv_signal_t terminate;
     uv_signal_t interrupt;
+    uv_signal_t hangup;
     bool stopping; /* a signal came */
     bool ending;   /* service_end() was called */
     uint64_t drain_until_ms;
@@ -63,6 +64,13 @@ static void on_signal(uv_signal_t *handle, int number)
         service_end(s, 0);
 }
 
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    const struct service *s = handle->data;
+    log_line(LOG_INFO, "service.hangup", "signal=%d", number);
+    s->hooks.on_hangup(s->hooks.owner);
+}
+
 enum status service_new(const struct service_settings *settings, const struct service_hooks *hooks,
                         struct service **ret)
 {
@@ -84,8 +92,9 @@ enum status service_new(const struct service_settings *settings, const struct se
     failed |= uv_timer_init(&s->loop, &s->drain);
     failed |= uv_signal_init(&s->loop, &s->terminate);
     failed |= uv_signal_init(&s->loop, &s->interrupt);
+    failed |= uv_signal_init(&s->loop, &s->hangup);
     assert(failed == 0);
-    s->tick.data = s->drain.data = s->terminate.data = s->interrupt.data = s;
+    s->tick.data = s->drain.data = s->terminate.data = s->interrupt.data = s->hangup.data = s;
     (void)signal(SIGPIPE, SIG_IGN);
 
     struct mqtt_options o = {
@@ -133,7 +142,8 @@ static void on_mqtt_closed(void *owner)
 static void close_handles(struct service *s)
 {
     uv_handle_t *handles[] = {(uv_handle_t *)&s->tick, (uv_handle_t *)&s->drain,
-                              (uv_handle_t *)&s->terminate, (uv_handle_t *)&s->interrupt};
+                              (uv_handle_t *)&s->terminate, (uv_handle_t *)&s->interrupt,
+                              (uv_handle_t *)&s->hangup};
     for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
         if (!uv_is_closing(handles[i]))
             uv_close(handles[i], NULL);
@@ -165,6 +175,8 @@ int service_run(struct service *s)
 {
     (void)uv_signal_start(&s->terminate, on_signal, SIGTERM);
     (void)uv_signal_start(&s->interrupt, on_signal, SIGINT);
+    if (s->hooks.on_hangup != NULL)
+        (void)uv_signal_start(&s->hangup, on_hangup, SIGHUP);
     if (s->hooks.on_tick != NULL && !s->ending)
         (void)uv_timer_start(&s->tick, on_tick, s->hooks.tick_ms, s->hooks.tick_ms);
     (void)uv_run(&s->loop, UV_RUN_DEFAULT);

@@ -59,6 +59,8 @@ struct service_hooks {
     uint32_t tick_ms;
     /* A signal came: finish and call service_end(), now or later. NULL: at once. */
     void (*on_stop)(void *owner);
+    /* SIGHUP: read again what can be read again. NULL: it ends the process, as ever. */
+    void (*on_hangup)(void *owner);
     void *owner;
 };
 

@@ -65,6 +65,19 @@ static void raise_on_tick(void *owner, uint64_t now_ms)
     (void)raise(SIGTERM);
 }
 
+static void hang_up_on_tick(void *owner, uint64_t now_ms)
+{
+    (void)owner;
+    (void)now_ms;
+    (void)raise(SIGHUP);
+}
+
+static void end_on_hangup(void *owner)
+{
+    struct program *p = owner;
+    service_end(p->service, 4);
+}
+
 static void publish_and_end(void *owner)
 {
     struct program *p = owner;
@@ -107,6 +120,20 @@ static void a_signal_asks_the_program_which_then_ends(void **state)
     program_new(&p, bound_port(&fd), &hooks);
     assert_int_equal(service_run(p.service), 3);
     assert_int_equal(p.stops, 1);
+    assert_null(service_free(p.service));
+    (void)close(fd);
+}
+
+static void a_hangup_is_told_and_ends_nothing_by_itself(void **state)
+{
+    (void)state;
+    int fd;
+    struct program p = {0};
+    struct service_hooks hooks = {
+        .client_id = "hung", .on_tick = hang_up_on_tick, .tick_ms = 1, .on_hangup = end_on_hangup};
+    program_new(&p, bound_port(&fd), &hooks);
+    assert_int_equal(service_run(p.service), 4);
+    assert_int_equal(p.stops, 0);
     assert_null(service_free(p.service));
     (void)close(fd);
 }
@@ -201,6 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(settings_that_cannot_be_used_are_refused),
         cmocka_unit_test(a_signal_asks_the_program_which_then_ends),
+        cmocka_unit_test(a_hangup_is_told_and_ends_nothing_by_itself),
         cmocka_unit_test(a_signal_ends_a_program_that_has_nothing_to_finish),
         cmocka_unit_test(a_second_signal_ends_the_process),
         cmocka_unit_test(what_was_published_is_handed_over_before_the_end),

@@ -103,23 +103,41 @@ bool image_store_compiled(struct image_store *s, const struct digest *d,
     return ours;
 }
 
-enum status image_store_module(struct image_store *s, const struct digest *d,
-                               char ret_path[PROPLET_PATH_SIZE])
+static enum status read_module(const char *path, const struct digest *d, struct bytes *ret)
 {
     struct bytes module = {0};
-    path_of(s, d, ".wasm", ret_path);
-    enum status status = file_read(ret_path, IMAGE_SIZE_MAX, &module);
+    enum status status = file_read(path, IMAGE_SIZE_MAX, &module);
     if (status == ST_OK) {
         struct digest found = digest_of(bytes_view(&module));
         status = digest_equal(&found, d) ? ST_OK : ST_CORRUPT;
     } else if (status == ST_LIMIT) {
         status = ST_CORRUPT;
     }
-    bytes_done(&module);
     if (status == ST_CORRUPT)
-        (void)unlink(ret_path);
-    if (status == ST_OK)
-        mark_used(ret_path);
+        (void)unlink(path);
+    if (status == ST_OK) {
+        mark_used(path);
+        *ret = module;
+    } else {
+        bytes_done(&module);
+    }
+    return status;
+}
+
+enum status image_store_read(struct image_store *s, const struct digest *d, struct bytes *ret)
+{
+    char path[PROPLET_PATH_SIZE];
+    path_of(s, d, ".wasm", path);
+    return read_module(path, d, ret);
+}
+
+enum status image_store_module(struct image_store *s, const struct digest *d,
+                               char ret_path[PROPLET_PATH_SIZE])
+{
+    struct bytes module = {0};
+    path_of(s, d, ".wasm", ret_path);
+    enum status status = read_module(ret_path, d, &module);
+    bytes_done(&module);
     return status;
 }
 

@@ -34,6 +34,10 @@ bool image_store_compiled(struct image_store *s, const struct digest *d,
 MUST_CHECK enum status image_store_module(struct image_store *s, const struct digest *d,
                                           char ret_path[PROPLET_PATH_SIZE]);
 
+/* The bytes themselves, verified in the same way. gives: *ret. fails: the same */
+MUST_CHECK enum status image_store_read(struct image_store *s, const struct digest *d,
+                                        struct bytes *ret);
+
 /* Keeps a module. bytes: 1..IMAGE_SIZE_MAX of them
  * gives: its digest in *ret_digest (may be NULL). fails: ST_LIMIT, ST_FULL, ST_IO */
 MUST_CHECK enum status image_store_put(struct image_store *s, struct view bytes,

@@ -126,11 +126,37 @@ static void fail(struct image *i, const char *reason, const char *detail)
     change_state(i, IMAGE_FAILED);
 }
 
+/* False: it must not run, and has failed. */
+static bool is_allowed(struct image *i, struct view module)
+{
+    struct why why = {""};
+    const struct images_settings *s = &i->images->settings;
+    if (s->allows == NULL || s->allows(s->owner, &i->digest, module, &why))
+        return true;
+    fail(i, "not_allowed", why.text);
+    return false;
+}
+
+/* Compiled code cannot be judged, so its module is. False: there is no module, and it has to be
+ * fetched; or it must not run, and has failed. */
+static bool judge_on_disk(struct image *i)
+{
+    struct bytes module = {0};
+    if (i->images->settings.allows == NULL)
+        return true;
+    bool here = image_store_read(i->images->store, &i->digest, &module) == ST_OK;
+    bool allowed = here && is_allowed(i, bytes_view(&module));
+    bytes_done(&module);
+    return allowed;
+}
+
 /* What is on disk already need not be fetched. */
 static void look_on_disk(struct image *i)
 {
     char module[PROPLET_PATH_SIZE];
     struct image_store *store = i->images->store;
+    if (!judge_on_disk(i))
+        return;
     if (image_store_compiled(store, &i->digest, i->compiled))
         change_state(i, IMAGE_READY);
     else if (image_store_module(store, &i->digest, module) == ST_OK)
@@ -277,8 +303,11 @@ static void store_fetched(struct image *i)
         fail(i, "image_corrupt", "the parts together do not have the image's digest");
         return;
     }
-    enum status status = images_put(im, bytes_view(&module), NULL);
+    bool allowed = is_allowed(i, bytes_view(&module));
+    enum status status = allowed ? images_put(im, bytes_view(&module), NULL) : ST_INVALID;
     bytes_done(&module);
+    if (!allowed)
+        return;
     if (status != ST_OK) {
         fail(i, status == ST_FULL ? "disk_full" : "image_unavailable",
              status == ST_FULL ? "no space left to keep the image" : "the image could not be kept");

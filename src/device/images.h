@@ -32,6 +32,9 @@ struct images_settings {
     void (*on_change)(void *owner);
     /* This image's URL is not used, or not any more; it comes from the holder. */
     void (*on_url_left)(void *owner, const struct digest *d, const char *reason);
+    /* Whether a module may be kept, compiled and run, asked with its bytes each time that one is
+     * needed anew, also if it is here already; if not, with a sentence. NULL: any may. */
+    bool (*allows)(void *owner, const struct digest *d, struct view module, struct why *why);
     void *owner;
 };
 

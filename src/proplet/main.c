@@ -11,6 +11,7 @@
 #include "device/limits.h"
 #include "device/service_out.h"
 #include "proplet/proplet.h"
+#include "proplet/trust.h"
 #include "service/service.h"
 #include "web/web_options.h"
 #include "wire/proplet_msg.h"
@@ -25,6 +26,7 @@ struct app {
     uint64_t alive_interval_s, tasks_max, memory_mb, cpu_s, model_wait_s, resend_s;
     bool refuse_sgemm;
     struct web_words urls;
+    struct trust_files trust_files;
     char boot_id[CLOCK_BOOT_SIZE];
     char default_state_dir[128];
     char default_runner[PROPLET_PATH_SIZE];
@@ -81,6 +83,24 @@ static enum options_result read_options(struct app *a, int argc, char **argv)
          .help = "the program fml-runner (default: beside this program)",
          .kind = OPTION_TEXT,
          .target = &a->runner},
+        {.flag = "identity",
+         .env = "PROPLET_IDENTITY",
+         .value = "FILE",
+         .help = "this device's key and certificate (fml fleet enroll), mode 0600",
+         .kind = OPTION_TEXT,
+         .target = &a->trust_files.identity},
+        {.flag = "policy",
+         .env = "PROPLET_POLICY",
+         .value = "FILE",
+         .help = "what the owner of the device allows (default: everything)",
+         .kind = OPTION_TEXT,
+         .target = &a->trust_files.policy},
+        {.flag = "revocations",
+         .env = "PROPLET_REVOCATIONS",
+         .value = "FILE",
+         .help = "certificates that no longer count (fml fleet revoke); SIGHUP: read again",
+         .kind = OPTION_TEXT,
+         .target = &a->trust_files.revocations},
         {.flag = "alive-interval",
          .env = "PROPLET_LIVELINESS_INTERVAL",
          .fallback = "10",
@@ -146,6 +166,21 @@ static enum options_result read_options(struct app *a, int argc, char **argv)
     return options_read_only(&options, argc, argv);
 }
 
+/* What the owner gave the device, if anything. */
+static bool settle_trust(struct app *a)
+{
+    const struct trust_files *f = &a->trust_files;
+    struct why why = {0};
+    if (f->identity == NULL && f->policy == NULL && f->revocations == NULL)
+        return true;
+    enum status status = trust_open(f, &a->settings.id, &a->settings.trust, &why);
+    if (status == ST_OK)
+        return true;
+    (void)fprintf(stderr, "fml-proplet: %s\n",
+                  why.text[0] != '\0' ? why.text : status_name(status));
+    return false;
+}
+
 static bool settle(struct app *a)
 {
     struct proplet_settings *s = &a->settings;
@@ -171,10 +206,58 @@ static bool settle(struct app *a)
     s->cpu_s = (uint32_t)a->cpu_s;
     s->refuse_sgemm = a->refuse_sgemm;
     if (access(s->runner, X_OK) == 0)
-        return true;
+        return settle_trust(a);
     (void)fprintf(stderr, "fml-proplet: %s is not a program; --runner says where fml-runner is\n",
                   s->runner);
     return false;
+}
+
+/* ---- whom it trusts ---- */
+
+static void log_revocations(const struct trust *t)
+{
+    const struct revocations *r = trust_revocations(t);
+    if (r != NULL)
+        log_line(LOG_INFO, "revocations.read", "number=%llu count=%zu",
+                 (unsigned long long)revocations_number(r), revocations_count(r));
+}
+
+/* Nobody will take this device for what it says it is: its owner should know before. */
+static void log_own_verdict(const struct trust *t)
+{
+    enum certificate_verdict verdict = trust_own_verdict(t, clock_unix_s());
+    if (verdict != CERTIFICATE_FINE)
+        log_line(LOG_WARN, "identity.does_not_count", "reason=%s",
+                 certificate_verdict_name(verdict));
+}
+
+static void log_trust(const struct app *a)
+{
+    const struct trust *t = a->settings.trust;
+    char hex[KEY_HEX_SIZE] = "";
+    if (t == NULL)
+        return;
+    if (trust_key(t) != NULL)
+        key_public_hex(key_public(trust_key(t)), hex);
+    log_line(LOG_INFO, "trust.opened", "public_key=%s policy=%s rounds_taken=%llu", hex,
+             log_quote(a->trust_files.policy != NULL ? a->trust_files.policy : ""),
+             (unsigned long long)trust_rounds_taken(t));
+    log_revocations(t);
+    log_own_verdict(t);
+}
+
+static void on_hangup(void *owner)
+{
+    const struct app *a = owner;
+    struct why why = {0};
+    enum status status = trust_read_revocations(a->settings.trust, &why);
+    if (status != ST_OK) {
+        log_line(LOG_ERROR, "revocations.refused", "reason=%s",
+                 log_quote(why.text[0] != '\0' ? why.text : status_name(status)));
+        return;
+    }
+    log_revocations(a->settings.trust);
+    log_own_verdict(a->settings.trust);
 }
 
 /* ---- life ---- */
@@ -230,6 +313,7 @@ static bool start_service(struct app *a)
         .on_tick = on_tick,
         .tick_ms = TICK_MS,
         .on_stop = on_stop_signal,
+        .on_hangup = a->trust_files.revocations != NULL ? on_hangup : NULL,
         .owner = a,
     };
     enum status status = service_new(&a->common, &hooks, &a->service);
@@ -254,6 +338,7 @@ static int live(struct app *a)
     log_line(LOG_INFO, "proplet.started", "id=%s state_dir=%s data_dir=%s", a->settings.id.text,
              log_quote(a->settings.state_dir),
              log_quote(a->settings.data_dir != NULL ? a->settings.data_dir : ""));
+    log_trust(a);
     int exit_status = service_run(a->service);
     a->proplet = proplet_free(a->proplet);
     a->settings.web = web_close(a->settings.web);
@@ -268,9 +353,8 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     if (result == OPTIONS_WRONG || !settle(&a))
         return 2;
-    if (!start_service(&a))
-        return EXIT_FAILURE;
-    int exit_status = live(&a);
+    int exit_status = start_service(&a) ? live(&a) : EXIT_FAILURE;
     service_free(a.service);
+    a.settings.trust = trust_close(a.settings.trust);
     return exit_status;
 }

@@ -140,9 +140,10 @@ static enum status open_state(struct proplet *p, struct why *why)
     status = file_resolve(p->settings.state_dir, PROPLET_FOLDER_MAX, p->state_dir, why);
     if (status == ST_OK)
         status = lock_state(p, why);
-    if (status == ST_OK)
-        (void)!file_sweep(p->state_dir);
-    return status;
+    if (status != ST_OK)
+        return status;
+    (void)!file_sweep(p->state_dir);
+    return p->settings.trust == NULL ? ST_OK : trust_enter(p->settings.trust, p->state_dir, why);
 }
 
 static enum status make_parts(struct proplet *p)

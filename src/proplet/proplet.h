@@ -16,7 +16,8 @@
 
 struct proplet;
 
-struct web; /* web/web.h */
+struct trust; /* proplet/trust.h */
+struct web;   /* web/web.h */
 
 struct proplet_settings {
     struct topic_space space;
@@ -33,7 +34,8 @@ struct proplet_settings {
     uint64_t memory_bytes;     /* of one guest */
     uint32_t cpu_s;            /* of one task */
     bool refuse_sgemm;         /* no native matrix products: a task that imports them fails */
-    struct web *web; /* what may be fetched by HTTP; NULL: nothing. Outlives the proplet */
+    struct web *web;     /* what may be fetched by HTTP; NULL: nothing. Outlives the proplet */
+    struct trust *trust; /* identity and policy; NULL: none. Outlives the proplet */
 };
 
 /* Takes the state folder for itself, takes up what an earlier life left there, and
@@ -41,8 +43,8 @@ struct proplet_settings {
  * keeps: loop, out, settings' texts
  * gives: *ret, to be ended with proplet_free()
  * fails: ST_EXISTS (another process has the state folder), ST_LIMIT (a path is
- *        too long), ST_NOT_FOUND (no such data folder), ST_NOMEM, ST_FULL, ST_IO,
- *        with a sentence */
+ *        too long), ST_NOT_FOUND (no such data folder), ST_NOMEM, ST_FULL, ST_IO, as
+ *        trust_enter(), with a sentence */
 MUST_CHECK enum status proplet_new(uv_loop_t *loop, const struct proplet_settings *settings,
                                    const struct proplet_out *out, struct proplet **ret,
                                    struct why *why);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "proplet/inline_start.h"
+#include "proplet/permission.h"
 #include "proplet/task.h"
 #include "service/log.h"
 
@@ -39,6 +40,8 @@ static const char *keep_module(struct proplet *p, struct start_msg *start,
         why_set(why, "file does not have the digest of image_digest");
         return "image_corrupt";
     }
+    if (!permission_of_image(p->settings.trust, &digest, bytes_view(module), why))
+        return "not_allowed";
     enum status status = images_put(p->images, bytes_view(module), NULL);
     if (status != ST_OK) {
         why_set(why, "the module in file could not be kept: %s", status_name(status));
@@ -61,6 +64,8 @@ static const char *accept_start(struct proplet *p, struct start_msg *start,
         why_set(why, "%zu tasks run or wait here already", p->task_count);
         return "busy";
     }
+    if (!permission_to_start(p->settings.trust, start, why))
+        return "not_allowed";
     const char *code = keep_module(p, start, module, why);
     if (code != NULL)
         return code;

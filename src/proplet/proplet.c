@@ -17,6 +17,7 @@
 #include "device/control.h"
 #include "proplet/device.h"
 #include "proplet/inside.h"
+#include "proplet/permission.h"
 #include "proplet/task.h"
 #include "service/log.h"
 #include "wire/proplet_msg.h"
@@ -83,6 +84,12 @@ static void on_url_left(void *owner, const struct digest *d, const char *reason)
     (void)owner;
     digest_text(d, digest);
     log_line(LOG_WARN, "url.left", "digest=%s reason=%s", digest, log_quote(reason));
+}
+
+static bool allows_image(void *owner, const struct digest *d, struct view module, struct why *why)
+{
+    const struct proplet *p = owner;
+    return permission_of_image(p->settings.trust, d, module, why);
 }
 
 /* ---- beginning ---- */
@@ -160,6 +167,7 @@ static enum status make_parts(struct proplet *p)
         .web = p->settings.web,
         .on_change = on_change,
         .on_url_left = on_url_left,
+        .allows = permission_limits_images(p->settings.trust) ? allows_image : NULL,
         .owner = p,
     };
     const struct exchange_web web = {p->settings.web, on_change, on_url_left, p};

@@ -24,7 +24,9 @@
 #include "io/file.h"
 #include "device/fake_out.h"
 #include "device/limits.h"
+#include "identity/signed_image.h"
 #include "proplet/proplet.h"
+#include "proplet/trust.h"
 #include "transfer/get_msg.h"
 #include "transfer/manifest.h"
 #include "transfer/reference.h"
@@ -352,6 +354,7 @@ static int teardown(void **state)
     while (uv_run(&loop, UV_RUN_DEFAULT) != 0)
         ;
     int busy = uv_loop_close(&loop);
+    settings.trust = trust_close(settings.trust);
     fake = fake_out_free(fake);
     bytes_done(&guest);
     return busy != 0 || file_remove_tree(root) != ST_OK;
@@ -1472,6 +1475,206 @@ static void restart(void)
     open_proplet();
 }
 
+/* ---- the owner's policy ---- */
+
+/* A new life with this policy; fields: each with a comma before it. */
+static void live_under(const char *fields)
+{
+    static char path[128];
+    char text[512];
+    struct why why = {0};
+    const struct trust_files files = {.policy = path};
+    (void)snprintf(path, sizeof path, "%s/policy", root);
+    (void)snprintf(text, sizeof text, "{\"version\":1%s}", fields);
+    assert_int_equal(file_write(path, view_text(text)), ST_OK);
+    proplet_tick(proplet); /* results of before are acknowledged */
+    close_proplet();
+    settings.trust = trust_close(settings.trust);
+    if (trust_open(&files, &settings.id, &settings.trust, &why) != ST_OK)
+        fail_msg("%s", why.text);
+    fake_out_clear(fake);
+    answered = model_sent = manifest_requests = fake->subscribed_count = 0;
+    open_proplet();
+    proplet_connected(proplet);
+}
+
+/* The guest's module, signed by a new publisher, whose key is written as a policy's field. */
+static void sign_guest(char ret_fields[128])
+{
+    struct key *publisher = NULL;
+    struct bytes plain = guest;
+    char hex[KEY_HEX_SIZE];
+    guest = (struct bytes){0};
+    assert_int_equal(key_new(&publisher), ST_OK);
+    assert_int_equal(signed_image_sign(bytes_view(&plain), publisher, &guest), ST_OK);
+    key_public_hex(key_public(publisher), hex);
+    (void)snprintf(ret_fields, 128, ",\"publishers\":[\"%s\"]", hex);
+    (void)key_free(publisher);
+    bytes_done(&plain);
+}
+
+static void a_start_that_the_policy_does_not_allow_fetches_nothing(void **state)
+{
+    (void)state;
+    static const char digest[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    char fields[128];
+    const struct order training = {.task = "t-1", .what = "train", .learns = true};
+    live_under(",\"modes\":[\"evaluate\"]");
+    start(&training);
+    assert_int_equal(results_count(), 1);
+    assert_results(0, "t-1", "not_allowed");
+    assert_error_has(0, "modes: ");
+    start(&(struct order){.task = "t-2", .what = "print", .text = "the data"});
+    assert_results(1, "t-2", "not_allowed");
+    assert_int_equal(proplet_task_count(proplet), 0);
+    assert_int_equal(manifest_requests, 0);
+    assert_false(fake_out_subscribed(fake, MODEL));
+    (void)snprintf(fields, sizeof fields, ",\"images\":[\"sha256:%s\"]", digest);
+    live_under(fields);
+    start(&(struct order){.task = "t-3", .what = "train", .learns = true});
+    assert_results(0, "t-3", "not_allowed");
+    assert_error_has(0, "images: ");
+    assert_int_equal(manifest_requests, 0);
+    /* What was refused stays so, whatever the policy is now. */
+    live_under("");
+    start(&training);
+    assert_results(0, "t-1", "not_allowed");
+    assert_true(task_folders_are_gone());
+}
+
+static void an_evaluation_that_sends_parameters_is_stopped(void **state)
+{
+    (void)state;
+    static const char metrics[] = "{\"round_id\":\"r-1\",\"base_model_uri\":\"" MODEL
+                                  "\",\"num_samples\":3,\"metrics\":{\"loss\":1}}";
+    live_under(",\"modes\":[\"evaluate\"]");
+    start(&(struct order){
+        .task = "t-1", .what = "print", .text = UPDATE, .learns = true, .mode = "evaluate"});
+    until_results(1);
+    assert_results(0, "t-1", "not_allowed");
+    assert_error_has(0, "must not send parameters");
+    assert_int_equal(published_count("fl/rounds/r-1/updates/p-1"), 0);
+    start(&(struct order){
+        .task = "t-2", .what = "print", .text = metrics, .learns = true, .mode = "evaluate"});
+    until_results(2);
+    assert_results(1, "t-2", "completed");
+    assert_int_equal(published_count("fl/rounds/r-1/updates/p-1"), 1);
+}
+
+static bool is_cached(void)
+{
+    char path[256], hex[DIGEST_HEX_SIZE];
+    struct digest d = digest_of(bytes_view(&guest));
+    digest_hex(&d, hex);
+    (void)snprintf(path, sizeof path, "%s/images/%s.wasm", state_dir, hex);
+    return access(path, F_OK) == 0;
+}
+
+static void only_images_of_the_policys_publishers_run(void **state)
+{
+    (void)state;
+    char fields[128];
+    struct bytes plain = {0};
+    assert_int_equal(bytes_copy(&plain, bytes_view(&guest)), ST_OK);
+    sign_guest(fields);
+    live_under(fields);
+    for (int i = 0; i < 2; i++) { /* fetched, and then from the cache */
+        const char *task = i == 0 ? "t-1" : "t-2";
+        start(&(struct order){.task = task, .what = "print", .text = "signed"});
+        until_results((size_t)i + 1);
+        assert_results((size_t)i, task, "completed");
+    }
+    assert_int_equal(manifest_requests, 1);
+    bytes_done(&guest);
+    guest = plain;
+    start(&(struct order){.task = "t-3", .what = "train", .learns = true});
+    until_results(3);
+    assert_results(2, "t-3", "not_allowed");
+    assert_error_has(2, "publishers: ");
+    assert_false(fake_out_subscribed(fake, MODEL));
+    send_object(P "control/manager/start", inline_start("t-4", "p-1"));
+    assert_results(3, "t-4", "not_allowed");
+    assert_false(is_cached());
+    assert_true(task_folders_are_gone());
+}
+
+static void an_image_that_was_here_before_the_policy_is_judged_too(void **state)
+{
+    (void)state;
+    char fields[128];
+    struct bytes plain = {0};
+    start(&(struct order){.task = "t-1", .what = "print", .text = "before"});
+    until_results(1);
+    assert_results(0, "t-1", "completed");
+    assert_int_equal(bytes_copy(&plain, bytes_view(&guest)), ST_OK);
+    sign_guest(fields);
+    bytes_done(&guest);
+    guest = plain;
+    live_under(fields);
+    assert_true(is_cached());
+    start(&(struct order){.task = "t-2", .what = "print", .text = "after"});
+    until_results(1);
+    assert_results(0, "t-2", "not_allowed");
+    assert_int_equal(manifest_requests, 0);
+}
+
+static void one_round_is_not_two(void **state)
+{
+    (void)state;
+    struct order o = {.task = "t-1", .what = "print", .text = UPDATE, .learns = true};
+    live_under(",\"rounds_max\":1");
+    start(&o);
+    start(&o);
+    until_results(1);
+    assert_results(0, "t-1", "completed");
+    start(&o); /* is answered, and does not count */
+    assert_results(1, "t-1", "completed");
+    live_under(",\"rounds_max\":1");
+    o.task = "t-2";
+    o.round = "r-2";
+    start(&o);
+    assert_results(0, "t-2", "not_allowed");
+    assert_error_has(0, "rounds_max: ");
+    o.task = "t-3";
+    o.mode = "evaluate";
+    o.what = "exit";
+    start(&o);
+    until_results(2);
+    assert_results(1, "t-3", "exit_status");
+    assert_int_equal(trust_rounds_taken(settings.trust), 1);
+}
+
+/* Wherever it is killed: if its guest ran, the round was counted, and never twice. */
+static void a_round_is_counted_once_over_crashes(void **state)
+{
+    (void)state;
+    size_t went_on = 0, interrupted = 0;
+    settings.boot_id = "11111111-1111-4111-8111-111111111111";
+    start(&(struct order){.task = "t-0", .what = "print", .text = "so that the image is here"});
+    until_results(1);
+    live_under(",\"rounds_max\":2");
+    crashes.count = 0;
+    crash_at_each_step(true);
+    start(&(struct order){.task = "t-1", .what = "print", .text = UPDATE, .learns = true});
+    until_results(1);
+    crash_at_each_step(false);
+    assert_int_equal(trust_rounds_taken(settings.trust), 1);
+    for (size_t i = 0; i < crashes.count; i++) {
+        live_on_after_crash(i);
+        if (results_count() == 0 && proplet_task_count(proplet) == 0)
+            continue; /* the crash was before the task */
+        until_results(1);
+        struct results_msg r = results_at(0);
+        bool completed = strcmp(r.reason, "completed") == 0;
+        results_msg_done(&r);
+        went_on += completed;
+        interrupted += !completed;
+        assert_true(trust_rounds_taken(settings.trust) <= 1);
+        assert_true(!completed || trust_rounds_taken(settings.trust) == 1);
+    }
+    assert_true(went_on >= 2 && interrupted >= 2);
+}
+
 static void results_wait_for_a_connection_and_for_its_answer(void **state)
 {
     (void)state;
@@ -1716,6 +1919,12 @@ int main(void)
         TEST(after_a_crash_before_its_guest_ran_a_task_goes_on),
         TEST(after_each_crash_there_is_one_answer_and_one_update),
         TEST(after_each_crash_a_failure_is_told_and_nothing_sent),
+        TEST(a_start_that_the_policy_does_not_allow_fetches_nothing),
+        TEST(an_evaluation_that_sends_parameters_is_stopped),
+        TEST(only_images_of_the_policys_publishers_run),
+        TEST(an_image_that_was_here_before_the_policy_is_judged_too),
+        TEST(one_round_is_not_two),
+        TEST(a_round_is_counted_once_over_crashes),
         TEST(results_wait_for_a_connection_and_for_its_answer),
         TEST(a_damaged_update_is_never_sent),
         TEST(damaged_results_are_told_anew),

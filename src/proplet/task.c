@@ -15,6 +15,7 @@
 #include "device/learning.h"
 #include "proplet/compress_file.h"
 #include "proplet/left_out.h"
+#include "proplet/permission.h"
 #include "proplet/task_folder.h"
 #include "sandbox/sandbox.h"
 #include "service/log.h"
@@ -41,6 +42,7 @@ struct task {
     bool has_model;      /* in its folder */
     uint64_t update_max; /* bytes */
     char *model_data;    /* the model as a text, if it is small JSON */
+    bool permitted;      /* to run, and counted */
     bool code_was_bad;
     struct sandbox_job *job;
     struct compress_file *compressing;
@@ -219,9 +221,13 @@ static void fail_guest(struct task *t, const char *reason, const char *detail)
 static bool is_update(struct task *t, struct view update)
 {
     char detail[DETAIL_SIZE];
-    if (outcome_unreadable(update, detail) == NULL)
+    struct why why = {0};
+    if (outcome_unreadable(update, detail) != NULL)
+        fail_guest(t, "bad_update", detail);
+    else if (!permission_to_send(t->proplet->settings.trust, &t->learning, update, &why))
+        fail(t, "not_allowed", why.text);
+    else
         return true;
-    fail_guest(t, "bad_update", detail);
     return false;
 }
 
@@ -549,7 +555,6 @@ static void run(struct task *t)
         .limits = limits_of(t),
         .refuse_sgemm = p->settings.refuse_sgemm,
     };
-    task_folder_forget_start(&t->folder);
     enum status status = sandbox_start(p->loop, &order, on_ran, t, &t->job);
     guest_env_done(&env);
     if (status == ST_OK)
@@ -656,11 +661,27 @@ static void step_fetch_model(struct task *t)
     }
 }
 
+/* Once, also if damaged code makes it run anew. False: the task has ended. The start is forgotten
+ * before the round is counted, so that after a crash no other life counts it again. */
+static bool is_permitted(struct task *t)
+{
+    struct why why = {0};
+    if (t->permitted)
+        return true;
+    task_folder_forget_start(&t->folder);
+    const char *code =
+        permission_to_run(t->proplet->settings.trust, t->learns ? &t->learning : NULL, &why);
+    t->permitted = code == NULL;
+    if (code != NULL)
+        fail(t, code, why.text);
+    return t->permitted;
+}
+
 static void step_ready(struct task *t)
 {
     if (image_state(t->image) != IMAGE_READY)
         change_state(t, TASK_COMPILE); /* another task found its code damaged */
-    else if (t->proplet->running < t->proplet->settings.tasks_max)
+    else if (t->proplet->running < t->proplet->settings.tasks_max && is_permitted(t))
         run(t);
 }
 

@@ -39,12 +39,17 @@ static enum status read_mode(const json_t *env, const json_t *spec, struct learn
     return status;
 }
 
-/* What protects it is for others to read. */
 static enum status read_privacy(const json_t *spec, struct learning *l, struct why *why)
 {
-    json_t *privacy = NULL;
-    enum status status = jsn_object(spec, "privacy", JSN_OPTIONAL, &privacy, why);
-    l->quiet = privacy != NULL;
+    json_t *round = NULL;
+    uint64_t k_of_n = 0;
+    enum status status = privacy_read(spec, &l->privacy, why);
+    if (status == ST_OK)
+        status = jsn_object(spec, "round", JSN_OPTIONAL, &round, why);
+    if (status == ST_OK && round != NULL)
+        status = jsn_uint(round, "k_of_n", JSN_OPTIONAL, 1, ROUND_PARTICIPANTS_MAX, &k_of_n, why);
+    l->quiet = l->privacy.is_on;
+    l->k_of_n = (uint32_t)k_of_n;
     return status;
 }
 

@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "base/jsn.h"
 #include "fl/compression.h"
+#include "fl/privacy.h"
 #include "fl/topics.h"
 
 struct learning {
@@ -20,6 +21,8 @@ struct learning {
     struct compression compression; /* of its update */
     bool evaluates; /* MODE and spec.mode (where it is) say so; anything else may train */
     bool quiet;     /* spec.privacy is there: nothing but its update may tell of the data */
+    struct privacy privacy;
+    uint32_t k_of_n; /* spec.round.k_of_n; 0: it does not say */
 };
 
 /* env: an object of texts; spec: an object, or NULL

@@ -15,6 +15,8 @@
 #include "proplet/proplet.h"
 
 struct task;
+struct secure; /* proplet/secure.h */
+struct spent;  /* proplet/spent.h */
 
 #define PROPLET_TASKS_MAX (PROPLET_RUNNING_MAX + PROPLET_QUEUE_MAX)
 
@@ -32,6 +34,8 @@ struct proplet {
     struct model_fetch *models;
     struct outbox *outbox;
     struct history *history;
+    struct secure *secure;
+    struct spent *spent; /* of the device's privacy */
 
     struct task *tasks[PROPLET_TASKS_MAX]; /* oldest first */
     size_t task_count;

@@ -50,11 +50,61 @@ static bool has_rounds_left(const struct trust *t, struct why *why)
     return false;
 }
 
+/* Its noise, against the owner's least. */
+static bool allows_noise(const struct policy *p, const struct privacy *privacy, struct why *why)
+{
+    bool asked = policy_wants_differential_privacy(p) || p->noise_min > 0 ||
+                 isfinite(p->epsilon_max) || p->delta_max < 1;
+    if (privacy->noise == PRIVACY_NO_NOISE) {
+        if (asked)
+            why_set(why, "protection: this device's policy asks for differential privacy, and the "
+                         "round has none");
+        return !asked;
+    }
+    if (privacy->multiplier < p->noise_min)
+        why_set(why, "noise_min: the round's noise is %g, and this device's policy asks for %g",
+                privacy->multiplier, p->noise_min);
+    else if (privacy->delta > p->delta_max)
+        why_set(why, "delta_max: the round's delta is %g, and this device's policy allows %g",
+                privacy->delta, p->delta_max);
+    else
+        return true;
+    return false;
+}
+
+static bool allows_masks(const struct policy *p, const struct privacy *privacy, struct why *why)
+{
+    if (!privacy->is_masked && policy_wants_secure_aggregation(p))
+        why_set(why, "protection: this device's policy asks for secure aggregation, and the round "
+                     "has none");
+    else if (privacy->is_masked && privacy->is_curious && p->threshold_min > POLICY_THRESHOLD_MIN)
+        why_set(why,
+                "threshold_min: the round trusts its server to follow the protocol, with "
+                "half of the devices, and this device's policy asks for %g",
+                p->threshold_min);
+    else
+        return true;
+    return false;
+}
+
+static bool allows_protection(const struct policy *p, const struct privacy *privacy,
+                              struct why *why)
+{
+    bool clips = privacy->is_on && privacy->clip <= p->clip_max;
+    if (!allows_masks(p, privacy, why) || !allows_noise(p, privacy, why))
+        return false;
+    if (clips || !isfinite(p->clip_max))
+        return true;
+    why_set(why, "clip_max: the round %s, and this device's policy allows %g",
+            privacy->is_on ? "clips higher" : "does not clip", p->clip_max);
+    return false;
+}
+
 static bool allows_round(const struct trust *t, const struct learning *l, struct why *why)
 {
     const struct policy *p = trust_policy(t);
     if (l->evaluates ? p->evaluate : p->train)
-        return l->evaluates || has_rounds_left(t, why);
+        return l->evaluates || (has_rounds_left(t, why) && allows_protection(p, &l->privacy, why));
     why_set(why, "modes: this device's policy does not allow to %s",
             l->evaluates ? "evaluate" : "train");
     return false;

@@ -3,7 +3,8 @@
  *
  * Judged are, in this order: the start, before anything is fetched for it; the image's bytes,
  * before they are kept or compiled; the count of rounds, before the guest runs; and what an
- * evaluation wants to send. Protection, cohorts and noise are for whoever plays protected rounds.
+ * evaluation wants to send. How many are in a secure aggregation, and what all rounds spend
+ * together, is known later: secagg/client.h, proplet/spent.h.
  *
  * A plain task belongs to no round: it may print whatever it finds in the device's data. So one is
  * let in only by a policy that sets no limit to rounds either; a policy that has one of modes,

@@ -18,6 +18,8 @@
 #include "proplet/device.h"
 #include "proplet/inside.h"
 #include "proplet/permission.h"
+#include "proplet/secure.h"
+#include "proplet/spent.h"
 #include "proplet/task.h"
 #include "service/log.h"
 #include "wire/proplet_msg.h"
@@ -136,6 +138,14 @@ static enum status lock_state(struct proplet *p, struct why *why)
     return ST_EXISTS;
 }
 
+static enum status open_spent(struct proplet *p, struct why *why)
+{
+    char path[PROPLET_PATH_SIZE + 16];
+    (void)snprintf(path, sizeof path, "%s/privacy_spent", p->state_dir);
+    p->spent = calloc(1, sizeof *p->spent);
+    return p->spent == NULL ? ST_NOMEM : spent_open(p->spent, path, why);
+}
+
 static enum status open_state(struct proplet *p, struct why *why)
 {
     enum status status = file_make_folder(p->settings.state_dir);
@@ -150,6 +160,9 @@ static enum status open_state(struct proplet *p, struct why *why)
     if (status != ST_OK)
         return status;
     (void)!file_sweep(p->state_dir);
+    status = open_spent(p, why);
+    if (status != ST_OK)
+        return status;
     return p->settings.trust == NULL ? ST_OK : trust_enter(p->settings.trust, p->state_dir, why);
 }
 
@@ -178,6 +191,8 @@ static enum status make_parts(struct proplet *p)
         status = images_new(p->loop, &images, &p->out, &p->images);
     if (status == ST_OK)
         status = model_fetch_new(&p->out, p->exchange, models, &p->models);
+    if (status == ST_OK)
+        status = secure_new(&p->out, &p->settings.id, p->settings.trust, &p->secure);
     if (status == ST_OK)
         status = recover(p);
     return status;
@@ -271,6 +286,7 @@ void proplet_tick(struct proplet *p)
         send_alive(p);
     report_waiting(p);
     outbox_tick(p->outbox, now_ms);
+    secure_tick(p->secure);
     proplet_step(p);
 }
 
@@ -310,11 +326,14 @@ static void core_message(struct proplet *p, const char *topic, const struct mqtt
 static void learning_message(struct proplet *p, const struct mqtt_message *m)
 {
     struct view round;
+    struct id id, me;
     bool is_round = topic_level(m->topic, 2, &round) == ST_OK;
     if (is_round && topic_match("fl/rounds/+/receipts/+", m->topic))
         on_receipt(p, round, m->payload);
     else if (is_round && topic_match("fl/rounds/+/complete", m->topic))
         on_complete(p, round, m->payload);
+    else if (fl_secagg_parse(m->topic, true, &id, &me) == ST_OK)
+        secure_told(p->secure, &id, m->payload);
     else if (!model_fetch_message(p->models, m))
         log_line(LOG_DEBUG, "message.ignored", "topic=%s", log_quote(m->topic));
 }
@@ -379,6 +398,8 @@ struct proplet *proplet_free(struct proplet *p)
     p->outbox = outbox_free(p->outbox);
     p->exchange = exchange_free(p->exchange);
     p->history = history_free(p->history);
+    p->secure = secure_free(p->secure);
+    free(p->spent);
     if (p->lock >= 0)
         (void)close(p->lock);
     *(volatile uint32_t *)&p->magic = 0;

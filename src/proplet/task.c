@@ -16,6 +16,7 @@
 #include "proplet/compress_file.h"
 #include "proplet/left_out.h"
 #include "proplet/permission.h"
+#include "proplet/protecting.h"
 #include "proplet/task_folder.h"
 #include "sandbox/sandbox.h"
 #include "service/log.h"
@@ -46,7 +47,8 @@ struct task {
     bool code_was_bad;
     struct sandbox_job *job;
     struct compress_file *compressing;
-    struct manifest_job *hashing; /* of an update that goes in parts */
+    struct protecting *protecting; /* of a protected round */
+    struct manifest_job *hashing;  /* of an update that goes in parts */
     bool stop_wanted;
     uint64_t wall_ms, cpu_ms, peak_rss_kb;
 };
@@ -58,6 +60,7 @@ static const char *const state_names[] = {
     [TASK_READY] = "ready",
     [TASK_RUN] = "run",
     [TASK_COMPRESS] = "compress",
+    [TASK_PROTECT] = "protect",
     [TASK_KEEP] = "keep",
     [TASK_ENDED] = "ended",
 };
@@ -90,6 +93,16 @@ static enum status describe(struct task *t, const struct start_msg *start, struc
     return status;
 }
 
+/* At once: the others of the round wait for who takes part. */
+static enum status join(struct task *t, const struct digest *image, struct why *why)
+{
+    const char *hyperparams = json_string_value(json_object_get(t->env, "HYPERPARAMS"));
+    if (!t->learns || !t->learning.privacy.is_on)
+        return ST_OK;
+    return protecting_new(t->proplet, &t->learning, hyperparams == NULL ? "{}" : hyperparams, image,
+                          t->update_until_ms, &t->protecting, why);
+}
+
 enum status task_new(struct proplet *p, const struct start_msg *start, const struct digest *image,
                      struct task **ret, struct why *why)
 {
@@ -105,10 +118,13 @@ enum status task_new(struct proplet *p, const struct start_msg *start, const str
     t->has_folder = status == ST_OK;
     if (status == ST_OK)
         status = images_hold(p->images, image, start->image_size, &t->image);
+    if (status == ST_OK)
+        status = join(t, image, why);
     if (status != ST_OK) {
-        why_set(why,
-                status == ST_FULL ? "no space left on the device" : "no place for the task: %s",
-                status_name(status));
+        if (why->text[0] == '\0')
+            why_set(why,
+                    status == ST_FULL ? "no space left on the device" : "no place for the task: %s",
+                    status_name(status));
         goto failed;
     }
     log_line(LOG_INFO, "task.accepted", "task=%s name=%s timeout_s=%u learns=%d", t->id.text,
@@ -146,6 +162,7 @@ static void release(struct task *t)
     assert(t->job == NULL);
     t->model = model_wait_free(t->model);
     t->compressing = compress_file_free(t->compressing);
+    t->protecting = protecting_free(t->protecting);
     t->hashing = manifest_job_free(t->hashing);
     t->image = image_release(t->image);
     if (t->has_folder)
@@ -422,16 +439,42 @@ static void step_compress(struct task *t)
     send_file(t);
 }
 
+/* Never sent as the guest wrote it, whatever fails. */
+static void step_protect(struct task *t)
+{
+    const struct protect_files files = {.base = t->folder.model_file,
+                                        .update = t->folder.update_file,
+                                        .out = t->folder.compressed_file};
+    bool done = false;
+    struct why why = {0};
+    enum status status = protecting_step(t->protecting, &files, &done, &why);
+    if (status == ST_OK && !done && proplet_now_ms(t->proplet) >= t->update_until_ms) {
+        why_set(&why, "the round's other devices did not share their secrets in time");
+        status = ST_TIMEOUT;
+    }
+    if (status == ST_OK && done && rename(t->folder.compressed_file, t->folder.update_file) != 0) {
+        why_set(&why, "it could not be put in its place");
+        status = ST_IO;
+    }
+    if (status != ST_OK)
+        fail(t, status == ST_FULL ? "disk_full" : "protection_failed", why.text);
+    else if (done)
+        send_file(t);
+}
+
 static void finish_update(struct task *t, const struct sandbox_result *r)
 {
     struct made made = {0};
     if (collect_update(t, r, &made)) {
-        if (compression_is_none(&t->learning.compression))
+        bool as_it_is = t->protecting == NULL && compression_is_none(&t->learning.compression);
+        if (as_it_is)
             send_update(t, &made);
-        else if (made.in_file || task_folder_put_update(&t->folder, made.bytes) == ST_OK)
-            begin_compress(t);
-        else
+        else if (!made.in_file && task_folder_put_update(&t->folder, made.bytes) != ST_OK)
             finish_refused(t, ST_FULL);
+        else if (t->protecting != NULL)
+            change_state(t, TASK_PROTECT);
+        else
+            begin_compress(t);
     }
     if (made.in_file)
         map_close(&made.bytes);
@@ -720,6 +763,8 @@ void task_step(struct task *t)
             step_ready(t);
         else if (t->state == TASK_COMPRESS)
             step_compress(t);
+        else if (t->state == TASK_PROTECT)
+            step_protect(t);
         else if (t->state == TASK_KEEP)
             step_keep(t);
     } while (t->state != before);

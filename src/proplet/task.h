@@ -1,9 +1,9 @@
 /* One task from its start to its results, as an explicit state machine:
  *
- *     FETCH_IMAGE → COMPILE → FETCH_MODEL → READY → RUN → COMPRESS → KEEP → ENDED
+ *     FETCH_IMAGE → COMPILE → FETCH_MODEL → READY → RUN → COMPRESS → PROTECT → KEEP → ENDED
  *
- * (a plain task has no model to fetch; COMPRESS is for rounds that ask for it, KEEP for an update
- * that goes in parts). READY and RUN
+ * (a plain task has no model to fetch; COMPRESS and PROTECT are for rounds that ask for it, KEEP
+ * for an update that goes in parts). READY and RUN
  * go back to COMPILE, once, where the compiled code turns out to be damaged: no guest ran then.
  * Each state but ENDED may end the task with a reason; each is bounded by the task's deadline,
  * counted from its arrival. There is one way to change the state and one way to end. */
@@ -20,6 +20,7 @@ enum task_state {
     TASK_READY, /* waits until fewer than tasks_max run */
     TASK_RUN,
     TASK_COMPRESS, /* its update is made smaller, a little in each turn of the loop */
+    TASK_PROTECT,  /* the masks are awaited, and it is clipped, noised and masked */
     TASK_KEEP,     /* it is read through, in the same way */
     TASK_ENDED,    /* results were sent; to be freed */
 };

@@ -56,6 +56,16 @@ static enum status read_base(struct view base, struct difference *d, struct why 
     return status;
 }
 
+enum status difference_parameters(struct view base, size_t *ret, struct why *why)
+{
+    struct difference d = {0};
+    enum status status = read_base(base, &d, why);
+    if (status == ST_OK)
+        *ret = model_param_count(d.shape);
+    difference_done(&d);
+    return status;
+}
+
 enum status difference_of(struct view base, struct update *u, struct difference *ret,
                           struct why *why)
 {

@@ -12,6 +12,10 @@ struct difference {
     struct update_source update;
 };
 
+/* How many parameters a base model's bytes hold: all but a server optimiser's.
+ * fails: as model_decode(), with a sentence */
+MUST_CHECK enum status difference_parameters(struct view base, size_t *ret, struct why *why);
+
 /* base, update: borrowed until difference_done(). u: what update_read() gave; its params are
  * taken
  * gives: *ret. fails: as update_source_of() and model_decode(), each with a sentence */

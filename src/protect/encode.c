@@ -39,6 +39,11 @@ struct encode {
 
 /* ---- beginning ---- */
 
+enum status encode_parameters(struct view base, size_t *ret, struct why *why)
+{
+    return difference_parameters(base, ret, why);
+}
+
 static enum status read_update(struct encode *e, struct why *why)
 {
     struct update u;

@@ -23,6 +23,10 @@ struct encode_order {
     const struct secagg_client *client; /* masked only: secagg_client_can_mask() */
 };
 
+/* How many parameters an update of this base has.
+ * fails: as model_decode(), with a sentence */
+MUST_CHECK enum status encode_parameters(struct view base, size_t *ret, struct why *why);
+
 /* Reads what the bytes say, but for the values.
  * order: copied; what it points to is borrowed until encode_free()
  * gives: *ret, to be ended with encode_free()

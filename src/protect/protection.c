@@ -75,7 +75,7 @@ static enum status check_noise(const struct privacy *p, struct why *why)
     return ST_INVALID;
 }
 
-static struct secagg_rules rules_of(const struct privacy *p, uint32_t k_of_n)
+struct secagg_rules protection_rules(const struct privacy *p, uint32_t k_of_n)
 {
     return (struct secagg_rules){.server = p->is_curious ? SECAGG_SERVER_CURIOUS
                                                          : SECAGG_SERVER_MALICIOUS,
@@ -88,7 +88,7 @@ static struct secagg_rules rules_of(const struct privacy *p, uint32_t k_of_n)
 static enum status check_masks(const struct round_start *start, struct why *why)
 {
     struct digest digest;
-    const struct secagg_rules rules = rules_of(&start->privacy, start->k_of_n);
+    const struct secagg_rules rules = protection_rules(&start->privacy, start->k_of_n);
     if (!start->privacy.is_masked)
         return ST_OK;
     if (strncmp(start->image, "sha256:", 7) != 0 || digest_parse(start->image, &digest) != ST_OK) {
@@ -176,7 +176,7 @@ enum status protection_of(const struct privacy *privacy, uint32_t k_of_n, size_t
     assert(privacy->is_on && k_of_n >= 1);
     size_t tail = privacy->noise == PRIVACY_NO_NOISE ? 2 + 2 * privacy->metric_count : 0;
     struct protection p = {.privacy = *privacy,
-                           .rules = rules_of(privacy, k_of_n),
+                           .rules = protection_rules(privacy, k_of_n),
                            .k_of_n = k_of_n,
                            .param_count = param_count,
                            .tail_count = tail,

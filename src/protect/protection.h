@@ -46,6 +46,12 @@ MUST_CHECK enum status protection_check(const struct round_start *start, struct 
 MUST_CHECK enum status protection_of(const struct privacy *p, uint32_t k_of_n, size_t param_count,
                                      struct protection *ret, struct why *why);
 
+/* Its rules of secure aggregation. */
+struct secagg_rules protection_rules(const struct privacy *p, uint32_t k_of_n);
+
+/* Its rules of secure aggregation. */
+struct secagg_rules protection_rules(const struct privacy *p, uint32_t k_of_n);
+
 /* Whether the sum of so many devices has room in a word.
  * fails: ST_INVALID, with a sentence */
 MUST_CHECK enum status protection_fits(const struct protection *p, uint32_t devices,

@@ -1,6 +1,7 @@
 #include "secagg/inside.h"
 
 #include <assert.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +51,7 @@ enum status secagg_server_new(const struct secagg_rules *rules, const struct dig
     assert(secagg_rules_check(rules, count, NULL) == ST_OK);
     struct secagg_server *s = calloc(1, sizeof *s);
     struct member *members = calloc(count, sizeof *members);
-    if (s == NULL || members == NULL) {
+    if (s == NULL || members == NULL || sodium_init() < 0) {
         free(s);
         free(members);
         return ST_NOMEM;

@@ -137,6 +137,15 @@ static void set_version_facts(const struct entry *e, struct complete *complete)
     complete->model_digest = e->digest;
 }
 
+/* Which protection was in force, and what it has cost so far. */
+static void add_account(struct entry *e)
+{
+    size_t size = strlen(e->complete.privacy);
+    if (e->account[0] != '\0')
+        (void)snprintf(e->complete.privacy + size, sizeof e->complete.privacy - size, "; %s",
+                       e->account);
+}
+
 /* Of an ended round only the ledger stays, and what was said at its end. */
 static void end_round(struct coordinator *c, struct entry *e, const struct complete *complete,
                       uint64_t now_ms)
@@ -146,6 +155,7 @@ static void end_round(struct coordinator *c, struct entry *e, const struct compl
         set_version_facts(e, &e->complete);
         write_version(c, e);
     }
+    add_account(e);
     set_completed_at(&e->complete);
     keep_end(c, &e->complete);
     if (!round_start_of(e->round)->asynchronous.is_on) /* else see say_those_over() */

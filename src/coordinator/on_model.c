@@ -44,6 +44,17 @@ static void keep_base(struct coordinator *c, struct entry *e, struct view bytes,
             store_set_base(c->store, &round_start_of(e->round)->round_id, digest, now_ms));
 }
 
+/* Its noise is drawn, or its budget is spent. */
+static void begin_privacy(struct coordinator *c, struct entry *e, uint64_t now_ms)
+{
+    const char *reason = NULL;
+    struct round_actions actions;
+    if (!is_kept(c, "noise", privacy_begin(c, e, &reason)) || reason == NULL)
+        return;
+    round_cancel(e->round, ROUND_FAILED, reason, now_ms, &actions);
+    carry_out(c, e, &actions, now_ms);
+}
+
 void use_base(struct coordinator *c, struct entry *e, struct view bytes, bool in_file,
               const struct digest *digest, uint64_t now_ms)
 {
@@ -74,6 +85,7 @@ void use_base(struct coordinator *c, struct entry *e, struct view bytes, bool in
         keep_base(c, e, bytes, in_file, digest, now_ms);
         (void)is_kept(c, "secagg", secure_begin(c, e, now_ms));
         say_state(c, e, now_ms);
+        begin_privacy(c, e, now_ms);
     }
     carry_out(c, e, &actions, now_ms);
     feed_early(c, e, now_ms);

@@ -190,6 +190,8 @@ void on_round_start(struct coordinator *c, const struct mqtt_message *m, uint64_
     if (rule_read(&start, &rule, &why) != ST_OK || protection_check(&start, &why) != ST_OK ||
         secure_check(c, &start, &why) != ST_OK)
         refuse(c, &round_id, &start, "invalid", why.text);
+    else if (!c->closed && privacy_check(c, &start, 1, &why) != ST_OK)
+        refuse(c, &round_id, &start, "budget_spent", why.text);
     else
         start_round(c, &start, m->payload, now_ms);
     round_start_done(&start);

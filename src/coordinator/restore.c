@@ -149,7 +149,7 @@ static enum status take_early(void *arg, const struct store_update *u)
     return held ? ST_OK : ST_NOMEM;
 }
 
-static enum status feed_base(struct entry *e, const struct store_round *r)
+static enum status feed_base(const struct feeding *f, struct entry *e, const struct store_round *r)
 {
     enum status status = ST_OK;
     struct bytes bytes = {0};
@@ -163,6 +163,8 @@ static enum status feed_base(struct entry *e, const struct store_round *r)
     e->base = r->base;
     if (status == ST_OK)
         status = round_base_model(e->round, base, &r->base, r->base_ms, &actions);
+    if (status == ST_OK)
+        status = privacy_restore(f->c, e);
     return status == ST_OK || status == ST_NOMEM ? status : ST_CORRUPT;
 }
 
@@ -173,7 +175,7 @@ static enum status take_version(struct entry *e, const struct store_round *r)
         return status;
     e->version = r->version;
     e->digest = r->version_digest;
-    e->has_version = true;
+    e->has_version = e->debited = true;
     return ST_OK;
 }
 
@@ -204,7 +206,7 @@ enum status feed_round(struct coordinator *c, struct entry *e, const struct stor
     if (status == ST_OK)
         status = carry_bases(c, e);
     if (status == ST_OK)
-        status = feed_base(e, r);
+        status = feed_base(&f, e, r);
     if (status == ST_OK && e->lost == NULL)
         status = take_version(e, r);
     if (status == ST_OK && e->lost == NULL)

@@ -38,6 +38,8 @@ struct entry {
     size_t threads;            /* that its aggregation may use */
     const char *lost;          /* something of it cannot be read any more: why it must fail */
     struct digest hyperparams; /* of the start, which round/ does not keep */
+    bool debited;              /* its release stands in the account: privacy.c */
+    char account[160];         /* how that stands, for people; "": it has no noise */
     struct secure *secure;     /* masked rounds, from OPEN to the end: secure.c */
     /* OPENING */
     bool asked; /* the broker was asked for the base model */

@@ -148,6 +148,29 @@ MUST_CHECK enum status carry_bases(const struct coordinator *c, struct entry *e)
  * far, may be NULL; next: the one that follows, NULL: none, the experiment is over. */
 void say_those_over(struct coordinator *c, const struct entry *newest, const struct entry *next);
 
+/* ---- privacy.c: noise, and what it spends ---- */
+
+/* Whether the account of this model has room for one more release like that.
+ * fails: ST_LIMIT (spent), ST_INVALID, ST_NOMEM, with a sentence; as the store does */
+MUST_CHECK enum status privacy_check(struct coordinator *c, const struct round_start *start,
+                                     size_t param_count, struct why *why);
+
+/* The round is OPEN: draws its noise, which is kept, and looks at the account again.
+ * gives: NULL, or why the round must fail. fails: as the store does */
+MUST_CHECK enum status privacy_begin(struct coordinator *c, struct entry *e,
+                                     const char **ret_reason);
+
+/* After a restart: the noise as it was. fails: ST_NOT_FOUND, ST_CORRUPT, ... */
+MUST_CHECK enum status privacy_restore(const struct coordinator *c, struct entry *e);
+
+/* Its version is about to be released: takes it from the account, in the same transaction.
+ * gives: NULL, or why the round must fail. fails: as the store does */
+MUST_CHECK enum status privacy_debit(struct coordinator *c, struct entry *e,
+                                     const char **ret_reason);
+
+/* {"model","epsilon","delta","releases"} of this model, to delta. NULL: no memory, or nothing */
+json_t *privacy_account(const struct coordinator *c, const struct id *model, double delta);
+
 /* ---- secure.c: secure aggregation ---- */
 
 /* Whether a round with this start can begin here. fails: ST_INVALID, with a sentence */

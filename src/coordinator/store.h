@@ -145,6 +145,11 @@ MUST_CHECK enum status
 store_each_early(struct store *s, const struct id *round,
                  enum status (*visit)(void *arg, const struct store_update *update), void *arg);
 
+/* The run of correlated noise that this model's rounds go on with: a secret.
+ * fails: ST_NOT_FOUND (none), ... */
+MUST_CHECK enum status store_run(struct store *s, const struct id *model, struct bytes *ret);
+MUST_CHECK enum status store_set_run(struct store *s, const struct id *model, struct view run);
+
 /* ---- what was spent of privacy ---- */
 
 /* Of one model's name, over all its rounds: dp/rdp.h, as doubles. */

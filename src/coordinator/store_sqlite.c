@@ -95,6 +95,9 @@ static const char *const migrations[] = {
     "CREATE TABLE noise("
     "  round INTEGER PRIMARY KEY REFERENCES rounds(number) ON DELETE CASCADE,"
     "  state BLOB NOT NULL);"
+    "CREATE TABLE runs("
+    "  model TEXT PRIMARY KEY,"
+    "  state BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE spent("
     "  model TEXT PRIMARY KEY,"
     "  releases INTEGER NOT NULL,"
@@ -120,6 +123,8 @@ enum query {
     DROP_SECURE,
     SET_NOISE,
     NOISE,
+    RUN,
+    SET_RUN,
     SPENT,
     SET_SPENT,
     SET_VERSION,
@@ -175,6 +180,9 @@ static const char *const texts[QUERY_COUNT] = {
                   " SELECT number, ?2 FROM rounds WHERE number = " OPEN_ROUND,
     [NOISE] = "SELECT state FROM noise WHERE round ="
               " (SELECT number FROM rounds WHERE round = ?1)",
+    [RUN] = "SELECT state FROM runs WHERE model = ?1",
+    [SET_RUN] = "INSERT INTO runs(model, state) VALUES(?1, ?2)"
+                " ON CONFLICT(model) DO UPDATE SET state = excluded.state",
     [SPENT] = "SELECT releases, accountant, spent FROM spent WHERE model = ?1",
     [SET_SPENT] = "INSERT INTO spent(model, releases, accountant, spent) VALUES(?1, ?2, ?3, ?4)"
                   " ON CONFLICT(model) DO UPDATE SET releases = excluded.releases,"
@@ -846,6 +854,22 @@ enum status store_noise(struct store *s, const struct id *round, struct bytes *r
     enum status status = read_row(s, NOISE, round, 0, &q, ret);
     (void)sqlite3_reset(q);
     return status;
+}
+
+enum status store_run(struct store *s, const struct id *model, struct bytes *ret)
+{
+    sqlite3_stmt *q = NULL;
+    enum status status = read_row(s, RUN, model, 0, &q, ret);
+    (void)sqlite3_reset(q);
+    return status;
+}
+
+enum status store_set_run(struct store *s, const struct id *model, struct view state)
+{
+    sqlite3_stmt *q = writing(s, SET_RUN);
+    bind_text(q, 1, model->text);
+    bind_view(q, 2, state);
+    return run(s, q);
 }
 
 enum status store_spent(struct store *s, const struct id *model, struct store_spent *ret,

@@ -5,6 +5,7 @@
  * same, the topic (or a refusal) shows it and the next one is tried. */
 #include "coordinator/state.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,7 +104,15 @@ enum status encode_version(struct entry *e, const struct model_ref *ref, struct 
     return status;
 }
 
-static enum status make_version(struct coordinator *c, struct entry *e)
+/* What its release spends of privacy is spent with the version, or there is none.
+ * fails: ST_IO (it could not be kept: all is undone) */
+static enum status pay(struct coordinator *c, struct entry *e, const char **ret_reason)
+{
+    return is_kept(c, "account", privacy_debit(c, e, ret_reason)) ? ST_OK : ST_IO;
+}
+
+/* gives: *ret_reason: NULL, or why there must not be one */
+static enum status make_version(struct coordinator *c, struct entry *e, const char **ret_reason)
 {
     struct model_ref ref = {round_start_of(e->round)->model.name, next_number(c, e)};
     if (ref.version > FL_VERSION_MAX)
@@ -112,6 +121,11 @@ static enum status make_version(struct coordinator *c, struct entry *e)
     enum status status = encode_version(e, &ref, &bytes);
     if (status != ST_OK)
         return status;
+    status = pay(c, e, ret_reason);
+    if (status != ST_OK || *ret_reason != NULL) {
+        bytes_done(&bytes);
+        return status;
+    }
     bytes_done(&e->bytes);
     e->bytes = bytes;
     e->digest = digest_of(bytes_view(&bytes));
@@ -174,14 +188,29 @@ void send_versions(struct coordinator *c)
     }
 }
 
-static void make_due(struct coordinator *c, struct entry *e)
+static void fail(struct coordinator *c, struct entry *e, const char *reason, uint64_t now_ms)
 {
-    enum status status = e->has_version ? ST_OK : make_version(c, e);
-    if (status == ST_OK)
-        e->due = true;
-    else
+    struct round_actions actions;
+    round_cancel(e->round, ROUND_FAILED, reason, now_ms, &actions);
+    carry_out(c, e, &actions, now_ms);
+}
+
+static void set_due(struct entry *e, enum status status)
+{
+    e->due = status == ST_OK;
+    if (status != ST_OK)
         log_line(LOG_ERROR, "model.unmade", "round=%s reason=%s",
                  round_start_of(e->round)->round_id.text, status_name(status));
+}
+
+static void make_due(struct coordinator *c, struct entry *e, uint64_t now_ms)
+{
+    const char *reason = NULL;
+    enum status status = e->has_version ? ST_OK : make_version(c, e, &reason);
+    if (reason != NULL)
+        fail(c, e, reason, now_ms);
+    else
+        set_due(e, status);
 }
 
 void publish_version(struct coordinator *c, struct entry *e, struct model *model, uint64_t now_ms)
@@ -189,7 +218,7 @@ void publish_version(struct coordinator *c, struct entry *e, struct model *model
     if (e->model == NULL) /* the first time: before that it was OPEN */
         say_state(c, e, now_ms);
     e->model = model;
-    make_due(c, e);
+    make_due(c, e, now_ms);
 }
 
 void take_next_number(struct coordinator *c, struct entry *e)
@@ -199,7 +228,9 @@ void take_next_number(struct coordinator *c, struct entry *e)
              (unsigned long long)e->version.version);
     exchange_withdraw(c->exchange, &e->digest);
     e->has_version = false;
-    make_due(c, e);
+    const char *reason = NULL; /* it was paid for with its first number */
+    set_due(e, make_version(c, e, &reason));
+    assert(reason == NULL);
 }
 
 void write_version(struct coordinator *c, const struct entry *e)

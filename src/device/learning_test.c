@@ -90,23 +90,24 @@ static void what_does_not_surely_evaluate_may_train(void **state)
     assert_false(evaluates(NULL, json_pack("{s:s}", "mode", "evaluate")));
 }
 
-static void privacy_makes_it_quiet_whatever_it_says(void **state)
+static void privacy_is_read_and_makes_it_quiet(void **state)
 {
     (void)state;
     bool is = false;
-    struct learning l = {.quiet = true};
-    assert_int_equal(read(env_of("r-1", "fl/models/m_v0"), json_object(), &is, &l), ST_OK);
-    assert_false(l.quiet);
-    json_t *spec = json_pack("{s:{s:s}}", "privacy", "of", "tomorrow");
+    struct learning l;
+    json_t *spec = json_pack("{s:{s:i,s:{s:f}},s:{s:i}}", "privacy", "clip", 1, "noise",
+                             "multiplier", 2.0, "round", "k_of_n", 7);
     assert_int_equal(read(env_of("r-1", "fl/models/m_v0"), spec, &is, &l), ST_OK);
-    assert_true(l.quiet);
-    assert_int_equal(read(env_of("r-1", "fl/models/m_v0"), json_pack("{s:{}}", "privacy"), &is, &l),
-                     ST_OK);
-    assert_true(l.quiet);
+    assert_true(is && l.quiet && l.privacy.is_on);
+    assert_true(l.privacy.multiplier == 2.0);
+    assert_int_equal(l.k_of_n, 7);
     assert_int_equal(read(env_of("r-1", "fl/models/m_v0"), json_pack("{s:n}", "privacy"), &is, &l),
                      ST_OK);
-    assert_false(l.quiet);
-    /* A protection that cannot be read is not one that is not there. */
+    assert_false(l.quiet || l.privacy.is_on);
+    assert_int_equal(l.k_of_n, 0);
+    /* A protection of tomorrow is not one that may be left out. */
+    spec = json_pack("{s:{s:s}}", "privacy", "of", "tomorrow");
+    assert_int_equal(read(env_of("r-1", "fl/models/m_v0"), spec, &is, &l), ST_INVALID);
     spec = json_pack("{s:s}", "privacy", "please");
     assert_int_equal(read(env_of("r-1", "fl/models/m_v0"), spec, &is, &l), ST_INVALID);
 }
@@ -140,7 +141,7 @@ int main(void)
         cmocka_unit_test(without_either_it_is_plain),
         cmocka_unit_test(the_models_digest_is_read_from_spec),
         cmocka_unit_test(what_does_not_surely_evaluate_may_train),
-        cmocka_unit_test(privacy_makes_it_quiet_whatever_it_says),
+        cmocka_unit_test(privacy_is_read_and_makes_it_quiet),
         cmocka_unit_test(unusable_starts_are_refused),
     };
     return cmocka_run_group_tests_name("proplet/learning", tests, NULL, NULL);

@@ -14,6 +14,8 @@
 #include "io/file.h"
 #include "proplet/permission.h"
 
+#define FLEET ",\"fleet_key\":\"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\""
+
 static char folder[64], policy[128];
 static struct trust *trust;
 
@@ -24,7 +26,8 @@ static void open_trust(const char *fields)
     const struct trust_files files = {.policy = policy};
     char text[512];
     struct why why = {""};
-    (void)snprintf(text, sizeof text, "{\"version\":1%s}", fields);
+    (void)snprintf(text, sizeof text, "{\"version\":1%s%s}", fields,
+                   strstr(fields, "secure_aggregation") || strstr(fields, "both") ? FLEET : "");
     trust = trust_close(trust);
     assert_int_equal(file_write(policy, view_text(text)), ST_OK);
     if (trust_open(&files, &me, &trust, &why) != ST_OK || trust_enter(trust, folder, &why) != ST_OK)
@@ -48,6 +51,8 @@ static int teardown(void **state)
     return file_remove_tree(folder) != ST_OK;
 }
 
+static const char *privacy; /* of the round that is asked about; NULL: none */
+
 /* mode: "" for a plain task, or MODE. NULL: the start is let in; else what refuses it. */
 static const char *refusal(const char *mode, struct view module)
 {
@@ -56,10 +61,13 @@ static const char *refusal(const char *mode, struct view module)
     start.env = mode[0] == '\0' ? json_object()
                                 : json_pack("{s:s,s:s,s:s}", "ROUND_ID", "r-1", "MODEL_URI",
                                             "fl/models/m_v0", "MODE", mode);
+    if (privacy != NULL)
+        start.spec = json_pack("{s:o}", "privacy", json_loads(privacy, 0, NULL));
     why = (struct why){""};
     bool allowed = permission_to_start(trust, &start, &why);
     assert_true(allowed == (why.text[0] == '\0'));
     json_decref(start.env);
+    json_decref(start.spec);
     return allowed ? NULL : why.text;
 }
 
@@ -120,10 +128,54 @@ static void a_task_of_no_round_does_not_pass_by_a_rounds_rules(void **state)
     for (size_t i = 0; i < sizeof terms / sizeof terms[0]; i++) {
         open_trust(terms[i][0]);
         assert_refused("", terms[i][1]);
-        assert_allowed("train");
     }
     open_trust(",\"modes\":[\"train\",\"evaluate\"],\"protection\":\"any\",\"cohort_min\":5");
     assert_allowed("");
+}
+
+/* A round with this `privacy`, under a policy with these fields. rule: NULL: allowed */
+static void expect_round(const char *fields, const char *with, const char *rule)
+{
+    open_trust(fields);
+    privacy = with;
+    if (rule == NULL)
+        assert_allowed("train");
+    else
+        assert_refused("train", rule);
+    privacy = NULL;
+}
+
+#define MASKS    "{\"secure_aggregation\":{}}"
+#define CURIOUS  "{\"secure_aggregation\":{\"server\":\"curious\"}}"
+#define NOISE(z) "{\"clip\":1,\"noise\":{\"multiplier\":" #z ",\"delta\":1e-5}}"
+#define BOTH     "{\"secure_aggregation\":{},\"clip\":1,\"noise\":{\"multiplier\":1}}"
+
+static void a_round_is_protected_as_the_owner_asks(void **state)
+{
+    (void)state;
+    const char *masked = ",\"protection\":\"secure_aggregation\"";
+    const char *noised = ",\"protection\":\"differential_privacy\"";
+    const char *both = ",\"protection\":\"both\"";
+    expect_round(masked, NULL, "protection: ");
+    expect_round(masked, NOISE(1), "protection: ");
+    expect_round(masked, MASKS, NULL);
+    expect_round(masked, CURIOUS, "threshold_min: ");
+    expect_round(",\"threshold_min\":0.5", CURIOUS, NULL);
+    expect_round(noised, NULL, "protection: ");
+    expect_round(noised, MASKS, "protection: ");
+    expect_round(noised, NOISE(1), NULL);
+    expect_round(both, MASKS, "protection: ");
+    expect_round(both, NOISE(1), "protection: ");
+    expect_round(both, BOTH, NULL);
+    expect_round(",\"clip_max\":0.5", NULL, "clip_max: ");
+    expect_round(",\"clip_max\":0.5", NOISE(1), "clip_max: ");
+    expect_round(",\"clip_max\":1", NOISE(1), NULL);
+    expect_round(",\"noise_min\":2", NULL, "protection: ");
+    expect_round(",\"noise_min\":2", NOISE(1.5), "noise_min: ");
+    expect_round(",\"noise_min\":2", NOISE(2), NULL);
+    expect_round(",\"delta_max\":1e-6", NOISE(1), "delta_max: ");
+    expect_round(",\"epsilon_max\":8", NULL, "protection: ");
+    expect_round("", NULL, NULL);
 }
 
 static void only_so_many_rounds_are_taken(void **state)
@@ -234,6 +286,7 @@ int main(void)
         TEST(without_a_policy_everything_is_allowed),
         TEST(modes_are_those_of_the_policy),
         TEST(a_task_of_no_round_does_not_pass_by_a_rounds_rules),
+        TEST(a_round_is_protected_as_the_owner_asks),
         TEST(only_so_many_rounds_are_taken),
         TEST(a_round_that_cannot_be_counted_does_not_run),
         TEST(images_are_judged_by_their_digest_before_they_are_here),

@@ -267,7 +267,9 @@ static json_t *start_object(const struct order *o)
         json_object_set_new(start, "spec",
                             json_pack("{s:{s:s}}", "model", "digest", o->model_digest));
     if (o->is_protected)
-        json_object_set_new(start, "spec", json_pack("{s:{}}", "privacy"));
+        json_object_set_new(
+            start, "spec",
+            json_pack("{s:{s:i,s:{s:i}}}", "privacy", "clip", 1, "noise", "multiplier", 1));
     assert_non_null(start);
     return start;
 }

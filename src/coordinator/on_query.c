@@ -6,6 +6,8 @@
 
 #include "service/log.h"
 
+#define DELTA_MIN 1e-15
+
 /* An open round: its facts so far, without those that only an end has. */
 static json_t *open_to_json(const struct entry *e, uint64_t now_ms)
 {
@@ -57,19 +59,44 @@ static json_t *all_experiments(struct coordinator *c, uint64_t now_ms)
     return array;
 }
 
+static json_t *answer_status(struct coordinator *c, uint64_t now_ms)
+{
+    return json_pack("{s:o, s:o, s:o}", "open", all_open(c, now_ms), "ended", newest_ended(c),
+                     "experiments", all_experiments(c, now_ms));
+}
+
+/* What each model's rounds have spent. */
+static json_t *answer_privacy(const struct coordinator *c, const json_t *request)
+{
+    double delta = PRIVACY_DELTA;
+    struct why why = {0};
+    enum status status = jsn_real(request, "delta", JSN_OPTIONAL, &delta, &why);
+    if (status == ST_OK && !(delta >= DELTA_MIN && delta < 1)) {
+        status = ST_INVALID;
+        why_set(&why, "delta is not %g to 1", DELTA_MIN);
+    }
+    json_t *answer = status == ST_OK ? privacy_accounts(c, delta) : NULL;
+    if (answer != NULL)
+        return answer;
+    if (status == ST_OK)
+        why_set(&why, "the accounts cannot be read");
+    return query_error(status == ST_OK ? ST_IO : status, &why);
+}
+
 static json_t *answer_to(struct coordinator *c, const json_t *request, uint64_t now_ms)
 {
     const char *what = "";
     struct why why = {0};
     enum status status = jsn_str(request, "what", JSN_REQUIRED, ID_SIZE_MAX, &what, &why);
-    if (status == ST_OK && strcmp(what, "status") != 0) {
+    if (status == ST_OK && strcmp(what, "status") == 0)
+        return answer_status(c, now_ms);
+    if (status == ST_OK && strcmp(what, "privacy") == 0)
+        return answer_privacy(c, request);
+    if (status == ST_OK) {
         status = ST_INVALID;
-        why_set(&why, "what is not \"status\"");
+        why_set(&why, "what is neither \"status\" nor \"privacy\"");
     }
-    if (status != ST_OK)
-        return query_error(status, &why);
-    return json_pack("{s:o, s:o, s:o}", "open", all_open(c, now_ms), "ended", newest_ended(c),
-                     "experiments", all_experiments(c, now_ms));
+    return query_error(status, &why);
 }
 
 void on_query(struct coordinator *c, const struct mqtt_message *m, uint64_t now_ms)

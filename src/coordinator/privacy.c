@@ -324,7 +324,7 @@ enum status privacy_debit(struct coordinator *c, struct entry *e, const char **r
 
 /* ---- what people may know ---- */
 
-json_t *privacy_account(const struct coordinator *c, const struct id *model, double delta)
+static json_t *account_json(const struct coordinator *c, const struct id *model, double delta)
 {
     struct account account;
     double epsilon = 0;
@@ -333,4 +333,26 @@ json_t *privacy_account(const struct coordinator *c, const struct id *model, dou
         return NULL;
     return json_pack("{s:s, s:f, s:f, s:I}", "model", model->text, "epsilon", epsilon, "delta",
                      delta, "releases", (json_int_t)account.releases);
+}
+
+struct listing {
+    const struct coordinator *c;
+    double delta;
+    json_t *accounts;
+};
+
+static enum status list_account(void *arg, const struct id *model)
+{
+    struct listing *l = arg;
+    json_t *account = account_json(l->c, model, l->delta);
+    return account != NULL && json_array_append_new(l->accounts, account) == 0 ? ST_OK : ST_NOMEM;
+}
+
+json_t *privacy_accounts(const struct coordinator *c, double delta)
+{
+    struct listing l = {.c = c, .delta = delta, .accounts = json_array()};
+    if (store_each_spent(c->store, MODEL_NAMES_MAX, list_account, &l) == ST_OK)
+        return json_pack("{s:o}", "accounts", l.accounts);
+    json_decref(l.accounts);
+    return NULL;
 }

@@ -168,8 +168,9 @@ MUST_CHECK enum status privacy_restore(const struct coordinator *c, struct entry
 MUST_CHECK enum status privacy_debit(struct coordinator *c, struct entry *e,
                                      const char **ret_reason);
 
-/* {"model","epsilon","delta","releases"} of this model, to delta. NULL: no memory, or nothing */
-json_t *privacy_account(const struct coordinator *c, const struct id *model, double delta);
+/* {"accounts":[{"model","epsilon","delta","releases"}...]} of all models that spent anything, at
+ * this delta. NULL: they cannot be read, or no memory */
+json_t *privacy_accounts(const struct coordinator *c, double delta);
 
 /* ---- secure.c: secure aggregation ---- */
 

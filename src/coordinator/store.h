@@ -165,6 +165,11 @@ MUST_CHECK enum status store_spent(struct store *s, const struct id *model, stru
 MUST_CHECK enum status store_set_spent(struct store *s, const struct id *model,
                                        const struct store_spent *spent);
 
+/* The names of all models with an account, in order; at most `count`. */
+MUST_CHECK enum status store_each_spent(struct store *s, size_t count,
+                                        enum status (*visit)(void *arg, const struct id *model),
+                                        void *arg);
+
 /* ---- experiments ---- */
 
 /* A new experiment. start: in its canonical form. memory: experiment_memory_encode().

@@ -127,6 +127,7 @@ enum query {
     SET_RUN,
     SPENT,
     SET_SPENT,
+    EACH_SPENT,
     SET_VERSION,
     END_ROUND,
     DROP_BYTES,
@@ -187,6 +188,7 @@ static const char *const texts[QUERY_COUNT] = {
     [SET_SPENT] = "INSERT INTO spent(model, releases, accountant, spent) VALUES(?1, ?2, ?3, ?4)"
                   " ON CONFLICT(model) DO UPDATE SET releases = excluded.releases,"
                   " accountant = excluded.accountant, spent = excluded.spent",
+    [EACH_SPENT] = "SELECT model FROM spent ORDER BY model LIMIT ?1",
     [SET_VERSION] = "INSERT INTO versions(round, name, version, digest)"
                     " SELECT number, ?2, ?3, ?4 FROM rounds WHERE number = " OPEN_ROUND
                     " ON CONFLICT(round) DO UPDATE SET name = excluded.name,"
@@ -894,6 +896,27 @@ enum status store_set_spent(struct store *s, const struct id *model,
     bind_number(q, 3, spent->accountant);
     bind_view(q, 4, spent->spent);
     return run(s, q);
+}
+
+enum status store_each_spent(struct store *s, size_t count,
+                             enum status (*visit)(void *arg, const struct id *model), void *arg)
+{
+    sqlite3_stmt *q = prepared(s, EACH_SPENT);
+    if (q == NULL)
+        return status_of(s, sqlite3_extended_errcode(s->db));
+    bind_number(q, 1, count);
+    enum status status = ST_OK;
+    int rc = SQLITE_DONE;
+    while (status == ST_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        struct id model;
+        status = id_at(q, 0, &model);
+        if (status == ST_OK)
+            status = visit(arg, &model);
+    }
+    if (status == ST_OK)
+        status = status_of(s, rc);
+    (void)sqlite3_reset(q);
+    return status;
 }
 
 /* ---- experiments ---- */

@@ -41,7 +41,7 @@ static void codes_are_those_of_the_protocol(void **state)
         "accepted",        "malformed",       "too_large",        "unknown_round", "wrong_round",
         "not_participant", "wrong_sender",    "wrong_base_model", "wrong_shape",   "wrong_dtype",
         "non_finite",      "bad_num_samples", "bad_local_steps",  "conflict",      "late",
-        "stale",           "not_stored"};
+        "stale",           "unprotected",     "norm_exceeded",    "bad_signature", "not_stored"};
     for (int v = 0; v < VERDICT_COUNT; v++) {
         assert_string_equal(verdict_code((enum verdict)v), codes[v]);
         assert_true(strlen(verdict_sentence((enum verdict)v)) > 10);

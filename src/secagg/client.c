@@ -588,14 +588,22 @@ static void wipe(struct secagg_client *c)
     c->mask_count = 0;
 }
 
+static void wipe_said(struct secagg_client *c)
+{
+    for (int kind = 0; kind < SECAGG_KIND_COUNT; kind++) {
+        if (c->said[kind].data != NULL)
+            sodium_memzero(c->said[kind].data, c->said[kind].size);
+        bytes_done(&c->said[kind]);
+    }
+}
+
 static enum secagg_refusal settle(struct secagg_client *c, enum secagg_refusal refusal)
 {
     if (!ends(refusal))
         return refusal;
     c->state = REFUSED;
     c->refusal = refusal;
-    for (int kind = 0; kind < SECAGG_KIND_COUNT; kind++)
-        bytes_done(&c->said[kind]);
+    wipe_said(c);
     wipe(c);
     return refusal;
 }
@@ -646,11 +654,7 @@ struct secagg_client *secagg_client_free(struct secagg_client *c)
     if (c == NULL)
         return NULL;
     wipe(c);
-    for (int kind = 0; kind < SECAGG_KIND_COUNT; kind++) {
-        if (c->said[kind].data != NULL)
-            sodium_memzero(c->said[kind].data, c->said[kind].size);
-        bytes_done(&c->said[kind]);
-    }
+    wipe_said(c);
     free(c->peers);
     free(c);
     return NULL;

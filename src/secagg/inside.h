@@ -27,16 +27,14 @@ struct secagg_server {
     enum secagg_phase phase;
     struct member *members; /* (count,) */
     uint32_t count;
-    struct graph graph;       /* from SHARING on */
-    struct members sharers;   /* from MASKING on: U2 */
-    struct members survivors; /* from CONFIRMING on: U3 */
+    struct secagg_roster_line *lines; /* (count,), owned, from SHARING on: the roster's */
+    struct graph graph;               /* from SHARING on */
+    struct members sharers;           /* from MASKING on: U2 */
+    struct members survivors;         /* from CONFIRMING on: U3 */
 };
 
 /* The entry that the member advertised, and its bytes. */
 struct secagg_entry member_entry(const struct member *m);
 struct view member_entry_bytes(const struct member *m);
-
-/* The lines of the roster. gives: (s->count,), to be freed; NULL: no memory */
-struct secagg_roster_line *roster_lines(const struct secagg_server *s);
 
 #endif

@@ -73,6 +73,8 @@ static void member_done(struct member *m)
     bytes_done(&m->advertise);
     bytes_done(&m->shares);
     bytes_done(&m->confirm);
+    if (m->unmask.data != NULL)
+        sodium_memzero(m->unmask.data, m->unmask.size);
     bytes_done(&m->unmask);
 }
 
@@ -83,6 +85,7 @@ struct secagg_server *secagg_server_free(struct secagg_server *s)
     for (uint32_t i = 0; i < s->count; i++)
         member_done(&s->members[i]);
     free(s->members);
+    free(s->lines);
     free(s);
     return NULL;
 }
@@ -448,7 +451,7 @@ static void keep_advertised(struct secagg_server *s)
     s->count = kept;
 }
 
-struct secagg_roster_line *roster_lines(const struct secagg_server *s)
+static struct secagg_roster_line *make_lines(const struct secagg_server *s)
 {
     struct secagg_roster_line *lines = calloc(s->count, sizeof *lines);
     for (uint32_t i = 0; lines != NULL && i < s->count; i++) {
@@ -463,11 +466,10 @@ static enum secagg_phase begin_sharing(struct secagg_server *s)
     keep_advertised(s);
     if (s->count < s->rules.k_of_n)
         return SECAGG_FAILED;
-    struct secagg_roster_line *lines = roster_lines(s);
-    if (lines == NULL)
+    s->lines = make_lines(s);
+    if (s->lines == NULL)
         return SECAGG_FAILED;
-    s->context.roster = secagg_roster_digest(&s->context.config, lines, s->count);
-    free(lines);
+    s->context.roster = secagg_roster_digest(&s->context.config, s->lines, s->count);
     struct digest seed = secagg_graph_seed(&s->context.roster);
     graph_init(&s->graph, s->count, s->rules.neighbours, &seed);
     return SECAGG_SHARING;

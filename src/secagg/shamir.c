@@ -21,11 +21,17 @@ bool scalar_is_canonical(const struct scalar *s)
     return canonical;
 }
 
+static struct scalar wide(uint64_t value)
+{
+    struct scalar s = {{0}};
+    for (size_t i = 0; i < sizeof value; i++)
+        s.bytes[i] = (uint8_t)(value >> 8 * i);
+    return s;
+}
+
 static struct scalar small(uint32_t value)
 {
-    struct scalar s = {
-        {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16), (uint8_t)(value >> 24)}};
-    return s;
+    return wide(value);
 }
 
 static void multiply(struct scalar *s, const struct scalar *by)
@@ -72,19 +78,32 @@ static bool are_points(const uint32_t *points, size_t count)
     return true;
 }
 
+/* Several differences of points fit into one number before the field has to multiply. */
+#define FACTOR_MAX (UINT64_MAX / SHAMIR_SHARES_MAX)
+
 /* The product of x_j - x_i over all j but i. The points are public. */
 static void product_of_differences(const uint32_t *points, size_t count, size_t i,
                                    struct scalar *ret)
 {
+    uint64_t factor = 1;
+    bool negative = false;
     *ret = small(1);
-    struct scalar xi = small(points[i]);
     for (size_t j = 0; j < count; j++) {
         if (j == i)
             continue;
-        struct scalar difference = small(points[j]);
-        crypto_core_ed25519_scalar_sub(difference.bytes, difference.bytes, xi.bytes);
-        multiply(ret, &difference);
+        bool below = points[j] < points[i];
+        factor *= below ? points[i] - points[j] : points[j] - points[i];
+        negative ^= below;
+        if (factor > FACTOR_MAX) {
+            struct scalar s = wide(factor);
+            multiply(ret, &s);
+            factor = 1;
+        }
     }
+    struct scalar s = wide(factor);
+    multiply(ret, &s);
+    if (negative)
+        crypto_core_ed25519_scalar_negate(ret->bytes, ret->bytes);
 }
 
 /* Every value by its inverse, with one inversion for all (Montgomery's trick): the product

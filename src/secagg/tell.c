@@ -10,16 +10,16 @@ static enum status tell_roster(const struct secagg_server *s, uint32_t rank, str
     uint16_t near[GRAPH_NODES_MAX];
     struct secagg_roster r = {.config = s->context.config, .count = s->count};
     r.neighbour_count = (uint32_t)graph_neighbourhood(&s->graph, rank, near);
-    r.all = roster_lines(s);
+    r.all = s->lines;
     r.neighbours = calloc(r.neighbour_count, sizeof r.neighbours[0]);
     enum status status = ST_NOMEM;
-    if (r.all != NULL && r.neighbours != NULL) {
+    if (r.neighbours != NULL) {
         for (uint32_t i = 0; i < r.neighbour_count; i++)
             r.neighbours[i] = (struct secagg_neighbour){
                 .rank = near[i], .entry_bytes = member_entry_bytes(&s->members[near[i]])};
         status = secagg_roster_encode(&r, ret);
     }
-    secagg_roster_done(&r);
+    free(r.neighbours);
     return status;
 }
 

@@ -16,6 +16,7 @@ struct returned {
 /* The work's memory: secrets, so it is locked. Weights are kept, because over a complete
  * graph everybody's shares are of the same points. */
 struct work {
+    struct secagg_unmask *said; /* (s->count,): what each gave back; it borrows from there */
     struct returned returned;
     uint32_t weighted; /* how many points the weights are of */
     uint32_t points[GRAPH_NODES_MAX];
@@ -23,30 +24,48 @@ struct work {
     struct scalar seed;
 };
 
-static bool share_of(const struct member *holder, uint32_t owner, struct scalar *ret)
+/* Messages are looked at once. fails: ST_NOMEM */
+static enum status read_messages(const struct secagg_server *s, struct work *w)
 {
-    struct secagg_unmask m;
-    enum status status = secagg_unmask_decode(bytes_view(&holder->unmask), &m);
-    assert(status == ST_OK);
-    for (uint32_t i = 0; i < m.count; i++) {
-        if (secagg_unmask_rank(&m, i) != owner)
+    w->said = calloc(s->count, sizeof w->said[0]);
+    if (w->said == NULL)
+        return ST_NOMEM;
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (s->members[i].unmask.size == 0)
             continue;
-        *ret = secagg_unmask_share(&m, i);
-        return true;
+        enum status status = secagg_unmask_decode(bytes_view(&s->members[i].unmask), &w->said[i]);
+        assert(status == ST_OK);
     }
-    return false;
+    return ST_OK;
+}
+
+/* Of a message whose ranks ascend. */
+static bool share_of(const struct secagg_unmask *said, uint32_t owner, struct scalar *ret)
+{
+    uint32_t low = 0, high = said->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (secagg_unmask_rank(said, middle) < owner)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == said->count || secagg_unmask_rank(said, low) != owner)
+        return false;
+    *ret = secagg_unmask_share(said, low);
+    return true;
 }
 
 /* The point of a holder is its place in the owner's neighbourhood, from 1 on. */
-static void collect(const struct secagg_server *s, uint32_t owner, struct returned *ret)
+static void collect(const struct secagg_server *s, uint32_t owner, struct work *w)
 {
+    struct returned *ret = &w->returned;
     uint16_t near[GRAPH_NODES_MAX];
     size_t near_count = graph_neighbourhood(&s->graph, owner, near);
     ret->count = 0;
     ret->threshold = secagg_threshold(&s->rules, (uint32_t)near_count);
     for (size_t i = 0; i < near_count; i++) {
-        const struct member *holder = &s->members[near[i]];
-        if (holder->unmask.size > 0 && share_of(holder, owner, &ret->shares[ret->count]))
+        if (share_of(&w->said[near[i]], owner, &ret->shares[ret->count]))
             ret->points[ret->count++] = (uint32_t)i + 1;
     }
 }
@@ -99,7 +118,7 @@ static enum status check_seed(const struct secagg_server *s, uint32_t owner, str
 static enum status rebuild(const struct secagg_server *s, uint32_t owner, struct work *w,
                            struct secagg_keys **keys)
 {
-    collect(s, owner, &w->returned);
+    collect(s, owner, w);
     const struct returned *r = &w->returned;
     if (r->count < r->threshold)
         return ST_CORRUPT;
@@ -171,9 +190,13 @@ enum status secagg_server_masks(const struct secagg_server *s, struct mask **ret
     assert(s->phase == SECAGG_DONE);
     struct masks masks = {.items = sodium_allocarray(count_masks(s), sizeof masks.items[0])};
     struct work *w = sodium_malloc(sizeof *w);
-    enum status status = masks.items == NULL || w == NULL ? ST_NOMEM : ST_OK;
     if (w != NULL)
+        w->said = NULL;
+    enum status status = masks.items == NULL || w == NULL ? ST_NOMEM : ST_OK;
+    if (status == ST_OK) {
         w->weighted = 0;
+        status = read_messages(s, w);
+    }
     for (uint32_t i = 0; status == ST_OK && i < s->count; i++) {
         if (members_has(&s->survivors, i))
             status = take_off_self(s, i, w, &masks);
@@ -182,6 +205,8 @@ enum status secagg_server_masks(const struct secagg_server *s, struct mask **ret
         if (status == ST_CORRUPT)
             *ret_culprit = s->members[i].id;
     }
+    if (w != NULL)
+        free(w->said);
     sodium_free(w);
     if (status != ST_OK) {
         sodium_free(masks.items);

@@ -3,7 +3,7 @@
 #   planted(SOURCE TEST NAME "text of the source" "what is there instead")
 #
 # A text that is not there any more stops the configuration.
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS drive.c carry.c)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS drive.c carry.c privacy.c)
 
 function(planted file test name right wrong)
   file(READ ${file} whole)
@@ -30,6 +30,27 @@ macro(mutant_of_carry name right wrong)
   planted(carry.c asynchronous_crash_test.c ${name} "${right}" "${wrong}")
 endmacro()
 
+macro(mutant_of_privacy name right wrong)
+  planted(privacy.c privacy_crash_test.c ${name} "${right}" "${wrong}")
+endmacro()
+
+mutant_of_privacy(noise_is_drawn_anew_after_a_restart
+  "    enum status status = read_noise(c, e, &noise);
+    if (status == ST_OK)
+        round_add_noise"
+  "    (void)c;
+    enum status status = draw(round_protection(e->round), &noise);
+    if (status == ST_OK)
+        round_add_noise")
+mutant_of_privacy(nothing_is_debited_after_a_restart
+  "    if (!is_ours(privacy_of(e)))
+        return ST_OK;"
+  "    e->debited = true;
+    if (!is_ours(privacy_of(e)))
+        return ST_OK;")
+mutant_of_privacy(what_is_debited_is_not_kept
+  "        status = write_account(c, model_of(e), &account);"
+  "        status = account.releases == 0 ? write_account(c, model_of(e), &account) : ST_OK;")
 mutant_of_carry(counted_ones_are_carried
   "        round_awaited(e->round, from->participants, from->participant_count, k.participants);"
   "        from->participant_count;

@@ -9,12 +9,14 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sodium.h>
 
 #include <unistd.h>
 
 #include "base/jsn.h"
 #include "fl/receipt.h"
 #include "io/file.h"
+#include "protect/encode.h"
 #include "wire/roster_msg.h"
 
 #define TICK_MS   50u
@@ -408,6 +410,62 @@ static size_t number_of(const struct world_round *r)
     return strtoul(strrchr(r->id.text, '-') + 2, NULL, 10);
 }
 
+/* Draws that are the same each time: a device that repeats itself sends the same bytes. */
+struct draws {
+    uint8_t seed[randombytes_SEEDBYTES];
+    uint32_t count;
+};
+
+static void draw(void *owner, void *bytes, size_t size)
+{
+    struct draws *d = owner;
+    d->count++;
+    memcpy(d->seed + 28, &d->count, sizeof d->count);
+    randombytes_buf_deterministic(bytes, size, d->seed);
+}
+
+static const char *base_text(const char *uri)
+{
+    size_t number = strtoul(strrchr(uri, 'v') + 1, NULL, 10);
+    return number == 0 ? WORLD_BASE : world.versions[number];
+}
+
+/* What a device makes of its guest's update in a protected round; as it is in another. */
+static struct bytes protected_bytes(const struct world_round *r, size_t device, const char *text)
+{
+    struct privacy privacy;
+    struct protection protection;
+    struct encode *e = NULL;
+    struct bytes made = {0};
+    struct why why = {""};
+    struct draws draws = {.seed = {(uint8_t)device, (uint8_t)number_of(r)}};
+    bool done = false;
+    if (privacy_read(r->read, &privacy, &why) != ST_OK)
+        fail_msg("%s", why.text);
+    if (!privacy.is_on) {
+        assert_int_equal(bytes_copy(&made, view_text(text)), ST_OK);
+        return made;
+    }
+    const char *uri = text_field(r->read, "model_uri");
+    assert_int_equal(protection_of(&privacy, 1, 4, &protection, &why), ST_OK);
+    const struct encode_order order = {.protection = &protection,
+                                       .round_id = r->id,
+                                       .base_model_uri = uri,
+                                       .base = view_text(base_text(uri)),
+                                       .update = view_text(text),
+                                       .random = {draw, &draws}};
+    if (encode_new(&order, &e, &why) != ST_OK)
+        fail_msg("%s", why.text);
+    assert_int_equal(bytes_resize(&made, encode_size(e)), ST_OK);
+    encode_into(e, made.data);
+    while (!done) {
+        int64_t budget = 1 << 20;
+        assert_int_equal(encode_step(e, &budget, &done, &why), ST_OK);
+    }
+    encode_free(e);
+    return made;
+}
+
 static void send_update(struct world_round *r, size_t device)
 {
     char text[1024];
@@ -425,12 +483,14 @@ static void send_update(struct world_round *r, size_t device)
                        "\"metrics\":{\"loss\":%g},\"update\":{\"w\":[%zu,%zu,%zu],\"b\":%zu}}",
                        r->id.text, base, samples[device], 1.0 / (double)n, n, device, n * device,
                        device);
+    struct bytes sent = protected_bytes(r, device, text);
     add(&(struct mqtt_message){.topic = FL_UPDATES,
-                               .payload = view_text(text),
+                               .payload = bytes_view(&sent),
                                .properties = {{"round", r->id.text},
                                               {"sender", world_devices[device]}},
                                .property_count = 2},
         false);
+    bytes_done(&sent);
 }
 
 static bool takes_part(const struct world_round *r, size_t device)

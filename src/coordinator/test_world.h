@@ -7,7 +7,8 @@
  * Device n (d0..d3, of 1, 1, 2 and 4 samples) sends in round r, the parameters
  *     w = [r, n, r * n], b = n
  * so that the mean of all four is w = [r, 2.125, 2.125 r], b = 2.125. The evaluator
- * (judge, 8 samples) reports accuracy = 0.125 * the version of the model. */
+ * (judge, 8 samples) reports accuracy = 0.125 * the version of the model. In a protected
+ * round without masks it sends that as whole numbers, the same ones each time. */
 #ifndef COORDINATOR_TEST_WORLD_H
 #define COORDINATOR_TEST_WORLD_H
 

@@ -114,11 +114,12 @@ def test_of_a_protected_round_only_the_reason_is_told(fleet, bus):
     fleet.round(bus, start)
     told = bus.wait(f"{P}/control/proplet/results", after=mark).json
     assert told["usage"]["wall_ms"] > 0 and told["error"]
-    # Whatever a coordinator does with `privacy`, a manager hands it on.
+    # The manager hands `privacy` on as it is.
     mark = bus.mark()
-    bus.publish("fl/rounds/start", start | {"round_id": "r-2", "privacy": {"x": 1}})
+    bus.publish("fl/rounds/start", start | {
+        "round_id": "r-2", "privacy": {"clip": 1, "noise": {"multiplier": 1}}})
     spec = bus.wait(f"{P}/control/manager/start/{NAME}", after=mark).json["spec"]
-    assert spec["privacy"] == {"x": 1}
+    assert spec["privacy"]["clip"] == 1
     quiet = bus.wait(f"{P}/control/proplet/results", after=mark).json
     assert quiet["reason"] == told["reason"] and quiet["error"] != told["error"]
     assert "usage" not in quiet
